@@ -1,0 +1,1 @@
+"""The server: accounts, the message log, delivery, commands and the `chat` command line."""

@@ -1,0 +1,154 @@
+"""Every setting, with its default and its range: option, then CHAT_… variable, then file.
+
+The classes are the single place where a default is written; `config/chat.toml` repeats them for
+the operator and a test holds the two together. 0 switches a limit or a time-out off.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from chatwire.protocol import DEFAULT_PORT
+
+Count = Annotated[int, Meta(ge=0)]
+AtLeastOne = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+OutboxBytes = Annotated[int, Meta(ge=4096)]
+
+
+class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class ServerSettings(_Section, frozen=True, kw_only=True):
+    """Where to listen and whom to let connect."""
+
+    host: str = "127.0.0.1"
+    port: Port = DEFAULT_PORT
+    max_clients: Count = 10000
+    max_clients_per_address: Count = 200
+    allow_plaintext: bool = False
+
+
+class LoginSettings(_Section, frozen=True, kw_only=True):
+    """How often and how long somebody may try."""
+
+    attempts: AtLeastOne = 3
+    block_seconds: Seconds = 60
+    deadline_seconds: Seconds = 30
+
+
+class SessionSettings(_Section, frozen=True, kw_only=True):
+    """What a connection may cost."""
+
+    idle_timeout: Seconds = 1800
+    ping_seconds: Seconds = 60
+    outbox_bytes: OutboxBytes = 1048576
+    rate_per_second: Annotated[float, Meta(ge=0)] = 10
+    rate_burst: AtLeastOne = 30
+    presence_notices_up_to: Count = 100
+
+
+class MessageSettings(_Section, frozen=True, kw_only=True):
+    """How long a message and a line may be."""
+
+    max_characters: Count = 4000
+    max_line_bytes: Annotated[int, Meta(ge=256)] = 65536
+
+
+class PasswordSettings(_Section, frozen=True, kw_only=True):
+    """argon2id, as in RFC 9106's second recommended choice."""
+
+    min_length: AtLeastOne = 8
+    time_cost: AtLeastOne = 3
+    memory_kib: Annotated[int, Meta(ge=8)] = 65536
+    parallelism: AtLeastOne = 4
+
+
+class HistorySettings(_Section, frozen=True, kw_only=True):
+    """What is kept, how surely, and how much of it a login shows."""
+
+    retention_days: Count = 365
+    replay_limit: Count = 500
+    synchronous: Literal["full", "normal"] = "full"
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """All settings of one server. Immutable: a change takes a restart."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    login: LoginSettings = field(default_factory=LoginSettings)
+    session: SessionSettings = field(default_factory=SessionSettings)
+    message: MessageSettings = field(default_factory=MessageSettings)
+    passwords: PasswordSettings = field(default_factory=PasswordSettings)
+    history: HistorySettings = field(default_factory=HistorySettings)
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the text is one line that names it."""
+
+
+def load_settings(
+    file: Path | None, environ: Mapping[str, str], options: Mapping[str, Mapping[str, object]]
+) -> Settings:
+    """Return the settings from `file`, overridden by `environ`, overridden by `options`.
+
+    A variable is `CHAT_` and the section and key: `CHAT_LOGIN_ATTEMPTS=5`. `options` maps
+    section to key to value. Raises SettingsError for an unknown key, a wrong type, a value out of
+    range or a file that cannot be read.
+    """
+    values: dict[str, dict[str, object]] = _read(file) if file is not None else {}
+    for name, section, key, kind in _variables():
+        if name in environ:
+            values.setdefault(section, {})[key] = _convert(name, environ[name], kind, strict=False)
+    for section, pairs in options.items():
+        values.setdefault(section, {}).update(pairs)
+    return _convert(str(file) if file else "the settings", values, Settings)
+
+
+def _read(file: Path) -> dict[str, dict[str, object]]:
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"Cannot read {file}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not TOML: {error}.") from error
+    for name, section in content.items():
+        if not isinstance(section, dict):
+            raise SettingsError(f"{file}: {name} must stand in a section such as [server].")
+    return content
+
+
+def _variables() -> list[tuple[str, str, str, Any]]:
+    """Every variable there is: its name, and the section, key and type that it sets."""
+    return [
+        (f"CHAT_{section.name}_{key.name}".upper(), section.name, key.name, key.type)
+        for section in msgspec.structs.fields(Settings)
+        for key in msgspec.structs.fields(section.type)
+    ]
+
+
+def _convert(source: str, value: object, kind: Any, *, strict: bool = True) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{source}: {_readable(str(error))}") from error
+
+
+def _readable(problem: str) -> str:
+    """Turn "Expected `int`, got `str` - at `$.server.port`" into a sentence that opens with the
+    key."""
+    text, _, place = problem.partition(" - at `$.")
+    place = place.rstrip("`")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text)
+    if unknown:
+        key = f"{place}.{unknown[1]}" if place else unknown[1]
+        return f"{key}: there is no such setting."
+    text = text[0].lower() + text[1:].replace("`", "")
+    return f"{place}: {text}." if place else f"{text}."

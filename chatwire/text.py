@@ -1,0 +1,38 @@
+"""What a message may carry, and how to show what somebody else wrote without obeying it.
+
+The server *drops* what is not text (see `clean`) instead of refusing the message: somebody who
+pastes a coloured log wants it said, not corrected. A client cleans what it is sent once more,
+because it must not depend on the server's honesty for what happens on its own screen.
+"""
+
+import re
+from typing import Final
+
+_NOT_TEXT: Final = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 (but tab and line feed), DEL, C1: ESC and CSI among them
+    "\u00ad\u061c\u180e"  # soft hyphen, Arabic letter mark, Mongolian vowel separator
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # zero width, separators, bidi overrides
+    "\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # annotations, invisible formats
+    "\U000e0000-\U000e0fff"  # tags: text that nobody sees
+    "\ud800-\udfff"  # halves of surrogate pairs, which no UTF-8 can carry
+    "]"
+)
+
+
+def clean(text: str) -> str:
+    """Return `text` without anything that would steer a screen; tabs and line feeds stay."""
+    if text.isprintable():
+        return text
+    return _NOT_TEXT.sub("", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """Return `text` cleaned, with every run of white space a single space: for busy replies."""
+    return " ".join(clean(text).split())
+
+
+def for_log(text: str, limit: int = 80) -> str:
+    """Return `text` in printable ASCII, escaped and cut, so that nobody can forge a log line."""
+    escaped = text[:limit].encode("unicode_escape").decode("ascii")
+    return escaped if len(text) <= limit else escaped + "..."

@@ -1,0 +1,174 @@
+"""Events in words: what the text dialect sends and what a client prints, written once.
+
+A message reads `bob: hi` (said in the room) or `bob → you: hi` (private). Every line after the
+first is indented, so that no text can pass for somebody else's message; and no name can hold a
+space, so nothing the server says here can pass for one either.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import UNSET
+
+from chatwire.names import fold
+from chatwire.protocol import (
+    BroadcastReply,
+    Bye,
+    Error,
+    Event,
+    HelpReply,
+    Here,
+    LastReply,
+    LoginReply,
+    Message,
+    Presence,
+    Replayed,
+    Reply,
+    Seen,
+    SendReply,
+    StatusReply,
+    WhoReply,
+)
+from chatwire.usage import usage_lines
+
+_INDENT = "    "
+
+_DONE = {
+    "busy": "You are busy: messages are held until you type idle.",
+    "idle": "You are no longer busy.",
+    "hide": "You are hidden: to everybody else you have logged out.",
+    "appear": "You are visible.",
+    "ping": "Pong.",
+}
+
+_PRESENCE = {
+    "online": "{} came online.",
+    "offline": "{} went offline.",
+    "busy": "{} is busy.",
+    "idle": "{} is no longer busy.",
+}
+
+
+def speaker(message: Message, viewer: str) -> str:
+    """Return who speaks to whom, as `viewer` (an account name) should read it."""
+    if message.to is UNSET:
+        return message.sender
+    me = fold(viewer)
+    listeners = ["you" if fold(name) == me else name for name in message.to]
+    who = "you" if fold(message.sender) == me and "you" not in listeners else message.sender
+    return f"{who} → {', '.join(sorted(listeners, key='you'.__ne__))}"
+
+
+def message_lines(message: Message, viewer: str) -> list[str]:
+    """Return a message as the lines that `viewer` reads."""
+    first, *others = message.text.split("\n")
+    return [f"{speaker(message, viewer)}: {first}", *(_INDENT + other for other in others)]
+
+
+def event_lines(event: Event) -> list[str]:
+    """Return anything but a message in words; nothing for what people need not see."""
+    match event:
+        case Error(text=text) | Bye(text=text):
+            return [text]
+        case Presence(name=name, state=state):
+            return [_PRESENCE[state].format(name)]
+        case Replayed(count=count, more=0):
+            return [f"{_messages(count)} while you were away: end."]
+        case Replayed(count=count, more=more):
+            return [f"{_messages(count)} while you were away: end. {more} older not shown."]
+        case LoginReply():
+            return _welcome(event)
+        case WhoReply(users=()):
+            return ["Nobody else is here."]
+        case WhoReply(users=users):
+            return [f"Here now: {', '.join(map(_here, users))}."]
+        case LastReply(users=()):
+            return ["Nobody was here in that time."]
+        case LastReply(users=users):
+            return [f"Here in that time: {', '.join(map(_seen, users))}."]
+        case BroadcastReply(busy=busy):
+            return ["Sent to everybody here.", *_busy(busy)]
+        case SendReply():
+            return _sent(event)
+        case StatusReply():
+            return [_status(event)]
+        case HelpReply(commands=commands):
+            usages = [
+                (usage, command.summary)
+                for command in commands
+                for usage in usage_lines(command.name, command.parameters)
+            ]
+            width = max((len(usage) for usage, _ in usages), default=0)
+            return [f"{usage:<{width}}  {summary}" for usage, summary in usages]
+        case Reply(op=op):
+            return [_DONE[op]] if op in _DONE else []
+    return []
+
+
+def duration(seconds: int) -> str:
+    """Return a length of time in its largest sensible unit: `40 s`, `5 min`, `3 h`, `2 d`."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
+def _welcome(reply: LoginReply) -> list[str]:
+    here = f"Here now: {', '.join(reply.online)}." if reply.online else "Nobody else is here."
+    lines = [f"Welcome, {reply.name}. {here} Type help for the commands."]
+    if reply.hidden:
+        lines.append("You are still hidden: type appear to be seen.")
+    if reply.busy:
+        waiting = f"{_messages(reply.missed)} held" if reply.missed else "messages are held"
+        lines.append(f"You are still busy, {waiting}: type idle to see them.")
+    elif reply.missed:
+        lines.append(f"{_messages(reply.missed)} while you were away:")
+    return lines
+
+
+def _here(user: Here) -> str:
+    notes = ["busy"] if user.busy else []
+    if user.idle_seconds >= 60:
+        notes.append(f"quiet for {duration(user.idle_seconds)}")
+    return f"{user.name} ({', '.join(notes)})" if notes else user.name
+
+
+def _seen(user: Seen) -> str:
+    return f"{user.name} ({'now' if user.online else duration(user.seconds_ago) + ' ago'})"
+
+
+def _busy(busy: dict[str, str]) -> list[str]:
+    return [
+        f"{name} is busy and will see it later" + (f": {reply}" if reply else ".")
+        for name, reply in busy.items()
+    ]
+
+
+def _sent(reply: SendReply) -> list[str]:
+    lines = []
+    if reply.duplicate is True:
+        lines.append("That had been sent before; nothing is sent twice.")
+    if reply.delivered:
+        lines.append(f"Delivered to {_and(reply.delivered)}.")
+    if reply.stored:
+        lines.append(f"Stored for {_and(reply.stored)}, to be shown at the next login.")
+    lines += _busy(reply.busy)
+    if reply.unknown:
+        lines.append(f"No such user: {', '.join(reply.unknown)}.")
+    return lines
+
+
+def _status(reply: StatusReply) -> str:
+    busy = "not busy"
+    if reply.busy:
+        busy = f"busy ({reply.reply})" if reply.reply else "busy"
+        busy += f" with {_messages(reply.held)} held"
+    return f"You are {reply.name}: {busy}, {'hidden' if reply.hidden else 'visible'}."
+
+
+def _and(names: Iterable[str]) -> str:
+    *others, final = names
+    return f"{', '.join(others)} and {final}" if others else final
