@@ -109,7 +109,8 @@ def load_settings(
             values.setdefault(section, {})[key] = _convert(name, environ[name], kind, strict=False)
     for section, pairs in options.items():
         values.setdefault(section, {}).update(pairs)
-    return _convert(str(file) if file else "the settings", values, Settings)
+    settings: Settings = _convert(str(file) if file else "the settings", values, Settings)
+    return settings
 
 
 def _read(file: Path) -> dict[str, dict[str, object]]:

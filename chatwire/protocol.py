@@ -55,8 +55,8 @@ class Event(Struct, kw_only=True, tag_field="event"):
 class Hello(Event, kw_only=True, tag="hello"):
     """The first line on a json connection."""
 
-    server: str
     protocol: str = PROTOCOL
+    server: str
 
 
 class Message(Event, kw_only=True, tag="message"):
@@ -245,8 +245,9 @@ class _Envelope(Struct):
 
 _ENCODER: Final = msgspec.json.Encoder()
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+_KINDS: Final[list[type[Event]]] = [Reply, *_EVENTS.values(), *_REPLIES.values()]
 _DECODERS: Final[dict[type[Event], msgspec.json.Decoder[Event]]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (*_EVENTS.values(), *_REPLIES.values(), Reply)
+    kind: msgspec.json.Decoder(kind) for kind in _KINDS
 }
 
 

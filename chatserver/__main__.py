@@ -1,0 +1,6 @@
+"""`python -m chatserver` is `chat`."""
+
+from chatserver.cli import main
+
+if __name__ == "__main__":
+    main()

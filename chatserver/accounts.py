@@ -1,0 +1,168 @@
+"""`user_pass.txt`: one `name:hash` a line, edited so that nothing is ever lost.
+
+An edit takes a lock file (so two `chat adduser` at once wait for each other), writes a temporary
+file, syncs it and renames it over the old one; a reader sees the old file or the new one, whole.
+A running server looks at the file's identity before each login and reads it again when it has
+changed. A hash that starts with `!` is switched off, as in /etc/shadow. Lines that cannot be
+understood are named, skipped, and kept as they are.
+"""
+
+import fcntl
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from chatwire.names import fold, is_name
+
+FILE_NAME: Final = "user_pass.txt"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Account:
+    """One line of the file: the name as its owner spells it, and the hash."""
+
+    name: str
+    hash: str
+
+    @property
+    def disabled(self) -> bool:
+        """Nobody can log in with this account until the `!` before its hash is taken away."""
+        return self.hash.startswith("!")
+
+
+_Identity = tuple[int, int, int] | None
+
+
+class Accounts:
+    """The accounts in one file. Reading is safe from any thread, editing also between processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # One tuple, replaced whole: a thread sees the identity and the accounts that belong to it.
+        self._loaded: tuple[_Identity, Mapping[str, Account]] = (None, MappingProxyType({}))
+
+    def find(self, name: str) -> Account | None:
+        """Return the account called `name` in whatever case, or None."""
+        return self.all().get(fold(name))
+
+    def all(self) -> Mapping[str, Account]:
+        """Return every account by its folded name, as the file has them now.
+
+        A file that is not there has no accounts. Raises OSError when it cannot be read.
+        """
+        identity, accounts = self._loaded
+        now = self._identity()
+        if now != identity:
+            accounts = MappingProxyType(_parse(_read_lines(self.path), self.path))
+            self._loaded = (now, accounts)
+        return accounts
+
+    @contextmanager
+    def edit(self) -> Iterator["Draft"]:
+        """Give a draft of the file that replaces it when the block ends without an exception.
+
+        Blocks while another process edits. Raises OSError when the file cannot be written; then
+        it is as it was.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            draft = Draft(_read_lines(self.path))
+            yield draft
+            if draft.changed:
+                _replace(self.path, draft.lines)
+        finally:
+            os.close(lock)
+
+    def _identity(self) -> _Identity:
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+class Draft:
+    """The lines of the file while they are edited."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.changed = False
+        self._at = {fold(name): at for at, (name, _) in _entries(lines)}
+
+    def __contains__(self, name: str) -> bool:
+        return fold(name) in self._at
+
+    def put(self, account: Account) -> None:
+        """Add the account, or replace the one of that name."""
+        line = f"{account.name}:{account.hash}"
+        key = fold(account.name)
+        if key in self._at:
+            self.lines[self._at[key]] = line
+        else:
+            self._at[key] = len(self.lines)
+            self.lines.append(line)
+        self.changed = True
+
+    def remove(self, name: str) -> None:
+        """Take the account out. Raises KeyError when there is none of that name."""
+        del self.lines[self._at[fold(name)]]
+        self._at = {fold(each): at for at, (each, _) in _entries(self.lines)}
+        self.changed = True
+
+
+def _entries(lines: list[str]) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield the lines that are accounts, with their index: the first of a name counts."""
+    seen = set()
+    for at, line in enumerate(lines):
+        name, colon, hashed = line.strip().partition(":")
+        if colon and hashed and is_name(name) and fold(name) not in seen:
+            seen.add(fold(name))
+            yield at, (name, hashed)
+
+
+def _parse(lines: list[str], path: Path) -> dict[str, Account]:
+    accounts = {}
+    understood = set()
+    for at, (name, hashed) in _entries(lines):
+        understood.add(at)
+        accounts[fold(name)] = Account(name, hashed)
+    for at, line in enumerate(lines):
+        if at not in understood and line.strip() and not line.startswith("#"):
+            _log.warning("%s line %d is not name:hash or repeats a name; skipped", path, at + 1)
+    return accounts
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _replace(path: Path, lines: list[str]) -> None:
+    # mkstemp creates the file with mode 0600, and os.replace keeps it.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,155 @@
+"""The server put together: the only file that chooses the parts, starts and stops them."""
+
+import errno
+import fcntl
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
+from chatserver.accounts import Accounts
+from chatserver.authentication import Authenticator
+from chatserver.commands import all_commands
+from chatserver.commands.context import Services
+from chatserver.delivery import Delivery
+from chatserver.directory import UserDirectory
+from chatserver.handler import ClientHandler
+from chatserver.housekeeper import Housekeeper
+from chatserver.lockout import Lockout
+from chatserver.log import Log
+from chatserver.net.flusher import Flusher
+from chatserver.net.server import ChatTCPServer
+from chatserver.passwords import Passwords
+from chatserver.presence import Presence
+from chatserver.replay import Replay
+from chatserver.settings import Settings
+from chatserver.store import FILE_NAME as STORE_FILE
+from chatserver.store import Store, StoreError
+from chatwire.protocol import Error, encode
+
+_log = logging.getLogger(__name__)
+
+_STOP_SECONDS: Final = 4.0
+_FULL_LINE: Final = encode(Error(code="server_full", text="The server is full; try again later."))
+
+
+class StartError(Exception):
+    """The server cannot start; the text is one sentence for the operator."""
+
+
+class ChatServer:
+    """One server on one data folder. Raises StartError when it cannot be set up.
+
+    `start` returns once it listens. `stop` may be called once, from a thread that is none of the
+    server's own.
+    """
+
+    def __init__(self, settings: Settings, data: Path) -> None:
+        self.settings = settings
+        self.data = data
+        self._lock = _lock_folder(data)
+        try:
+            self._assemble()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The host and port that are listened on."""
+        return self._server.place
+
+    def start(self) -> None:
+        """Start every thread, the acceptor last."""
+        self._log.start()
+        self._flusher.start()
+        self._housekeeper.start()
+        self._server.start()
+        # Not waited for: a first login that comes sooner is only a little slower.
+        threading.Thread(target=self._passwords.warm_up, name="warm-up", daemon=True).start()
+
+    def stop(self) -> None:
+        """Say goodbye to everybody, put everything on disk and let go of everything."""
+        self._server.stop()
+        self._housekeeper.stop()
+        for connection in self._handler.connections():
+            connection.end("shutting_down", "The server is shutting down.")
+        if not self._server.wait_until_empty(_STOP_SECONDS):
+            _log.warning("some clients did not go in time")
+        self._log.stop()
+        self._flusher.stop()
+        self._store.close()
+        os.close(self._lock)
+
+    def _assemble(self) -> None:
+        settings = self.settings
+        try:
+            self._store = Store(self.data / STORE_FILE, settings.history.synchronous)
+        except StoreError as error:
+            raise StartError(str(error)) from error
+        try:
+            self.accounts = Accounts(self.data / ACCOUNTS_FILE)
+            self._passwords = Passwords(settings.passwords)
+            directory = UserDirectory(self._store.standings())
+            self._log = Log(self._store, directory, Delivery(directory))
+            self._flusher = Flusher()
+            services = Services(
+                settings=settings,
+                accounts=self.accounts,
+                authenticator=Authenticator(
+                    self.accounts,
+                    self._passwords,
+                    Lockout(settings.login.attempts, settings.login.block_seconds),
+                    settings.login.block_seconds,
+                ),
+                directory=directory,
+                log=self._log,
+                presence=Presence(directory, settings.session.presence_notices_up_to),
+                replay=Replay(self._store, settings.history.replay_limit),
+                registry=all_commands(),
+            )
+            self._handler = ClientHandler(services, self._flusher)
+            self._housekeeper = Housekeeper(services, self._handler.connections)
+            self._server = self._listen()
+            self.accounts.all()  # name damaged lines now, not at the first login
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _listen(self) -> ChatTCPServer:
+        server = self.settings.server
+        try:
+            return ChatTCPServer(
+                server.host,
+                server.port,
+                self._handler,
+                max_clients=server.max_clients,
+                max_per_address=server.max_clients_per_address,
+                full_line=_FULL_LINE,
+            )
+        except OSError as error:
+            place = f"{server.host}:{server.port}"
+            if error.errno == errno.EADDRINUSE:
+                reason = "the port is in use; choose another with --port or stop the other program"
+            else:
+                reason = error.strerror or str(error)
+            raise StartError(f"Cannot listen on {place}: {reason}.") from error
+
+
+def _lock_folder(data: Path) -> int:
+    """Make the data folder and take its lock, which the system gives back if we are killed."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(data / "chat.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartError(f"Cannot write to the data folder {data}: {error.strerror}.") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise StartError(
+            f"Another server is using the data folder {data}; stop it or name another with --data."
+        ) from error
+    return lock

@@ -1,0 +1,130 @@
+"""The command line: `chat`. Only click is imported until a command runs, so `--help` is quick."""
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from chatwire import __version__
+
+if TYPE_CHECKING:
+    from chatserver.settings import Settings
+
+_ELSEWHERE = {
+    "connect": ("chatclient.cli", "connect"),
+    "adduser": ("chatserver.accounts_cli", "adduser"),
+    "passwd": ("chatserver.accounts_cli", "passwd"),
+    "deluser": ("chatserver.accounts_cli", "deluser"),
+    "users": ("chatserver.accounts_cli", "users"),
+}
+"""Commands that are imported when they are asked for: module and name."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_ELSEWHERE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, name = _ELSEWHERE[cmd_name]
+        command: click.Command = getattr(__import__(module, fromlist=[name]), name)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chat")
+def main() -> None:
+    """A private chat for a team, a class or a home lab."""
+
+
+def fail(text: str) -> NoReturn:
+    """End with one line on standard error and exit code 1."""
+    click.echo(f"chat: {text}", err=True)
+    sys.exit(1)
+
+
+def data_option(command: click.decorators.FC) -> click.decorators.FC:
+    """Add --data and --config, which every command on the server's side takes."""
+    command = click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar="CHAT_CONFIG",
+        help="Read settings from this TOML file.",
+    )(command)
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        envvar="CHAT_DATA",
+        help="Folder for accounts and messages.  [default: your user data folder]",
+    )(command)
+
+
+def data_folder(data: Path | None) -> Path:
+    """Return the data folder: as given, or the platform's own place for user data."""
+    if data is not None:
+        return data
+    from platformdirs import user_data_path  # noqa: PLC0415
+
+    return user_data_path("chat", appauthor=False)
+
+
+def settings_from(config: Path | None, **server: object) -> "Settings":
+    """Return the settings, or end with a usage error that names what is wrong with them."""
+    import os  # noqa: PLC0415
+
+    from chatserver.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    given = {name: value for name, value in server.items() if value is not None}
+    environ = dict(os.environ)
+    for short in ("HOST", "PORT"):
+        if f"CHAT_{short}" in environ:
+            environ.setdefault(f"CHAT_SERVER_{short}", environ[f"CHAT_{short}"])
+    try:
+        return load_settings(config, environ, {"server": given})
+    except SettingsError as error:
+        click.echo(f"chat: {error}", err=True)
+        sys.exit(2)
+
+
+@main.command()
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: 4119]"
+)
+@data_option
+@click.option("--quiet", is_flag=True, help="Log warnings only.")
+def serve(
+    host: str | None, port: int | None, data: Path | None, config: Path | None, quiet: bool
+) -> None:
+    """Run the server until Ctrl-C or SIGTERM."""
+    # Before the slow imports, so that an early Ctrl-C is as clean as a late one.
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    settings = settings_from(config, host=host, port=port)
+    from chatserver.app import ChatServer, StartError  # noqa: PLC0415
+
+    logging.basicConfig(
+        level=logging.WARNING if quiet else logging.INFO,
+        format="%(asctime)s %(levelname)s [%(threadName)s] %(message)s",
+    )
+    folder = data_folder(data)
+    try:
+        server = ChatServer(settings, folder)
+    except StartError as error:
+        fail(str(error))
+    server.start()
+    listening_host, listening_port = server.place
+    shown = f"[{listening_host}]" if ":" in listening_host else listening_host
+    click.echo(f"chat {__version__} listening on {shown}:{listening_port}, data in {folder}")
+    if not server.accounts.all():
+        where = "" if data is None else f" --data {data}"
+        click.echo(f"There are no accounts yet; add one with: chat adduser{where} NAME")
+    sys.stdout.flush()
+    stopping.wait()
+    server.stop()

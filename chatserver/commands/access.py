@@ -1,0 +1,59 @@
+"""Coming and going: login and logout."""
+
+from chatserver.commands.context import Context
+from chatserver.commands.registry import Name, OptionalSeq, Secret, command
+from chatserver.errors import CommandError
+from chatserver.session import Session
+from chatwire.protocol import LoginReply, Reply
+
+_SETTLE_SECONDS = 10.0
+
+
+@command("access", "", when="before login")
+def login(
+    context: Context, name: Name, password: Secret, since: OptionalSeq = None
+) -> Reply | None:
+    """Log in; what came after `since`, or after the account's read position, is replayed."""
+    services, connection = context.services, context.connection
+    try:
+        account = services.authenticator.authenticate(name, password, connection.address)
+    except CommandError as error:
+        context.refusals += 1
+        if error.attempts_left == 0 or context.refusals >= services.settings.login.attempts:
+            connection.end("locked_out", "Too many failed logins; the connection is closed.")
+        raise
+    session = Session(connection, account, since)
+    joined = services.log.run(lambda seq: services.presence.join(session, seq), session.key)
+    context.session = session
+    connection.logged_in = True
+    standing = joined.standing
+    try:
+        window = services.replay.window(session, standing.since, joined.seq, own=since is not None)
+        missed = services.replay.count(window)
+        context.answer(
+            LoginReply(
+                name=account,
+                online=joined.online,
+                seq=joined.seq,
+                missed=missed,
+                busy=standing.busy,
+                hidden=standing.hidden,
+            )
+        )
+        services.replay.show(session, window, 0 if standing.busy else missed)
+    except Exception:
+        # The outbox may still be holding: this connection is of no use any more.
+        connection.end("internal", "Something went wrong at the login; try again.")
+        raise
+    return None
+
+
+@command("access", "Log out and leave.", aliases=("quit", "exit"), when="always")
+def logout(context: Context) -> Reply | None:
+    """End the connection, after the answers to everything sent before."""
+    context.connection.settle(_SETTLE_SECONDS)
+    context.connection.end("logged_out", "Goodbye.")
+    return Reply(op="logout")
+
+
+COMMANDS = (login, logout)

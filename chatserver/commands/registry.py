@@ -1,0 +1,251 @@
+"""Commands as decorated functions, and the dispatcher that alone enforces what they declare.
+
+A function's typed signature is the declaration: usage, help, the parsing of typed lines, the check
+of JSON fields and the client's completion all come from it.
+
+    @command("talk", "Send a private message.", aliases=("msg",))
+    def send(context: Context, to: Names, text: Words, key: Key = None) -> Reply | None: ...
+
+A parameter is `Annotated[type, Shown(kind, label)]`; one without `Shown` exists on the wire only.
+"""
+
+import difflib
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from chatserver.commands.context import Context
+from chatserver.delivery import answer
+from chatserver.errors import CommandError, Disconnected
+from chatwire.protocol import (
+    MAX_KEY_LENGTH,
+    CommandHelp,
+    Event,
+    Parameter,
+    ParameterKind,
+    Reply,
+)
+
+_log = logging.getLogger(__name__)
+
+When: TypeAlias = Literal["before login", "after login", "always"]
+Group: TypeAlias = Literal["people", "talk", "standing", "access", "upkeep"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a parameter is typed and what it is called in a usage line."""
+
+    kind: ParameterKind
+    label: str
+
+
+_REFUSAL_COST: Final = 1.0
+"""What a refused request takes out of the rate, so that nonsense is no cheaper than sense."""
+
+_ONE: Final = Meta(min_length=1)
+Name = Annotated[str, _ONE, Shown("name", "user")]
+Names = Annotated[
+    tuple[Annotated[str, _ONE], ...], Meta(min_length=1, max_length=100), Shown("names", "user")
+]
+Words = Annotated[str, Shown("words", "message")]
+ReplyWords = Annotated[str | None, Shown("words", "reply")]
+Minutes = Annotated[int, Meta(ge=1, le=5_256_000), Shown("number", "minutes")]
+CommandWord = Annotated[str | None, Shown("word", "command")]
+Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)] | None
+Seq = Annotated[int, Meta(ge=0)]
+OptionalSeq = Seq | None
+Secret = Annotated[str, "secret"]
+
+Handler: TypeAlias = Callable[..., Reply | None]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what it is called, who may call it when, what it costs and what it takes."""
+
+    name: str
+    aliases: tuple[str, ...]
+    group: Group
+    summary: str
+    when: When
+    cost: float
+    activity: bool
+    handler: Handler
+    help: CommandHelp
+    arguments: type[Struct]
+    decoder: msgspec.json.Decoder[Any]
+
+    def values(self, arguments: Struct) -> list[object]:
+        """Return the arguments in the order of the handler's parameters."""
+        return [getattr(arguments, name) for name in self.arguments.__struct_fields__[2:]]
+
+
+class Request(Protocol):
+    """What a dialect makes of a line: a command's name, and its arguments once it is known."""
+
+    op: str
+    re: int | None
+
+    def find(self, registry: "Registry") -> Command | None:
+        """Return the command that is meant."""
+        ...
+
+    def arguments(self, command: Command) -> Struct:
+        """Return the checked arguments. Raises CommandError (bad_request, invalid_utf8)."""
+        ...
+
+
+def command(
+    group: Group,
+    summary: str,
+    *,
+    aliases: tuple[str, ...] = (),
+    when: When = "after login",
+    cost: float = 1.0,
+    activity: bool = True,
+) -> Callable[[Handler], Command]:
+    """Make a command of the decorated function; its name is the command's.
+
+    `cost` is what it takes out of the client's rate; `activity` says whether it keeps the session
+    from being idle. Without a `summary` it is not shown to people.
+    """
+
+    def decorate(handler: Handler) -> Command:
+        name = handler.__name__
+        hints = get_type_hints(handler, include_extras=True)
+        parameters = list(inspect.signature(handler).parameters.values())[1:]
+        fields = [
+            (each.name, hints[each.name])
+            if each.default is each.empty
+            else (each.name, hints[each.name], each.default)
+            for each in parameters
+        ]
+        arguments = msgspec.defstruct(
+            f"{name.title()}Arguments",
+            [("op", str), ("id", int | None, None), *fields],
+            kw_only=True,
+            forbid_unknown_fields=True,
+            frozen=True,
+        )
+        shown = tuple(
+            Parameter(
+                name=each.name,
+                label=detail.label,
+                kind=detail.kind,
+                required=each.default is each.empty,
+            )
+            for each in parameters
+            for detail in get_args(hints[each.name])
+            if isinstance(detail, Shown)
+        )
+        return Command(
+            name=name,
+            aliases=aliases,
+            group=group,
+            summary=summary,
+            when=when,
+            cost=cost,
+            activity=activity,
+            handler=handler,
+            help=CommandHelp(
+                name=name, aliases=aliases, group=group, summary=summary, parameters=shown
+            ),
+            arguments=arguments,
+            decoder=msgspec.json.Decoder(arguments),
+        )
+
+    return decorate
+
+
+class Registry:
+    """The commands by name. Raises ValueError for a name that is taken."""
+
+    def __init__(self, *commands: Command) -> None:
+        self._commands: dict[str, Command] = {}
+        self._words: dict[str, Command] = {}
+        for each in commands:
+            for word in (each.name, *each.aliases):
+                if word in self._words:
+                    raise ValueError(f"the command {word} is registered twice")
+                self._words[word] = each
+            self._commands[each.name] = each
+
+    def __iter__(self) -> Iterator[Command]:
+        return iter(self._commands.values())
+
+    def get(self, op: str) -> Command | None:
+        """Return the command with exactly this name, as the wire has it."""
+        return self._commands.get(op)
+
+    def typed(self, word: str) -> Command | None:
+        """Return the command that a person means who types `word`: aliases count, case does not."""
+        return self._words.get(word.lower())
+
+    def suggestion(self, word: str) -> str:
+        """Return a sentence about the command that `word` was probably meant to be."""
+        shown = [name for name, each in self._words.items() if each.summary]
+        close = difflib.get_close_matches(word.lower(), shown, n=1)
+        return f" Did you mean {close[0]}?" if close else " Type help to see the commands."
+
+    def dispatch(self, context: Context, request: Request) -> Event | None:
+        """Carry out a request and return its answer; None when there is none, or it comes later.
+
+        In this order: look-up, state, arguments, cost, the function itself. Raises nothing but
+        Disconnected: a bug is logged and answered with `internal`.
+        """
+        context.re = request.re
+        try:
+            reply = self._call(context, request)
+        except CommandError as error:
+            _wait(context, _REFUSAL_COST)
+            return answer(request.re, error)
+        except Disconnected:
+            raise
+        except Exception:
+            _log.exception("the command %s failed", request.op[:40])
+            internal = CommandError("internal", "Something went wrong on the server; it is logged.")
+            return answer(request.re, internal)
+        return None if reply is None else answer(request.re, reply)
+
+    def _call(self, context: Context, request: Request) -> Reply | None:
+        found = request.find(self)
+        if found is None:
+            word = request.op[:40]
+            raise CommandError(
+                "unknown_command", f"There is no command '{word}'.{self.suggestion(word)}"
+            )
+        if found.when == "after login" and context.session is None:
+            raise CommandError("not_logged_in", f"Log in before you use {found.name}.")
+        if found.when == "before login" and context.session is not None:
+            raise CommandError(
+                "already_logged_in", f"You are logged in as {context.session.account}."
+            )
+        arguments = request.arguments(found)
+        _wait(context, found.cost)
+        reply = found.handler(context, *found.values(arguments))
+        if found.activity:
+            context.connection.touch()
+        return reply
+
+
+def _wait(context: Context, cost: float) -> None:
+    """Over its rate, a client is read more slowly: its own handler thread waits."""
+    delay = context.bucket.take(cost)
+    if delay:
+        context.connection.ended.wait(delay)
+
+
+def bad_arguments(command: Command, error: msgspec.ValidationError) -> CommandError:
+    """Return the refusal for arguments that do not fit what the command declares."""
+    problem, _, place = str(error).partition(" - at `$")
+    where = place.strip(".`")
+    text = problem.replace("`", "'")
+    if where:
+        text = f"{where}: {text[0].lower()}{text[1:]}"
+    return CommandError("bad_request", f"{command.name}: {text}.")

@@ -1,0 +1,136 @@
+"""One client's connection, logged in or not: what may be done to it from any thread."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from chatserver.net.outbox import Outbox
+from chatserver.net.stream import Stream
+from chatwire.protocol import Bye, Code, Event
+
+
+class Renderer(Protocol):
+    """How events are written in one dialect. Stateless, and shared by all its connections."""
+
+    name: str
+    personal: bool
+    """Whether a private message is written differently for each reader."""
+    acknowledges: bool
+    """Whether clients say what they have read; otherwise what was written out counts as read."""
+    in_order: bool
+    """Whether a command waits for the answer to the one before it."""
+    can_ping: bool
+
+    def render(self, event: Event, viewer: str = "") -> bytes:
+        """Return the event as bytes for the account `viewer`; empty when it is not shown."""
+        ...
+
+
+class Ending(NamedTuple):
+    """Why the server ends a connection; `code` is None when the client went by itself."""
+
+    code: Code | None
+    text: str
+
+
+class Connection:
+    """Tier 2 lock (only for `end`). The handler thread owns `stream.receive` and closes."""
+
+    def __init__(
+        self,
+        number: int,
+        stream: Stream,
+        outbox_bytes: int,
+        renderer: Renderer,
+        watch: Callable[["Connection"], None],
+    ) -> None:
+        self.number = number
+        self.stream = stream
+        self.address = stream.address
+        self.outbox = Outbox(stream.send, outbox_bytes)
+        self.renderer = renderer
+        self.ended = threading.Event()
+        self.ending: Ending | None = None
+        now = time.monotonic()
+        self.connected_at = now
+        self.last_input = now
+        self.last_command = now
+        self.pinged_at = 0.0
+        self.logged_in = False
+        self._watch = watch
+        self._lock = threading.Lock()
+        # Messages on their way through the log: each counter has a single writer.
+        self._appended = 0  # the handler thread
+        self._answered = 0  # the log thread
+        self._settled: threading.Event | None = None
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for the flusher."""
+        return self.stream.fileno()
+
+    def push(self, event: Event, viewer: str = "") -> None:
+        """Queue an event; `drain` sends it."""
+        self.push_bytes(self.renderer.render(event, viewer))
+
+    def push_bytes(self, data: bytes, seq: int = 0, *, ahead: bool = False) -> None:
+        """Queue rendered events; a client too far behind is cut off, its messages are stored."""
+        if data:
+            push = self.outbox.push_ahead if ahead else self.outbox.push
+            if not push(data, seq):
+                self.end("too_slow", "Cut off: this connection reads too slowly.")
+
+    def drain(self) -> None:
+        """Send what the system takes now and leave the rest to the flusher. Never blocks."""
+        if not self.outbox.drain():
+            self._watch(self)
+
+    def flush(self) -> bool:
+        """Send what is left, from the flusher; False when something still is."""
+        return self.outbox.drain(retry=True)
+
+    def end(self, code: Code | None, text: str) -> None:
+        """Have the handler thread say goodbye and close. Only the first call counts."""
+        with self._lock:
+            if self.ending is not None:
+                return
+            self.ending = Ending(code, text)
+        self.ended.set()
+        self.stream.interrupt()
+
+    def farewell(self) -> Bye | None:
+        """Return the last event for this connection. Handler thread, after `end`."""
+        if self.ending is None or self.ending.code is None:
+            return None
+        return Bye(code=self.ending.code, text=self.ending.text)
+
+    def touch(self) -> None:
+        """Note a command: the session is not idle. Handler thread."""
+        self.last_command = time.monotonic()
+
+    def appended(self) -> None:
+        """Count a message handed to the log. Handler thread."""
+        self._appended += 1
+
+    def answered(self) -> None:
+        """Count the answer to a message. Log thread."""
+        self._answered += 1
+        if self._settled is not None:
+            self._settled.set()
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until every message handed to the log was answered. Handler thread."""
+        deadline = time.monotonic() + timeout
+        if self._answered >= self._appended:
+            return True
+        settled = self._settled = threading.Event()
+        try:
+            while self._answered < self._appended:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                settled.wait(left)
+                settled.clear()
+        finally:
+            self._settled = None
+        return True

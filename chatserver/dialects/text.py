@@ -1,0 +1,110 @@
+"""The text dialect: for a person with nothing but `nc`, and for the simplest scripts.
+
+What people say begins with their name and a colon; what the server says begins with `-- `, which
+no name can begin with.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from chatserver.commands.registry import Command, Registry, bad_arguments
+from chatserver.errors import CommandError
+from chatwire import __version__
+from chatwire.protocol import Event, Message, Replayed
+from chatwire.usage import UsageError, Value, parse_arguments
+from chatwire.wording import event_lines, message_lines
+
+_NOTICE: Final = "-- "
+
+
+class TextRenderer:
+    """Events in words; a private message reads differently for each reader."""
+
+    name = "text"
+    personal = True
+    acknowledges = False
+    in_order = True
+    can_ping = False
+
+    def render(self, event: Event, viewer: str = "") -> bytes:
+        """Return the event as lines, or nothing for what people need not see."""
+        if isinstance(event, Message):
+            lines = message_lines(event, viewer)
+            if event.replay is not UNSET:
+                lines[0] = f"[{event.at[:10]} {event.at[11:16]} UTC] {lines[0]}"
+        elif isinstance(event, Replayed) and not event.more:
+            lines = [f"{_NOTICE}That is all."]
+        else:
+            lines = [_NOTICE + line for line in event_lines(event)]
+        return "".join(f"{line}\n" for line in lines).encode()
+
+
+RENDERER: Final = TextRenderer()
+
+
+class TextRequest:
+    """What somebody typed: the first word is the command, with or without a slash."""
+
+    __slots__ = ("_rest", "_values", "op")
+
+    re: int | None = None
+
+    def __init__(self, op: str, rest: str = "", values: dict[str, Value] | None = None) -> None:
+        self.op = op
+        self._rest = rest
+        self._values = values
+
+    def find(self, registry: Registry) -> Command | None:
+        """Return the command that is meant: aliases count, case does not."""
+        return registry.typed(self.op)
+
+    def arguments(self, command: Command) -> Struct:
+        """Return the arguments, parsed as the command declares and checked like JSON's."""
+        try:
+            values = self._values
+            if values is None:
+                values = parse_arguments(command.help, self._rest)
+            arguments: Struct = msgspec.convert({"op": command.name, **values}, command.arguments)
+        except UsageError as error:
+            raise CommandError("bad_request", str(error)) from error
+        except msgspec.ValidationError as error:
+            raise bad_arguments(command, error) from error
+        return arguments
+
+
+class TextDialect:
+    """Asks for the name and the password, then reads commands."""
+
+    renderer = RENDERER
+
+    def __init__(self) -> None:
+        self._name: str | None = None
+
+    def greeting(self) -> bytes:
+        """Return the welcome to somebody who is not logged in."""
+        return f"{_NOTICE}chat {__version__}: log in with your name and password.\n".encode()
+
+    def read(self, line: bytes, logged_in: bool) -> TextRequest | None:
+        """Return the request in `line`: a login after two lines, then what is typed."""
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise CommandError(
+                "invalid_utf8", f"That line is not UTF-8 at byte {error.start}; send it again."
+            ) from error
+        if logged_in:
+            word, _, rest = text.strip().replace("\t", " ", 1).partition(" ")
+            return TextRequest(word.removeprefix("/"), rest) if word else None
+        if self._name is None:
+            self._name = text.strip() or None
+            return None
+        name, self._name = self._name, None
+        return TextRequest("login", values={"name": name, "password": text})
+
+    def prompt(self, logged_in: bool) -> bytes:
+        """Return the question that the next line answers; none once logged in."""
+        if logged_in:
+            return b""
+        return b"Username: " if self._name is None else b"Password: "

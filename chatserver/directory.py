@@ -1,0 +1,227 @@
+"""Who is here and how they stand, behind one lock.
+
+Only the log thread changes the directory, between messages, so that coming, going, busy and
+hidden have a place in the same order as everything said. Any thread may ask; what it gets is a
+snapshot.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from chatserver.session import Session
+from chatserver.store import Standing
+from chatwire.protocol import Here, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where messages for one account go now. `visible`: others can see that it is here."""
+
+    sessions: tuple[Session, ...]
+    visible: bool
+    busy: bool
+    reply: str
+
+
+_ABSENT = Recipient((), visible=False, busy=False, reply="")
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An account that was ever here."""
+
+    name: str
+    since: int
+    read: int = 0
+    seen_at: float | None = None
+    busy: bool = False
+    reply: str = ""
+    hidden: bool = False
+    sessions: tuple[Session, ...] = field(default=())
+
+    @property
+    def visible(self) -> bool:
+        return bool(self.sessions) and not self.hidden
+
+
+class UserDirectory:
+    """The accounts by folded name. Tier 1 lock: nothing else is locked or sent while it is held."""
+
+    def __init__(self, standings: Iterable[Standing]) -> None:
+        self._lock = threading.Lock()
+        self._entries = {
+            each.name: _Entry(
+                each.name, each.since, each.read, each.seen_at, each.busy, each.reply, each.hidden
+            )
+            for each in standings
+        }
+        self._visible = 0
+        # Snapshots that are made again when somebody has come, gone or changed.
+        self._lobby: tuple[Session, ...] | None = None
+        self._busy: Mapping[str, str] | None = None
+
+    # -- any thread --
+
+    def lobby(self) -> tuple[Session, ...]:
+        """Return the sessions that get what is said in the room: all but those of the busy."""
+        with self._lock:
+            if self._lobby is None:
+                self._lobby = tuple(
+                    session
+                    for entry in self._entries.values()
+                    if not entry.busy
+                    for session in entry.sessions
+                )
+            return self._lobby
+
+    def recipient(self, key: str) -> Recipient:
+        """Return where messages for the account `key` go."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return _ABSENT
+            return Recipient(entry.sessions, entry.visible, entry.busy, entry.reply)
+
+    def busy_replies(self) -> Mapping[str, str]:
+        """Return what the busy say meanwhile, by name: those that others can see to be here."""
+        with self._lock:
+            if self._busy is None:
+                self._busy = {
+                    each.name: each.reply
+                    for each in self._entries.values()
+                    if each.busy and each.visible
+                }
+            return self._busy
+
+    def sessions(self) -> tuple[Session, ...]:
+        """Return every session."""
+        with self._lock:
+            return tuple(each for entry in self._entries.values() for each in entry.sessions)
+
+    def here(self, but: str) -> tuple[Here, ...]:
+        """Return the visible accounts that are here, in order of name, without `but`."""
+        now = time.monotonic()
+        with self._lock:
+            return tuple(
+                Here(
+                    name=entry.name,
+                    busy=entry.busy,
+                    idle_seconds=int(now - max(_last_command(each) for each in entry.sessions)),
+                )
+                for key, entry in sorted(self._entries.items())
+                if entry.visible and key != but
+            )
+
+    def seen(self, within: float) -> tuple[Seen, ...]:
+        """Return who was visibly here in the last `within` seconds, the latest first."""
+        now = time.time()
+        with self._lock:
+            found = [
+                Seen(name=each.name, online=each.visible, seconds_ago=_ago(each, now))
+                for _, each in sorted(self._entries.items())
+                if each.visible or (each.seen_at is not None and _ago(each, now) <= within)
+            ]
+        return tuple(sorted(found, key=lambda each: each.seconds_ago))
+
+    def visible_count(self) -> int:
+        """Return how many accounts others can see to be here."""
+        with self._lock:
+            return self._visible
+
+    def standing(self, key: str) -> Standing | None:
+        """Return how the account stands, to be stored; None when it was never here.
+
+        `seen_at` is None while it is visibly here.
+        """
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            return Standing(
+                name=key,
+                since=entry.since,
+                read=entry.read,
+                seen_at=None if entry.visible else entry.seen_at,
+                busy=entry.busy,
+                reply=entry.reply,
+                hidden=entry.hidden,
+            )
+
+    # -- the log thread only --
+
+    def join(self, session: Session, last_seq: int) -> bool:
+        """Add a session; tell whether the account has become visible by it.
+
+        For an account that was never here, the room begins after message `last_seq`.
+        """
+        with self._lock:
+            entry = self._entries.get(session.key)
+            if entry is None:
+                entry = self._entries[session.key] = _Entry(session.account, since=last_seq)
+            entry.name = session.account  # as its owner spells it now
+            return self._change(entry, sessions=(*entry.sessions, session)) > 0
+
+    def leave(self, session: Session) -> bool:
+        """Remove this very session; tell whether the account has become invisible by it."""
+        with self._lock:
+            entry = self._entries[session.key]
+            rest = tuple(each for each in entry.sessions if each is not session)
+            return self._change(entry, sessions=rest) < 0
+
+    def set_busy(self, key: str, reply: str | None) -> None:
+        """Make the account busy with that reply (it may be empty), or not busy with None."""
+        with self._lock:
+            entry = self._entries[key]
+            entry.busy, entry.reply = reply is not None, reply or ""
+            self._lobby = self._busy = None
+
+    def set_hidden(self, key: str, hidden: bool) -> int:
+        """Hide the account or show it again.
+
+        Return 1 when it has become visible by that, -1 when invisible, else 0.
+        """
+        with self._lock:
+            return self._change(self._entries[key], hidden=hidden)
+
+    def note_read(self, key: str, upto: int) -> bool:
+        """Move the account's read position forward; tell whether it moved."""
+        with self._lock:
+            entry = self._entries[key]
+            moved = upto > entry.read
+            entry.read = max(entry.read, upto)
+            return moved
+
+    def forget(self, key: str) -> None:
+        """Drop an account that has been deleted and has no session."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and not entry.sessions:
+                del self._entries[key]
+
+    def _change(
+        self, entry: _Entry, sessions: tuple[Session, ...] | None = None, hidden: bool | None = None
+    ) -> int:
+        """Change an entry; return by how much the number of visible accounts changed."""
+        before = entry.visible
+        self._lobby = self._busy = None
+        if sessions is not None:
+            entry.sessions = sessions
+        if hidden is not None:
+            entry.hidden = hidden
+        step = int(entry.visible) - int(before)
+        self._visible += step
+        if step < 0:
+            entry.seen_at = time.time()
+        return step
+
+
+def _last_command(session: Session) -> float:
+    return session.connection.last_command
+
+
+def _ago(entry: _Entry, now: float) -> int:
+    if entry.visible or entry.seen_at is None:
+        return 0
+    return max(0, int(now - entry.seen_at))  # the clock may have been set back

@@ -1,0 +1,196 @@
+"""What a handler thread does, from the first byte to the last: one call a client.
+
+It reads, parses and dispatches; it may wait for its own client, for a hash, and for room in the
+log, never for another client.
+"""
+
+import itertools
+import logging
+import threading
+import time
+from ipaddress import ip_address
+from typing import Final
+
+from chatserver.commands.context import Context, Services
+from chatserver.connection import Connection
+from chatserver.delivery import answer
+from chatserver.dialects import Dialect
+from chatserver.dialects.json import JsonDialect
+from chatserver.dialects.text import TextDialect
+from chatserver.errors import CommandError, Disconnected
+from chatserver.net.flusher import Flusher
+from chatserver.net.stream import Stream
+from chatserver.ratelimit import TokenBucket
+from chatwire.framing import LineSplitter
+
+_log = logging.getLogger(__name__)
+
+_SILENCE_SECONDS: Final = 1.0
+"""A client that says nothing for this long is a person waiting for a question."""
+
+_SETTLE_SECONDS: Final = 10.0
+_FAREWELL_SECONDS: Final = 2.0
+_LINGER_SECONDS: Final = 1.0
+
+
+class ClientHandler:
+    """Callable for the server: `handler(stream, admitted)` serves one client to its end."""
+
+    def __init__(self, services: Services, flusher: Flusher) -> None:
+        self._services = services
+        self._flusher = flusher
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._connections: set[Connection] = set()
+
+    def connections(self) -> tuple[Connection, ...]:
+        """Return every connection there is, logged in or not."""
+        with self._lock:
+            return tuple(self._connections)
+
+    def __call__(self, stream: Stream, admitted: bool) -> None:
+        """Serve one client. Raises nothing that a client can cause."""
+        number = next(self._numbers)
+        threading.current_thread().name = f"client-{number}"  # stands on every log line
+        try:
+            first = stream.receive(timeout=_SILENCE_SECONDS)
+        except Disconnected:
+            first = b""
+        if first == b"":
+            return  # gone before it said anything: a port check
+        dialect = _choose(first)
+        connection = Connection(
+            number,
+            stream,
+            self._services.settings.session.outbox_bytes,
+            dialect.renderer,
+            self._flusher.watch,
+        )
+        with self._lock:
+            self._connections.add(connection)
+        try:
+            self._serve(connection, dialect, first or b"", admitted)
+        finally:
+            with self._lock:
+                self._connections.discard(connection)
+            self._flusher.forget(connection)
+            # A client that left by itself is not waited for.
+            ending = connection.ending
+            stream.close(_LINGER_SECONDS if ending is None or ending.code else 0.0)
+
+    def _serve(
+        self, connection: Connection, dialect: Dialect, first: bytes, admitted: bool
+    ) -> None:
+        limits = self._services.settings.session
+        bucket = TokenBucket(limits.rate_per_second, limits.rate_burst)
+        context = Context(self._services, connection, bucket)
+        _log.info("connected: address=%s dialect=%s", connection.address, dialect.renderer.name)
+        reason = "closed by the client"
+        try:
+            self._admit(connection, admitted)
+            self._converse(context, dialect, first)
+        except Disconnected as error:
+            reason = error.reason
+            connection.end(None, reason)
+        finally:
+            self._leave(context)
+            self._say_goodbye(connection)
+            if connection.ending is not None:
+                reason = connection.ending.code or connection.ending.text
+            account = "-" if context.session is None else context.session.account
+            seconds = int(time.monotonic() - connection.connected_at)
+            _log.info("disconnected: account=%s after=%ds reason=%s", account, seconds, reason)
+
+    def _admit(self, connection: Connection, admitted: bool) -> None:
+        """Turn away who may not come in, in the dialect it speaks."""
+        if not admitted:
+            connection.end("server_full", "The server is full; try again later.")
+        elif not (self._services.settings.server.allow_plaintext or _is_local(connection.address)):
+            connection.end("bad_request", "This server talks plaintext only on its own machine.")
+
+    def _converse(self, context: Context, dialect: Dialect, data: bytes) -> None:
+        """Read lines and carry them out until somebody ends the connection."""
+        connection = context.connection
+        splitter = LineSplitter(self._services.settings.message.max_line_bytes)
+        if not connection.ended.is_set():
+            connection.push_bytes(dialect.greeting() + dialect.prompt(logged_in=False))
+            connection.drain()
+        while not connection.ended.is_set():
+            for line in splitter.feed(data):
+                self._carry_out(context, dialect, line)
+                if connection.ended.is_set():
+                    return
+                self._keep_pace(connection)
+            if splitter.overlong:
+                limit = self._services.settings.message.max_line_bytes
+                error = CommandError("line_too_long", f"A line may have at most {limit} bytes.")
+                connection.push(answer(None, error))
+                connection.end("line_too_long", error.text)
+                return
+            connection.drain()
+            received = connection.stream.receive()
+            if not received:
+                return
+            data = received
+            connection.last_input = time.monotonic()
+
+    def _carry_out(self, context: Context, dialect: Dialect, line: bytes) -> None:
+        connection = context.connection
+        try:
+            request = dialect.read(line, context.session is not None)
+        except CommandError as error:
+            delay = context.bucket.take(1.0)
+            if delay:
+                connection.ended.wait(delay)
+            connection.push(answer(None, error))
+        else:
+            event = None
+            if request is not None:
+                event = self._services.registry.dispatch(context, request)
+            if event is not None:
+                account = "" if context.session is None else context.session.account
+                connection.push(event, account)
+            if dialect.renderer.in_order:
+                connection.settle(_SETTLE_SECONDS)
+        if not connection.ended.is_set():
+            connection.push_bytes(dialect.prompt(context.session is not None))
+
+    def _keep_pace(self, connection: Connection) -> None:
+        """Do not carry out more than the client reads answers to."""
+        half = connection.outbox.limit // 2
+        if half and connection.outbox.waiting > half:
+            connection.drain()
+            while not connection.outbox.wait_below(half, 1.0):
+                if connection.ended.is_set():
+                    return  # the housekeeper has seen that nothing moves
+
+    def _leave(self, context: Context) -> None:
+        """Give up the session. What was appended before is answered when this returns."""
+        session = context.session
+        if session is None:
+            return
+        try:
+            self._services.log.run(lambda _: self._services.presence.leave(session), session.key)
+        except CommandError as error:
+            _log.warning("the end of a session could not be noted: %s", error.text)
+
+    def _say_goodbye(self, connection: Connection) -> None:
+        bye = connection.farewell()
+        if bye is not None and bye.code == "too_slow":
+            connection.outbox.replace(connection.renderer.render(bye))
+        elif bye is not None:
+            connection.push(bye)
+        if not connection.flush():
+            self._flusher.watch(connection)
+        connection.outbox.wait_below(1, _FAREWELL_SECONDS)
+        connection.outbox.close()
+
+
+def _choose(first: bytes | None) -> Dialect:
+    return JsonDialect() if first is not None and first[:1] == b"{" else TextDialect()
+
+
+def _is_local(address: str) -> bool:
+    parsed = ip_address(address.split("%", maxsplit=1)[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback

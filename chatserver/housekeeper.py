@@ -1,0 +1,131 @@
+"""What has to happen by the clock: deadlines, pings, read positions, retention. One thread."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from chatserver.commands.context import Services
+from chatserver.connection import Connection
+from chatserver.errors import CommandError
+from chatserver.store import Batch
+from chatwire.protocol import Ping
+from chatwire.wording import duration
+
+_log = logging.getLogger(__name__)
+
+_ALIVE_SECONDS: Final = 60.0
+_RETENTION_SECONDS: Final = 3600.0
+_TRIM_STEP: Final = 500
+_MS_PER_DAY: Final = 86_400_000
+
+
+class Housekeeper:
+    """The housekeeper thread. It only ends connections, and asks the log thread to write."""
+
+    def __init__(
+        self,
+        services: Services,
+        connections: Callable[[], tuple[Connection, ...]],
+        interval: float = 1.0,
+    ) -> None:
+        self._services = services
+        self._connections = connections
+        self._interval = interval
+        self._stopped = threading.Event()
+        self._alive_at = 0.0
+        self._trim_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread and wait for it."""
+        self._stopped.set()
+        self._thread.join()
+
+    # -- the housekeeper thread only --
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval):
+            try:
+                self._tick(time.monotonic())
+            except CommandError:
+                return  # the log is shutting down
+            except Exception:
+                _log.exception("housekeeping failed; it goes on")
+
+    def _tick(self, now: float) -> None:
+        for connection in self._connections():
+            self._check_deadlines(connection, now)
+        self._end_deleted()
+        self._note_reads()
+        if now >= self._alive_at:
+            self._alive_at = now + _ALIVE_SECONDS
+            self._services.log.save(lambda batch: batch.put_alive(time.time()))
+        if now >= self._trim_at and self._services.settings.history.retention_days:
+            self._trim_at = now + _RETENTION_SECONDS
+            self._services.log.save(self._trim)
+
+    def _check_deadlines(self, connection: Connection, now: float) -> None:
+        settings = self._services.settings
+        if not connection.logged_in:
+            deadline = settings.login.deadline_seconds
+            if deadline and now - connection.connected_at > deadline:
+                connection.end("login_timeout", f"No login within {duration(int(deadline))}.")
+            return
+        idle = settings.session.idle_timeout
+        if idle and now - connection.last_command > idle:
+            connection.end(
+                "idle_timeout", f"Logged out after {duration(int(idle))} without a command."
+            )
+            return
+        self._check_alive(connection, now, settings.session.ping_seconds)
+
+    def _check_alive(self, connection: Connection, now: float, patience: float) -> None:
+        blocked = connection.outbox.blocked_since
+        if patience and blocked is not None and now - blocked > patience:
+            connection.end("too_slow", "Cut off: this connection has stopped reading.")
+        elif patience and connection.renderer.can_ping:
+            silent = now - connection.last_input
+            if silent > 2 * patience:
+                connection.end("too_slow", "Cut off: no answer to a ping.")
+            elif silent > patience and connection.pinged_at < connection.last_input:
+                connection.pinged_at = now
+                connection.push(Ping())
+                connection.drain()
+
+    def _end_deleted(self) -> None:
+        """End the sessions of accounts that are gone from the file, or switched off."""
+        try:
+            accounts = self._services.accounts.all()
+        except OSError as error:
+            _log.warning("the accounts cannot be read: %s", error.strerror)
+            return
+        for session in self._services.directory.sessions():
+            account = accounts.get(session.key)
+            if account is None or account.disabled:
+                session.connection.end("kicked", "This account was removed by the operator.")
+
+    def _note_reads(self) -> None:
+        moved = [each for each in self._services.directory.sessions() if each.read > each.noted]
+        if not moved:
+            return
+
+        def note(_: int) -> None:
+            for session in moved:
+                self._services.presence.note_read(session)
+
+        for session in moved:
+            session.noted = session.read
+        self._services.log.run_later(note, *{each.key for each in moved})
+
+    def _trim(self, batch: Batch) -> None:
+        """Delete a few old messages; when there were many, come back soon. Log thread."""
+        days = self._services.settings.history.retention_days
+        before = int(time.time() * 1000) - days * _MS_PER_DAY
+        if batch.trim(before, _TRIM_STEP) == _TRIM_STEP:
+            self._trim_at = 0.0

@@ -1,0 +1,42 @@
+"""Old account files: `name hash` or `name:hash` a line, hashes as hex SHA or crypt wrote them."""
+
+import re
+from collections.abc import Iterable
+
+from chatserver.accounts import Account
+from chatserver.passwords import Passwords
+from chatwire.names import NAME_RULE, fold, is_name
+
+
+def read_old_accounts(
+    lines: Iterable[str], passwords: Passwords
+) -> tuple[list[Account], list[str]]:
+    """Return the accounts in `lines`, and a sentence with its number for every bad line.
+
+    Empty lines and comments (#) are neither. The first of two lines with one name counts.
+    """
+    accounts: dict[str, Account] = {}
+    problems = []
+    for number, line in enumerate(lines, start=1):
+        line = line.strip()  # noqa: PLW2901
+        if not line or line.startswith("#"):
+            continue
+        name, hashed = [*re.split(r"\s*:\s*|\s+", line, maxsplit=1), ""][:2]
+        problem = _problem(name, hashed, passwords)
+        if problem is None and fold(name) in accounts:
+            problem = f"the name {name} stands in an earlier line"
+        if problem is None:
+            accounts[fold(name)] = Account(name, hashed)
+        else:
+            problems.append(f"Line {number} is refused: {problem}.")
+    return list(accounts.values()), problems
+
+
+def _problem(name: str, hashed: str, passwords: Passwords) -> str | None:
+    if not is_name(name):
+        return NAME_RULE
+    if not hashed:
+        return "there is no hash after the name"
+    if not hashed.isprintable() or " " in hashed or passwords.scheme(hashed) is None:
+        return "its hash is of no known kind (hex SHA-1, SHA-256, SHA-512, or crypt)"
+    return None

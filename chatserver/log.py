@@ -1,0 +1,248 @@
+"""append → commit → deliver: the one order of everything, made by the log thread.
+
+Handler threads append; the log thread takes all that has piled up, gives each message its number,
+commits the batch, then has it answered and delivered. Load makes batches bigger instead of queues
+longer. Nothing after `append` knows how the messages were numbered, so that a log shared between
+machines could take this one's place: `append` may fail, may be slow, and answers later.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, Generic, TypeVar, cast
+
+from chatserver.delivery import Delivery, Post
+from chatserver.directory import UserDirectory
+from chatserver.errors import CommandError
+from chatserver.store import Batch, StorageFull, Store
+from chatwire.names import LOBBY
+
+_log = logging.getLogger(__name__)
+
+_INBOX_CHARACTERS: Final = 4_000_000
+"""What may wait for the log thread; whoever comes then waits for room (up to _PATIENCE)."""
+
+_BATCH_CHARACTERS: Final = 100_000
+"""So that one batch, rendered, stays far below the limit of an outbox."""
+
+_OVERHEAD: Final = 100
+"""What a message counts for beside its text: about its envelope on the wire."""
+
+_PATIENCE: Final = 10.0
+
+T = TypeVar("T")
+
+
+class _Change(Generic[T]):
+    """Something to be done between messages; the handler thread waits for `done`."""
+
+    __slots__ = ("accounts", "action", "done", "error", "result")
+
+    def __init__(self, action: Callable[[int], T], accounts: Iterable[str]) -> None:
+        self.action = action
+        self.accounts = tuple(accounts)
+        self.done = threading.Event()
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+
+class Log:
+    """The log thread and its inbox. `append` and `run` may be called from any other thread."""
+
+    def __init__(self, store: Store, directory: UserDirectory, delivery: Delivery) -> None:
+        self._store = store
+        self._directory = directory
+        self._delivery = delivery
+        self._inbox: deque[Post | _Change[object]] = deque()
+        self._waiting = 0  # characters in the inbox
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._filled = threading.Condition(self._lock)
+        self._emptied = threading.Condition(self._lock)
+        self._unsaved: set[str] = set()  # accounts whose standing is newer than the disk's
+        self._chores: list[Callable[[Batch], None]] = []
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest message on disk."""
+        return self._store.last_seq
+
+    def start(self) -> None:
+        """Start the log thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse what comes from now on, finish what has come, and wait for the thread."""
+        with self._lock:
+            self._stopping = True
+            self._filled.notify_all()
+            self._emptied.notify_all()
+        self._thread.join()
+
+    def append(self, post: Post) -> None:
+        """Put a message in the order. It is answered later, by the log thread.
+
+        Waits while the inbox is full. Raises CommandError: try_later, or shutting_down.
+        """
+        size = len(post.text) + _OVERHEAD
+        with self._lock:
+            if self._waiting > _INBOX_CHARACTERS:
+                self._emptied.wait_for(self._has_room, _PATIENCE)
+            if self._stopping:
+                raise CommandError("shutting_down", "The server is shutting down.")
+            if not self._has_room():
+                raise CommandError(
+                    "try_later", "The server is overloaded; try again.", retry_after=1
+                )
+            self._inbox.append(post)
+            self._waiting += size
+            if len(self._inbox) == 1:
+                self._filled.notify()
+
+    def run(self, action: Callable[[int], T], *accounts: str) -> T:
+        """Do something between messages, in the log thread, and return its result.
+
+        `action` is given the number of the newest message delivered before it. The standing of
+        `accounts` is saved afterwards. Raises what the action raises.
+        """
+        change = self.run_later(action, *accounts)
+        change.done.wait()
+        if change.error is not None:
+            raise change.error
+        return cast(T, change.result)
+
+    def run_later(self, action: Callable[[int], T], *accounts: str) -> "_Change[T]":
+        """As `run`, without waiting for it."""
+        change: _Change[T] = _Change(action, accounts)
+        with self._lock:
+            if self._stopping:
+                raise CommandError("shutting_down", "The server is shutting down.")
+            self._inbox.append(cast(_Change[object], change))
+            self._filled.notify()
+        return change
+
+    def save(self, chore: Callable[[Batch], None]) -> None:
+        """Have something written with one of the next batches, by nobody waited for."""
+        with self._lock:
+            self._chores.append(chore)
+            self._filled.notify()
+
+    def _has_room(self) -> bool:
+        return self._stopping or self._waiting <= _INBOX_CHARACTERS
+
+    # -- the log thread only --
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                while not (self._inbox or self._chores or self._stopping):
+                    self._filled.wait()
+                batch = self._take()
+                chores, self._chores = self._chores, []
+                if not (batch or chores):
+                    break  # stopping, and everything is done
+            self._process(batch, chores)
+        self._save([])
+
+    def _take(self) -> list[Post | _Change[object]]:
+        """Take the next batch out of the inbox. The caller holds the lock."""
+        batch, size = [], 0
+        while self._inbox and size < _BATCH_CHARACTERS:
+            item = self._inbox.popleft()
+            if isinstance(item, Post):
+                size += len(item.text) + _OVERHEAD
+            batch.append(item)
+        self._waiting -= size
+        if size:
+            self._emptied.notify_all()
+        return batch
+
+    def _process(
+        self, batch: list[Post | _Change[object]], chores: list[Callable[[Batch], None]]
+    ) -> None:
+        before = self._store.last_seq
+        self._commit([item for item in batch if isinstance(item, Post)])
+        changes: list[_Change[object]] = []
+        run: list[Post] = []
+        for item in batch:
+            if isinstance(item, Post):
+                run.append(item)
+            else:
+                before = self._deliver(run, before)
+                run = []
+                self._apply(item, before)
+                changes.append(item)
+        self._deliver(run, before)
+        self._save(chores)
+        for change in changes:
+            change.done.set()
+        self._delivery.drain()
+
+    def _commit(self, posts: list[Post]) -> None:
+        """Number the messages and put them on disk, or note on each why it could not be."""
+        if not posts:
+            return
+        now = time.time_ns() // 1_000_000
+        try:
+            with self._store.batch() as batch:
+                for post in posts:
+                    self._number(post, batch, now)
+        except StorageFull as error:
+            _log.error("messages could not be stored: %s", error)
+            for post in posts:
+                post.error = CommandError(
+                    "storage_full",
+                    "The server cannot store messages at the moment; it was not sent.",
+                )
+        except Exception:
+            # A bug. One message must not take the others of its batch with it.
+            _log.exception("a batch of %d could not be stored", len(posts))
+            if len(posts) == 1:
+                posts[0].error = CommandError("internal", "Something went wrong; it was not sent.")
+            else:
+                for post in posts:
+                    self._commit([post])
+
+    def _number(self, post: Post, batch: Batch, now: int) -> None:
+        room = LOBBY if post.to is None else None
+        post.at = now
+        post.seq, post.duplicate = batch.add(
+            now, post.origin.account, room, post.to or (), post.text, post.key
+        )
+
+    def _deliver(self, posts: list[Post], before: int) -> int:
+        """Deliver a run of messages; return the number of the newest message delivered."""
+        if not posts:
+            return before
+        try:
+            self._delivery.deliver(posts)
+        except Exception:
+            _log.exception("messages up to %d could not be delivered", posts[-1].seq)
+        return max([before, *(post.seq for post in posts if post.error is None)])
+
+    def _apply(self, change: _Change[object], before: int) -> None:
+        try:
+            change.result = change.action(before)
+        except BaseException as error:
+            change.error = error
+        self._unsaved.update(change.accounts)
+
+    def _save(self, chores: list[Callable[[Batch], None]]) -> None:
+        """Write how accounts stand. What the disk does not take now is tried again later."""
+        if not (self._unsaved or chores):
+            return
+        try:
+            with self._store.batch() as batch:
+                standings = map(self._directory.standing, self._unsaved)
+                batch.put(each for each in standings if each is not None)
+                for chore in chores:
+                    chore(batch)
+        except StorageFull as error:
+            _log.error("the standing of accounts could not be stored: %s", error)
+        except Exception:
+            _log.exception("the standing of accounts could not be stored")
+        else:
+            self._unsaved.clear()

@@ -1,0 +1,179 @@
+"""What waits to be sent to one client: references to bytes, bounded, drained without blocking.
+
+Any thread may `push`, which appends a reference and nothing more. Any thread may `drain`, which
+sends what the system takes now; only one does at a time, and a second one returns at once, since
+the first goes on until the outbox is empty. What the system would not take is left to the
+flusher. The outbox itself never blocks anybody: past its limit it overflows, once, and its owner
+ends the connection.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from chatserver.errors import Disconnected
+
+_JOIN_BYTES: Final = 262_144
+"""How much is joined for one send: enough to make the system call cheap, not more."""
+
+_Data = bytes | memoryview
+_Entry = tuple[_Data, int]
+
+
+class Outbox:
+    """Tier 3 lock. `send` is the stream's; it is called without the lock."""
+
+    def __init__(self, send: Callable[[_Data], int], limit: int) -> None:
+        self._send = send
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._entries: deque[_Entry] = deque()
+        self._held: list[_Entry] | None = None
+        self._bytes = 0
+        self._sending = 0
+        self._draining = False
+        self._closed = False
+        self._emptied: threading.Condition | None = None
+        self.written_seq = 0
+        """The highest number given to `push` whose bytes the system has taken."""
+        self.blocked_since: float | None = None
+        """When the system last refused bytes and has taken none since (monotonic seconds)."""
+
+    def push(self, data: bytes, seq: int = 0) -> bool:
+        """Append `data`; `seq` is the newest message in it. False: this push overflowed."""
+        with self._lock:
+            if self._closed:
+                return True
+            (self._entries if self._held is None else self._held).append((data, seq))
+            return self._count(data)
+
+    def push_ahead(self, data: bytes, seq: int = 0) -> bool:
+        """As `push`, but before everything that is being held."""
+        with self._lock:
+            if self._closed:
+                return True
+            self._entries.append((data, seq))
+            return self._count(data)
+
+    def hold(self) -> None:
+        """From now on keep back what is pushed, until `release`: a replay comes first."""
+        with self._lock:
+            if self._held is None:
+                self._held = []
+
+    def release(self) -> None:
+        """Let what was held follow."""
+        with self._lock:
+            if self._held is not None:
+                self._entries.extend(self._held)
+                self._held = None
+
+    @property
+    def holding(self) -> bool:
+        """Whether a replay is on its way."""
+        return self._held is not None
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes have not been taken by the system."""
+        return self._bytes
+
+    def drain(self, *, retry: bool = False) -> bool:
+        """Send what can be sent now. False: something is left and the system takes no more.
+
+        Once the system has refused bytes, only a drain with `retry` (the flusher's) tries again.
+        Raises nothing: when the peer is gone the outbox closes, and the reader will notice.
+        """
+        with self._lock:
+            if self._draining or not self._entries:
+                return True
+            if self.blocked_since is not None and not retry:
+                return True
+            self._draining = True
+        while True:
+            with self._lock:
+                entry = self._take()
+                if entry is None:
+                    self._draining = False
+                    self._signal()
+                    return True
+            data, seq = entry
+            try:
+                sent = self._send(data)
+            except Disconnected:
+                self.close()
+                sent = len(data)
+            with self._lock:
+                self._sending = 0
+                if self._closed:
+                    continue
+                self._bytes -= sent
+                if sent < len(data):
+                    self._entries.appendleft((memoryview(data)[sent:], seq))
+                    if sent or self.blocked_since is None:
+                        self.blocked_since = time.monotonic()
+                    self._draining = False
+                    self._signal()
+                    return False
+                self.blocked_since = None
+                self.written_seq = max(self.written_seq, seq)
+
+    def wait_below(self, limit: int, timeout: float) -> bool:
+        """Wait until fewer than `limit` bytes are left; False when that took over `timeout` s."""
+        if self._bytes < limit:
+            return True
+        with self._lock:
+            if self._emptied is None:
+                self._emptied = threading.Condition(self._lock)
+            return self._emptied.wait_for(lambda: self._bytes < limit or self._closed, timeout)
+
+    def replace(self, data: bytes) -> None:
+        """Drop what no byte was sent of and append `data`, the last words to this client."""
+        with self._lock:
+            if self._closed:
+                return
+            # The first entry of a blocked outbox may be the rest of a line.
+            keep = [self._entries[0]] if self.blocked_since and self._entries else []
+            self._entries = deque([*keep, (data, 0)])
+            self._held = None
+            self._bytes = self._sending + sum(len(each) for each, _ in self._entries)
+
+    def close(self) -> None:
+        """Forget everything and ignore what is pushed from now on."""
+        with self._lock:
+            self._closed = True
+            self._entries.clear()
+            self._held = None
+            self._bytes = 0
+            self._signal()
+
+    def _count(self, data: bytes) -> bool:
+        """Count `data` in. The caller holds the lock."""
+        before = self._bytes
+        self._bytes += len(data)
+        return not 0 < self.limit < self._bytes or before > self.limit
+
+    def _take(self) -> _Entry | None:
+        """Remove and return what to send next. The caller holds the lock."""
+        entries = self._entries
+        if not entries:
+            return None
+        if len(entries) == 1 or len(entries[0][0]) >= _JOIN_BYTES:
+            entry = entries.popleft()
+            self._sending = len(entry[0])
+            return entry
+        parts: list[_Data] = []
+        self._sending, newest = 0, 0
+        while entries and self._sending < _JOIN_BYTES:
+            data, seq = entries.popleft()
+            parts.append(data)
+            self._sending += len(data)
+            newest = max(newest, seq)
+        return b"".join(parts), newest
+
+    def _signal(self) -> None:
+        """Wake whoever waits for room. The caller holds the lock."""
+        if self._emptied is not None:
+            self._emptied.notify_all()

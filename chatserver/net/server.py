@@ -1,0 +1,200 @@
+"""The listening socket: a `socketserver.ThreadingTCPServer` whose defaults are mended.
+
+One acceptor thread, one daemon thread per client. Running out of clients, threads or descriptors
+turns newcomers away and never spins or ends the server.
+"""
+
+import errno
+import logging
+import os
+import socket
+import socketserver
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, Final
+
+from chatserver.net.stream import PlainStream, Stream
+
+_log = logging.getLogger(__name__)
+
+_REFUSERS: Final = 32
+"""Handler threads past the limit that only tell newcomers, in their dialect, that it is full."""
+
+_PAUSE_SECONDS: Final = 0.1
+"""How long the acceptor rests when no descriptor or thread can be had; as OpenSSH does."""
+
+_STACK_BYTES: Final = 512 * 1024
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+Handler = Callable[[Stream, bool], None]
+"""Called in a thread of its own with the stream, and whether there is room for this client."""
+
+
+class ChatTCPServer(socketserver.ThreadingTCPServer):
+    """Accept connections and run `handler` for each in its own thread.
+
+    `full_line` is what somebody is told who cannot even have a thread. Limits of 0 are off, and
+    loopback addresses have no limit of their own. Raises OSError when the address is taken.
+    """
+
+    request_queue_size = 1024
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False  # idle clients would keep server_close waiting for ever
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        handler: Handler,
+        *,
+        max_clients: int,
+        max_per_address: int,
+        full_line: bytes,
+    ) -> None:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        self.address_family = family
+        self._handler = handler
+        self._max_clients = max_clients
+        self._max_per_address = max_per_address
+        self._full_line = full_line
+        self._lock = threading.Lock()
+        self._clients = 0
+        self._clients_by_address: Counter[str] = Counter()
+        self._refusers = 0
+        self._idle = threading.Condition(self._lock)
+        threading.stack_size(_STACK_BYTES)
+        # A descriptor in reserve: given back when there are no more, to be able to say so.
+        self._reserve: int | None = os.open(os.devnull, os.O_RDONLY)
+        super().__init__((str(address[0]), int(address[1])), socketserver.BaseRequestHandler)
+        self._acceptor = threading.Thread(
+            target=self.serve_forever, args=(0.2,), name="acceptor", daemon=True
+        )
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The host and port that are really listened on."""
+        host, port = self.socket.getsockname()[:2]
+        return str(host), int(port)
+
+    def start(self) -> None:
+        """Start accepting."""
+        self._acceptor.start()
+
+    def stop(self) -> None:
+        """Stop accepting and close the listening socket; clients go on."""
+        self.shutdown()
+        self._acceptor.join()
+        self.server_close()
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
+
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Wait for the handlers of all clients to return; False when some are left."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._clients + self._refusers == 0, timeout)
+
+    # -- acceptor thread --
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept one connection; when out of descriptors, turn it away instead."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                self._turn_away_one()
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the handler thread, or refuse when there cannot be one."""
+        address = str(client_address[0])
+        admitted = self._admit(address)
+        if admitted is None:
+            self._refuse(request)
+            return
+        thread = threading.Thread(
+            target=self._handle, args=(request, address, admitted), name="handler", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # can't start new thread
+            self._release(address, admitted)
+            self._refuse(request)
+            time.sleep(_PAUSE_SECONDS)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Log what went wrong while accepting; the standard library would print it."""
+        _log.exception("could not accept a connection from %s", client_address)
+
+    def _turn_away_one(self) -> None:
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
+        try:
+            connection, _ = self.socket.accept()
+        except OSError:
+            pass
+        else:
+            self._refuse(connection)
+        finally:
+            try:
+                self._reserve = os.open(os.devnull, os.O_RDONLY)
+            except OSError:
+                self._reserve = None
+        _log.warning("out of descriptors: turning newcomers away")
+        time.sleep(_PAUSE_SECONDS)
+
+    def _refuse(self, connection: socket.socket) -> None:
+        try:
+            connection.send(self._full_line, socket.MSG_DONTWAIT)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    # -- handler threads --
+
+    def _handle(self, connection: socket.socket, address: str, admitted: bool) -> None:
+        try:
+            self._handler(PlainStream(connection, address), admitted)
+        except Exception:
+            _log.exception("the handler of a connection from %s failed", address)
+        finally:
+            connection.close()
+            self._release(address, admitted)
+
+    def _admit(self, address: str) -> bool | None:
+        """Count a client in: True. False: only to be refused. None: not even that."""
+        with self._lock:
+            alone = (
+                self._max_per_address
+                and not ip_address(address.split("%", maxsplit=1)[0]).is_loopback
+            )
+            full = (self._max_clients and self._clients >= self._max_clients) or (
+                alone and self._clients_by_address[address] >= self._max_per_address
+            )
+            if not full:
+                self._clients += 1
+                self._clients_by_address[address] += 1
+                return True
+            if self._refusers < _REFUSERS:
+                self._refusers += 1
+                return False
+            return None
+
+    def _release(self, address: str, admitted: bool) -> None:
+        with self._idle:
+            if admitted:
+                self._clients -= 1
+                self._clients_by_address[address] -= 1
+                if not self._clients_by_address[address]:
+                    del self._clients_by_address[address]
+            else:
+                self._refusers -= 1
+            self._idle.notify_all()

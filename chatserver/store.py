@@ -1,0 +1,351 @@
+"""`chat.db`: messages, who may read them, and how each account stands. SQLite, WAL.
+
+One thread writes (the log thread), whole batches to a transaction; handler threads read through a
+few connections that are lent out one query at a time. What `commit` has returned from is on disk.
+"""
+
+import queue
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from chatwire.names import fold
+
+FILE_NAME: Final = "chat.db"
+
+_APPLICATION_ID: Final = 0x63686174  # "chat", so that `file` and a person know the file
+_SCHEMA_VERSION: Final = 1
+_READERS: Final = 4
+_BUSY_SECONDS: Final = 5.0
+"""How long a write waits for another program's (`chat deluser`, a backup)."""
+
+_SCHEMA: Final = """
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,          -- milliseconds since 1970, UTC
+    sender TEXT NOT NULL,
+    room TEXT,                    -- where it was said, or
+    recipients TEXT,              -- whom it was sent to, separated by spaces
+    text TEXT NOT NULL,
+    key TEXT                      -- the sender's idempotency key
+);
+CREATE UNIQUE INDEX messages_by_key ON messages (sender, key) WHERE key IS NOT NULL;
+CREATE TABLE inboxes (            -- private messages by who takes part, folded names
+    account TEXT NOT NULL,
+    seq INTEGER NOT NULL REFERENCES messages ON DELETE CASCADE,
+    PRIMARY KEY (account, seq)
+) WITHOUT ROWID;
+CREATE INDEX inboxes_by_seq ON inboxes (seq);
+CREATE TABLE accounts (
+    account TEXT PRIMARY KEY,     -- folded name
+    since INTEGER NOT NULL,       -- the newest message when the account first came
+    read INTEGER NOT NULL DEFAULT 0,
+    seen_at REAL,                 -- seconds since 1970; NULL while visibly here
+    busy INTEGER NOT NULL DEFAULT 0,
+    reply TEXT NOT NULL DEFAULT '',
+    hidden INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE alive (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
+"""
+
+_VISIBLE: Final = """
+    (SELECT seq FROM messages
+        WHERE seq > max(:after, :since) AND seq <= :upto AND room IS NOT NULL
+        AND (:own OR sender <> :sender)
+    UNION ALL
+    SELECT inboxes.seq FROM inboxes JOIN messages USING (seq)
+        WHERE account = :account AND seq > :after AND seq <= :upto
+        AND (:own OR sender <> :sender))
+"""
+
+_NEWEST: Final = f"""
+    SELECT seq, at, sender, room, recipients, text FROM messages
+    WHERE seq IN (SELECT seq FROM {_VISIBLE} ORDER BY seq DESC LIMIT :limit) ORDER BY seq
+"""  # noqa: S608 - put together from constants
+_COUNT: Final = f"SELECT count(*) FROM {_VISIBLE}"  # noqa: S608 - as above
+
+
+class StoreError(Exception):
+    """The database cannot be used; the text is one sentence for the operator."""
+
+
+class StorageFull(Exception):
+    """A batch could not be written. Nothing of it was kept; the next one may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message as it is on disk. Exactly one of `room` and `to` is there."""
+
+    seq: int
+    at: int
+    sender: str
+    room: str | None
+    to: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands, over logins and restarts. `name` is folded."""
+
+    name: str
+    since: int = 0
+    read: int = 0
+    seen_at: float | None = None
+    busy: bool = False
+    reply: str = ""
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The messages that `account` may read with `after` < seq <= `upto`.
+
+    The room begins with message `since` for an account. `own` includes what it said itself.
+    """
+
+    account: str
+    sender: str
+    after: int
+    upto: int
+    since: int
+    own: bool
+
+    def parameters(self) -> dict[str, object]:
+        """Return the window as the parameters of a query."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Batch:
+    """What one transaction is going to write. Filled and committed by the log thread alone."""
+
+    def __init__(self, connection: sqlite3.Connection, first_seq: int) -> None:
+        self._connection = connection
+        self.next_seq = first_seq
+        self._messages: list[tuple[object, ...]] = []
+        self._inboxes: list[tuple[str, int]] = []
+        self._keys: dict[tuple[str, str], int] = {}
+
+    def add(  # one parameter for each column
+        self, at: int, sender: str, room: str | None, to: Sequence[str], text: str, key: str | None
+    ) -> tuple[int, bool]:
+        """Add a message and return its sequence number.
+
+        The second value is true, and nothing is added, when `sender` has used `key` before; then
+        the number is that of the message it was used for.
+        """
+        if key is not None:
+            first = self._find_key(sender, key)
+            if first is not None:
+                return first, True
+            self._keys[sender, key] = self.next_seq
+        seq = self.next_seq
+        self.next_seq += 1
+        if room is None:
+            self._inboxes += [(account, seq) for account in {fold(sender), *map(fold, to)}]
+        recipients = None if room is not None else " ".join(to)
+        self._messages.append((seq, at, sender, room, recipients, text, key))
+        return seq, False
+
+    def put(self, standings: Iterable[Standing]) -> None:
+        """Write how accounts stand now."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO accounts (account, since, read, seen_at, busy, reply, hidden)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (each.name, each.since, each.read, each.seen_at, each.busy, each.reply, each.hidden)
+                for each in standings
+            ],
+        )
+
+    def put_alive(self, now: float) -> None:
+        """Note that the server runs: after a crash, whoever was here was last seen then."""
+        self._connection.execute("INSERT OR REPLACE INTO alive (id, at) VALUES (1, ?)", (now,))
+
+    def trim(self, before: int, limit: int) -> int:
+        """Delete up to `limit` messages said before `before` (ms); return how many went.
+
+        The newest message stays whatever its age, because numbering goes on from it.
+        """
+        return self._connection.execute(
+            "DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE at < ?"
+            " AND seq < (SELECT max(seq) FROM messages) ORDER BY seq LIMIT ?)",
+            (before, limit),
+        ).rowcount
+
+    def flush(self) -> None:
+        """Hand the collected rows to SQLite."""
+        self._connection.executemany(
+            "INSERT INTO messages (seq, at, sender, room, recipients, text, key)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._messages,
+        )
+        if self._inboxes:
+            self._connection.executemany(
+                "INSERT INTO inboxes (account, seq) VALUES (?, ?)", self._inboxes
+            )
+
+    def _find_key(self, sender: str, key: str) -> int | None:
+        seq = self._keys.get((sender, key))
+        if seq is None:
+            row = self._connection.execute(
+                "SELECT seq FROM messages WHERE sender = ? AND key = ?", (sender, key)
+            ).fetchone()
+            seq = None if row is None else row[0]
+        return seq
+
+
+class Store:
+    """The database of one server.
+
+    Raises StoreError when the file cannot be opened, is damaged, is no chat database or comes
+    from a newer version; such a file is left untouched.
+    """
+
+    def __init__(self, path: Path, synchronous: str = "full") -> None:
+        self.path = path
+        try:
+            self._writer = self._open(synchronous)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{path} cannot be used as a chat database ({error});"
+                " restore a backup or move the file away."
+            ) from error
+        self.last_seq: int = self._writer.execute(
+            "SELECT coalesce(max(seq), 0) FROM messages"
+        ).fetchone()[0]
+        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        for _ in range(_READERS):
+            reader = self._connect()
+            reader.execute("PRAGMA query_only = ON")
+            self._readers.put(reader)
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Give a batch that is on disk, whole, when the block ends. Log thread only.
+
+        Raises StorageFull, and nothing of the batch is kept, when it cannot be written.
+        """
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            batch = Batch(self._writer, self.last_seq + 1)
+            yield batch
+            batch.flush()
+            self._writer.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._rollback()
+            raise StorageFull(str(error)) from error
+        except BaseException:
+            self._rollback()
+            raise
+        self.last_seq = batch.next_seq - 1
+
+    def messages(self, window: Window, limit: int) -> list[StoredMessage]:
+        """Return the newest `limit` messages in the window, the oldest of them first."""
+        with self._reader() as reader:
+            rows = reader.execute(_NEWEST, window.parameters() | {"limit": limit}).fetchall()
+        return [
+            StoredMessage(seq, at, sender, room, tuple((recipients or "").split()), text)
+            for seq, at, sender, room, recipients, text in rows
+        ]
+
+    def count(self, window: Window) -> int:
+        """Return how many messages are in the window."""
+        with self._reader() as reader:
+            row = reader.execute(_COUNT, window.parameters()).fetchone()
+        return int(row[0])
+
+    def standings(self) -> list[Standing]:
+        """Return how every account stands that was ever here."""
+        with self._reader() as reader:
+            rows = reader.execute(
+                "SELECT account, since, read, seen_at, busy, reply, hidden FROM accounts"
+            ).fetchall()
+        return [
+            Standing(name, since, read, seen_at, bool(busy), reply, bool(hidden))
+            for name, since, read, seen_at, busy, reply, hidden in rows
+        ]
+
+    def close(self) -> None:
+        """Close the file; SQLite folds the write-ahead log into it."""
+        for _ in range(_READERS):
+            self._readers.get().close()
+        self._writer.close()
+
+    def _open(self, synchronous: str) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            self._prepare(connection, synchronous)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection, synchronous: str) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if tables and application != _APPLICATION_ID:
+            raise StoreError(f"{self.path} is not a chat database; move the file away.")
+        if version > _SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} was written by a newer version of chat; install that version."
+            )
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise StoreError(f"{self.path} is damaged; restore a backup or move the file away.")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not tables:
+            connection.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID};"
+                f" PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+            )
+        # Whoever was here when the last server ended without a goodbye was seen until then.
+        connection.execute(
+            "UPDATE accounts SET seen_at = coalesce((SELECT at FROM alive), ?)"
+            " WHERE seen_at IS NULL",
+            (time.time(),),
+        )
+
+    def _connect(self) -> sqlite3.Connection:
+        # Each connection is used by one thread at a time: the log thread, or whoever borrowed it.
+        return sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+
+    def _rollback(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        reader = self._readers.get()
+        try:
+            yield reader
+        finally:
+            self._readers.put(reader)
+
+
+def forget_account(path: Path, name: str) -> None:
+    """Delete what the database knows of an account, so that a new one of that name starts clean.
+
+    Its private messages stay with the other people in them. May run beside a server. Does
+    nothing when there is no database.
+    """
+    if not path.exists():
+        return
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    try:
+        with connection:
+            connection.execute("DELETE FROM inboxes WHERE account = ?", (fold(name),))
+            connection.execute("DELETE FROM accounts WHERE account = ?", (fold(name),))
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} could not be updated ({error}).") from error
+    finally:
+        connection.close()
