@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
     from chatserver.settings import Settings
 
 _ELSEWHERE = {
-    "connect": ("chatclient.cli", "connect"),
-    "adduser": ("chatserver.accounts_cli", "adduser"),
-    "passwd": ("chatserver.accounts_cli", "passwd"),
-    "deluser": ("chatserver.accounts_cli", "deluser"),
-    "users": ("chatserver.accounts_cli", "users"),
+    "connect": ("chatclient.cli", "Log in to a server and chat."),
+    "adduser": ("chatserver.accounts_cli", "Add accounts."),
+    "passwd": ("chatserver.accounts_cli", "Change an account's password."),
+    "deluser": ("chatserver.accounts_cli", "Delete accounts."),
+    "users": ("chatserver.accounts_cli", "List the accounts."),
 }
-"""Commands that are imported when they are asked for: module and name."""
+"""Commands whose module is imported when they are asked for, and what `--help` says of them."""
 
 
 class _LazyGroup(click.Group):
@@ -31,9 +32,19 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _ELSEWHERE:
             return super().get_command(ctx, cmd_name)
-        module, name = _ELSEWHERE[cmd_name]
-        command: click.Command = getattr(__import__(module, fromlist=[name]), name)
+        command: click.Command = getattr(import_module(_ELSEWHERE[cmd_name][0]), cmd_name)
         return command
+
+    def format_commands(  # the context is click's
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands without importing those that are elsewhere."""
+        rows = [(name, each.get_short_help_str(80)) for name, each in self.commands.items()]
+        rows += [(name, summary) for name, (_, summary) in _ELSEWHERE.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

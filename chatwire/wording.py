@@ -72,9 +72,9 @@ def event_lines(event: Event) -> list[str]:
         case Presence(name=name, state=state):
             return [_PRESENCE[state].format(name)]
         case Replayed(count=count, more=0):
-            return [f"{_messages(count)} while you were away: end."]
+            return [f"End of the {_messages(count)} you missed."]
         case Replayed(count=count, more=more):
-            return [f"{_messages(count)} while you were away: end. {more} older not shown."]
+            return [f"End of the newest {_messages(count)} you missed; {more} older not shown."]
         case LoginReply():
             return _welcome(event)
         case WhoReply(users=()):

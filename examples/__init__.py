@@ -1,0 +1,1 @@
+"""Programs that use the chat: a bot, and the demonstration that `make demo` runs."""
