@@ -27,12 +27,12 @@ from chatserver.replay import Replay
 from chatserver.settings import Settings
 from chatserver.store import FILE_NAME as STORE_FILE
 from chatserver.store import Store, StoreError
-from chatwire.protocol import Error, encode
+from chatwire.protocol import Bye, encode
 
 _log = logging.getLogger(__name__)
 
 _STOP_SECONDS: Final = 4.0
-_FULL_LINE: Final = encode(Error(code="server_full", text="The server is full; try again later."))
+_FULL_LINE: Final = encode(Bye(code="server_full", text="The server is full; try again later."))
 
 
 class StartError(Exception):
@@ -74,6 +74,7 @@ class ChatServer:
         """Say goodbye to everybody, put everything on disk and let go of everything."""
         self._server.stop()
         self._housekeeper.stop()
+        self._presence.silent = True
         for connection in self._handler.connections():
             connection.end("shutting_down", "The server is shutting down.")
         if not self._server.wait_until_empty(_STOP_SECONDS):
@@ -95,6 +96,7 @@ class ChatServer:
             directory = UserDirectory(self._store.standings())
             self._log = Log(self._store, directory, Delivery(directory))
             self._flusher = Flusher()
+            self._presence = Presence(directory, settings.session.presence_notices_up_to)
             services = Services(
                 settings=settings,
                 accounts=self.accounts,
@@ -106,7 +108,7 @@ class ChatServer:
                 ),
                 directory=directory,
                 log=self._log,
-                presence=Presence(directory, settings.session.presence_notices_up_to),
+                presence=self._presence,
                 replay=Replay(self._store, settings.history.replay_limit),
                 registry=all_commands(),
             )

@@ -35,7 +35,7 @@ class Ending(NamedTuple):
 
 
 class Connection:
-    """Tier 2 lock (only for `end`). The handler thread owns `stream.receive` and closes."""
+    """Tier 2 lock (only for `end`). Made by the handler thread, which alone reads and closes."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Connection:
         self.pinged_at = 0.0
         self.logged_in = False
         self._watch = watch
+        self._owner = threading.get_ident()
         self._lock = threading.Lock()
         # Messages on their way through the log: each counter has a single writer.
         self._appended = 0  # the handler thread
@@ -96,7 +97,10 @@ class Connection:
                 return
             self.ending = Ending(code, text)
         self.ended.set()
-        self.stream.interrupt()
+        if threading.get_ident() != self._owner:
+            # The handler itself needs no waking, and may still have to read what the client is
+            # sending, so that closing does not reset the connection under its last words.
+            self.stream.interrupt()
 
     def farewell(self) -> Bye | None:
         """Return the last event for this connection. Handler thread, after `end`."""

@@ -30,6 +30,8 @@ class Presence:
     def __init__(self, directory: UserDirectory, notices_up_to: int) -> None:
         self._directory = directory
         self._notices_up_to = notices_up_to
+        self.silent = False
+        """Set when the server stops: that everybody leaves is no news then."""
 
     def join(self, session: Session, last_seq: int) -> Joined:
         """Add a session. Its outbox holds live messages back until the handler releases it."""
@@ -101,7 +103,8 @@ class Presence:
 
     def _notify(self, key: str, name: str, state: PresenceState) -> None:
         """Tell the other accounts, unless so many are here that nobody could follow."""
-        if 0 < self._notices_up_to < self._directory.visible_count():
+        crowded = 0 < self._notices_up_to < self._directory.visible_count()
+        if self.silent or crowded:
             return
         event = PresenceEvent(name=name, state=state)
         rendered: dict[Renderer, bytes] = {}
