@@ -16,7 +16,7 @@ _NOT_TEXT: Final = re.compile(
     f"(?<=[{_PICTOGRAPH}])(?!\u200d[{_PICTOGRAPH}])\u200d|(?<![{_PICTOGRAPH}])\u200d|["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 (but tab and line feed), DEL, C1: ESC and CSI among them
     "\u00ad\u061c\u180e"  # soft hyphen, Arabic letter mark, Mongolian vowel separator
-    "\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # zero width, separators, bidi overrides
+    "\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # zero width, bidi
     "\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # annotations, invisible formats
     "\U000e0000-\U000e0fff"  # tags: text that nobody sees
     "\ud800-\udfff"  # halves of surrogate pairs, which no UTF-8 can carry

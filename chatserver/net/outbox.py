@@ -19,20 +19,34 @@ _JOIN_BYTES: Final = 262_144
 """How much is joined for one send: enough to make the system call cheap, not more."""
 
 _Data = bytes | memoryview
-_Entry = tuple[_Data, int]
+_Entry = tuple[bytes, int]
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
 
 
 class Outbox:
-    """Tier 3 lock. `send` is the stream's; it is called without the lock."""
+    """Tier 3 lock. `send` is the stream's and `seal` encrypts for it; both are called, by one
+    thread at a time, without the lock. What has been sealed is sent next, whatever happens."""
 
-    def __init__(self, send: Callable[[_Data], int], limit: int) -> None:
-        self._send = send
+    def __init__(
+        self,
+        send: Callable[[_Data], int],
+        limit: int,
+        seal: Callable[[bytes], bytes] = _as_it_is,
+    ) -> None:
         self.limit = limit
+        self._send = send
+        self._seal = seal
         self._lock = threading.Lock()
         self._entries: deque[_Entry] = deque()
         self._held: list[_Entry] | None = None
+        self._front: _Data = b""  # sealed, and partly sent
+        self._front_seq = 0
+        self._front_bytes = 0  # what it counts for, until the last of it has gone
+        self._taken = False  # whether there is a front
         self._bytes = 0
-        self._sending = 0
         self._draining = False
         self._closed = False
         self._emptied: threading.Condition | None = None
@@ -87,38 +101,38 @@ class Outbox:
         Raises nothing: when the peer is gone the outbox closes, and the reader will notice.
         """
         with self._lock:
-            if self._draining or not self._entries:
+            if self._draining or not (self._entries or self._taken):
                 return True
             if self.blocked_since is not None and not retry:
                 return True
             self._draining = True
         while True:
             with self._lock:
-                entry = self._take()
-                if entry is None:
+                data = None if self._taken else self._take()
+                if data is None and not self._taken:
                     self._draining = False
                     self._signal()
                     return True
-            data, seq = entry
             try:
-                sent = self._send(data)
+                if data is not None:
+                    self._front = self._seal(data)
+                sent = self._send(self._front)
             except Disconnected:
                 self.close()
-                sent = len(data)
+                sent = len(self._front)
             with self._lock:
-                self._sending = 0
-                if self._closed:
-                    continue
-                self._bytes -= sent
-                if sent < len(data):
-                    self._entries.appendleft((memoryview(data)[sent:], seq))
+                if sent < len(self._front):
+                    self._front = memoryview(self._front)[sent:]
                     if sent or self.blocked_since is None:
                         self.blocked_since = time.monotonic()
                     self._draining = False
                     self._signal()
                     return False
                 self.blocked_since = None
-                self.written_seq = max(self.written_seq, seq)
+                if not self._closed:
+                    self._bytes -= self._front_bytes
+                    self.written_seq = max(self.written_seq, self._front_seq)
+                self._front, self._front_bytes, self._taken = b"", 0, False
 
     def wait_below(self, limit: int, timeout: float) -> bool:
         """Wait until fewer than `limit` bytes are left; False when that took over `timeout` s."""
@@ -132,13 +146,10 @@ class Outbox:
     def replace(self, data: bytes) -> None:
         """Drop what no byte was sent of and append `data`, the last words to this client."""
         with self._lock:
-            if self._closed:
-                return
-            # The first entry of a blocked outbox may be the rest of a line.
-            keep = [self._entries[0]] if self.blocked_since and self._entries else []
-            self._entries = deque([*keep, (data, 0)])
-            self._held = None
-            self._bytes = self._sending + sum(len(each) for each, _ in self._entries)
+            if not self._closed:
+                self._entries = deque([(data, 0)])
+                self._held = None
+                self._bytes = self._front_bytes + len(data)
 
     def close(self) -> None:
         """Forget everything and ignore what is pushed from now on."""
@@ -155,23 +166,22 @@ class Outbox:
         self._bytes += len(data)
         return not 0 < self.limit < self._bytes or before > self.limit
 
-    def _take(self) -> _Entry | None:
-        """Remove and return what to send next. The caller holds the lock."""
+    def _take(self) -> bytes | None:
+        """Remove what to send next, and note what it counts for. The caller holds the lock."""
         entries = self._entries
         if not entries:
             return None
-        if len(entries) == 1 or len(entries[0][0]) >= _JOIN_BYTES:
-            entry = entries.popleft()
-            self._sending = len(entry[0])
-            return entry
-        parts: list[_Data] = []
-        self._sending, newest = 0, 0
-        while entries and self._sending < _JOIN_BYTES:
-            data, seq = entries.popleft()
-            parts.append(data)
-            self._sending += len(data)
-            newest = max(newest, seq)
-        return b"".join(parts), newest
+        data, newest = entries.popleft()
+        if entries and len(data) < _JOIN_BYTES:
+            parts, size = [data], len(data)
+            while entries and size < _JOIN_BYTES:
+                part, seq = entries.popleft()
+                parts.append(part)
+                size += len(part)
+                newest = max(newest, seq)
+            data = b"".join(parts)
+        self._front_bytes, self._front_seq, self._taken = len(data), newest, True
+        return data
 
     def _signal(self) -> None:
         """Wake whoever waits for room. The caller holds the lock."""
