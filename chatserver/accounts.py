@@ -10,7 +10,6 @@ understood are named, skipped, and kept as they are.
 import fcntl
 import logging
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from chatserver.files import write_atomically
 from chatwire.names import fold, is_name
 
 FILE_NAME: Final = "user_pass.txt"
@@ -79,7 +79,7 @@ class Accounts:
             draft = Draft(_read_lines(self.path))
             yield draft
             if draft.changed:
-                _replace(self.path, draft.lines)
+                write_atomically(self.path, "".join(f"{each}\n" for each in draft.lines).encode())
         finally:
             os.close(lock)
 
@@ -147,22 +147,3 @@ def _read_lines(path: Path) -> list[str]:
         return path.read_text("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return []
-
-
-def _replace(path: Path, lines: list[str]) -> None:
-    # mkstemp creates the file with mode 0600, and os.replace keeps it.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -48,7 +48,8 @@ class Connection:
         self.number = number
         self.stream = stream
         self.address = stream.address
-        self.outbox = Outbox(stream.send, outbox_bytes)
+        self.outbox = Outbox(stream.send, outbox_bytes, stream.seal)
+        stream.on_output = self._send_output
         self.renderer = renderer
         self.ended = threading.Event()
         self.ending: Ending | None = None
@@ -85,6 +86,11 @@ class Connection:
         """Send what the system takes now and leave the rest to the flusher. Never blocks."""
         if not self.outbox.drain():
             self._watch(self)
+
+    def _send_output(self) -> None:
+        """Have the outbox seal, and so send, what the stream has of its own. Handler thread."""
+        self.outbox.push_ahead(b"")
+        self.drain()
 
     def flush(self) -> bool:
         """Send what is left, from the flusher; False when something still is."""

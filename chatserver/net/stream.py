@@ -8,6 +8,7 @@ MSG_DONTWAIT each. Every OSError becomes Disconnected here.
 import select
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -22,6 +23,8 @@ class Stream(Protocol):
     """What the rest of the server sees of a connection, encrypted or not."""
 
     address: str
+    on_output: Callable[[], None]
+    """Called by the reading thread when the stream has something to send of its own accord."""
 
     def fileno(self) -> int:
         """Return the descriptor to select on."""
@@ -29,6 +32,10 @@ class Stream(Protocol):
 
     def receive(self, timeout: float | None = None) -> bytes | None:
         """Return what has come, b"" at the end, or None when nothing came for `timeout` s."""
+        ...
+
+    def seal(self, data: bytes) -> bytes:
+        """Return the bytes to send for `data`: encrypted, or as it is."""
         ...
 
     def send(self, data: bytes | memoryview) -> int:
@@ -49,6 +56,7 @@ class PlainStream:
 
     def __init__(self, connection: socket.socket, address: str) -> None:
         self.address = address
+        self.on_output: Callable[[], None] = nothing
         self._socket = connection
         with suppress(OSError):  # some systems refuse options once the peer has gone
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -66,6 +74,10 @@ class PlainStream:
             return self._socket.recv(CHUNK_BYTES)
         except OSError as error:
             raise Disconnected(_reason(error)) from error
+
+    def seal(self, data: bytes) -> bytes:
+        """Return `data` as it is."""
+        return data
 
     def send(self, data: bytes | memoryview) -> int:
         """Send what the system takes now and return how many bytes that was; never blocks."""
@@ -110,6 +122,10 @@ class PlainStream:
     def _shutdown(self, how: int) -> None:
         with suppress(OSError):  # the peer was faster
             self._socket.shutdown(how)
+
+
+def nothing() -> None:
+    """Do nothing: what a plain stream has to send of its own accord."""
 
 
 def _reason(error: OSError) -> str:

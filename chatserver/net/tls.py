@@ -1,0 +1,181 @@
+"""TLS over a stream: OpenSSL sees memory, never the socket.
+
+An OpenSSL connection must not be used by two threads at once, and here one reads while others
+write. So every call on it is made under one lock, and bytes are received and sent outside that
+lock: what comes off the wire is put into one memory BIO, and what is to go out is taken from the
+other when the outbox *seals* it. Because the outbox seals in the order in which it sends, and one
+thread at a time, TLS records keep their order without a second queue.
+"""
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from chatserver.errors import Disconnected
+from chatserver.net.stream import CHUNK_BYTES, Stream, nothing
+
+_log = logging.getLogger(__name__)
+
+FIRST_BYTE: Final = 0x16
+"""What every TLS connection opens with: the type of a handshake record."""
+
+
+class TlsContexts:
+    """The certificate and key in use, read again when the files have changed.
+
+    Raises OSError (ssl.SSLError is one) when they cannot be used at the start; later a pair that
+    cannot be used, such as one that is half renewed, leaves the one before in force.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._loaded = (self._identity(), self._load())
+
+    def current(self) -> ssl.SSLContext:
+        """Return the context for a new connection."""
+        identity, context = self._loaded
+        try:
+            now = self._identity()
+            if now != identity:
+                context = self._load()
+                self._loaded = (now, context)
+                _log.info("TLS certificate renewed from %s", self._certificate)
+        except OSError as error:
+            _log.warning("the new TLS certificate cannot be used (%s); the old one stays", error)
+            self._loaded = (now, context)
+        return context
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        context.num_tickets = 0  # connections last for hours: resuming them is not worth memory
+        context.load_cert_chain(self._certificate, self._key)
+        return context
+
+    def _identity(self) -> tuple[tuple[int, int, int], ...]:
+        found = (path.stat() for path in (self._certificate, self._key))
+        return tuple((each.st_ino, each.st_mtime_ns, each.st_size) for each in found)
+
+
+class TlsStream:
+    """A stream inside TLS. `handshake` comes first, in the handler thread."""
+
+    def __init__(self, context: ssl.SSLContext, raw: Stream, first: bytes) -> None:
+        self.address = raw.address
+        self.on_output: Callable[[], None] = nothing
+        self._raw = raw
+        self._lock = threading.Lock()
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._incoming.write(first)
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    @property
+    def version(self) -> str:
+        """The version spoken, such as TLSv1.3."""
+        return self._ssl.version() or "TLS"
+
+    def handshake(self, seconds: float) -> None:
+        """Agree on keys. Raises Disconnected when that fails or takes longer than `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._ssl.do_handshake()
+            except ssl.SSLWantReadError:
+                self._send_all(self._outgoing.read(), deadline)
+                self._feed(self._raw.receive(max(0.0, deadline - time.monotonic())))
+            except ssl.SSLError as error:
+                with suppress(Disconnected):
+                    self._send_all(self._outgoing.read(), deadline)  # the alert that says why
+                raise Disconnected(f"TLS handshake failed: {_reason(error)}") from error
+            else:
+                self._send_all(self._outgoing.read(), deadline)
+                return
+
+    def fileno(self) -> int:
+        """Return the descriptor to select on."""
+        return self._raw.fileno()
+
+    def receive(self, timeout: float | None = None) -> bytes | None:
+        """Return what has come, b"" at the end, or None when nothing came for `timeout` s."""
+        while True:
+            with self._lock:
+                data, pending = self._read(), self._outgoing.pending
+            if pending:
+                self.on_output()
+            if data is not None:
+                return data
+            received = self._raw.receive(timeout)
+            if received is None:
+                return None
+            with self._lock:
+                self._incoming.write(received) if received else self._incoming.write_eof()
+
+    def seal(self, data: bytes) -> bytes:
+        """Return `data` encrypted, after whatever else OpenSSL has to send.
+
+        Raises Disconnected. One thread at a time, in the order of sending.
+        """
+        try:
+            with self._lock:
+                if data:
+                    self._ssl.write(data)
+                return self._outgoing.read()
+        except ssl.SSLError as error:
+            raise Disconnected(f"TLS failed: {_reason(error)}") from error
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Send sealed bytes; return how many the system took."""
+        return self._raw.send(data)
+
+    def interrupt(self) -> None:
+        """Wake the thread that waits in `receive`, from any other thread; it gets b""."""
+        self._raw.interrupt()
+
+    def close(self, linger: float = 0.0) -> None:
+        """Say that this is the end, as TLS asks for, and close."""
+        with suppress(ssl.SSLError, Disconnected):
+            with self._lock, suppress(ssl.SSLWantReadError):
+                self._ssl.unwrap()
+            self._raw.send(self._outgoing.read())
+        self._raw.close(linger)
+
+    def _read(self) -> bytes | None:
+        """Return decrypted bytes, b"" at the end, None when more has to come. Lock held."""
+        try:
+            return self._ssl.read(CHUNK_BYTES)
+        except ssl.SSLWantReadError:
+            return None
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
+        except ssl.SSLError as error:
+            raise Disconnected(f"TLS failed: {_reason(error)}") from error
+
+    def _feed(self, received: bytes | None) -> None:
+        if received is None:
+            raise Disconnected("TLS handshake took too long")
+        if not received:
+            raise Disconnected("closed during the TLS handshake")
+        self._incoming.write(received)
+
+    def _send_all(self, data: bytes, deadline: float) -> None:
+        """Send the few bytes of a handshake, which a new connection always has room for."""
+        rest = memoryview(data)
+        while rest:
+            sent = self._raw.send(rest)
+            rest = rest[sent:]
+            if not sent:
+                if time.monotonic() > deadline:
+                    raise Disconnected("TLS handshake took too long")
+                time.sleep(0.01)
+
+
+def _reason(error: ssl.SSLError) -> str:
+    return (error.reason or str(error)).replace("_", " ").lower()
