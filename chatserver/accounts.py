@@ -79,7 +79,9 @@ class Accounts:
             draft = Draft(_read_lines(self.path))
             yield draft
             if draft.changed:
-                write_atomically(self.path, "".join(f"{each}\n" for each in draft.lines).encode())
+                text = "".join(f"{line}\n" for line in draft.lines)
+                # What is not UTF-8 was damaged before and is given back as it was.
+                write_atomically(self.path, text.encode("utf-8", "surrogateescape"))
         finally:
             os.close(lock)
 
@@ -144,6 +146,6 @@ def _parse(lines: list[str], path: Path) -> dict[str, Account]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8", "replace").splitlines()
+        return path.read_text("utf-8", "surrogateescape").splitlines()
     except FileNotFoundError:
         return []

@@ -7,7 +7,8 @@ snapshot.
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from bisect import insort
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from chatserver.session import Session
@@ -57,6 +58,7 @@ class UserDirectory:
             )
             for each in standings
         }
+        self._order = sorted(self._entries)  # of all names, so that no answer has to sort
         self._visible = 0
         # Snapshots that are made again when somebody has come, gone or changed.
         self._lobby: tuple[Session, ...] | None = None
@@ -110,8 +112,15 @@ class UserDirectory:
                     busy=entry.busy,
                     idle_seconds=int(now - max(_last_command(each) for each in entry.sessions)),
                 )
-                for key, entry in sorted(self._entries.items())
+                for key, entry in self._sorted()
                 if entry.visible and key != but
+            )
+
+    def online(self, but: str) -> tuple[str, ...]:
+        """Return the names of the visible accounts that are here, in order, without `but`."""
+        with self._lock:
+            return tuple(
+                entry.name for key, entry in self._sorted() if key != but and entry.visible
             )
 
     def seen(self, within: float) -> tuple[Seen, ...]:
@@ -120,7 +129,7 @@ class UserDirectory:
         with self._lock:
             found = [
                 Seen(name=each.name, online=each.visible, seconds_ago=_ago(each, now))
-                for _, each in sorted(self._entries.items())
+                for _, each in self._sorted()
                 if each.visible or (each.seen_at is not None and _ago(each, now) <= within)
             ]
         return tuple(sorted(found, key=lambda each: each.seconds_ago))
@@ -160,6 +169,7 @@ class UserDirectory:
             entry = self._entries.get(session.key)
             if entry is None:
                 entry = self._entries[session.key] = _Entry(session.account, since=last_seq)
+                insort(self._order, session.key)
             entry.name = session.account  # as its owner spells it now
             return self._change(entry, sessions=(*entry.sessions, session)) > 0
 
@@ -199,6 +209,10 @@ class UserDirectory:
             entry = self._entries.get(key)
             if entry is not None and not entry.sessions:
                 del self._entries[key]
+                self._order.remove(key)
+
+    def _sorted(self) -> Iterator[tuple[str, _Entry]]:
+        return ((key, self._entries[key]) for key in self._order)
 
     def _change(
         self, entry: _Entry, sessions: tuple[Session, ...] | None = None, hidden: bool | None = None

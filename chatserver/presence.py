@@ -45,8 +45,7 @@ class Presence:
         session.acknowledged = standing.read
         if appeared:
             self._notify(session.key, session.account, "online")
-        online = tuple(each.name for each in self._directory.here(session.key))
-        return Joined(last_seq, standing, online)
+        return Joined(last_seq, standing, self._directory.online(session.key))
 
     def leave(self, session: Session) -> None:
         """Remove a session and keep how far it had read."""
