@@ -203,14 +203,6 @@ class UserDirectory:
             entry.read = max(entry.read, upto)
             return moved
 
-    def forget(self, key: str) -> None:
-        """Drop an account that has been deleted and has no session."""
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None and not entry.sessions:
-                del self._entries[key]
-                self._order.remove(key)
-
     def _sorted(self) -> Iterator[tuple[str, _Entry]]:
         return ((key, self._entries[key]) for key in self._order)
 
