@@ -1,0 +1,61 @@
+"""What Tab offers: commands at the start of a line, people's names where a command takes them."""
+
+from collections.abc import Iterable, Iterator
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from chatclient.commandline import CommandLine
+from chatclient.roster import Roster
+from chatwire.names import fold
+from chatwire.protocol import CommandHelp, ParameterKind
+
+
+class LineCompleter(Completer):
+    """Completes a line from the server's commands and the names heard of."""
+
+    def __init__(self, commands: CommandLine, roster: Roster) -> None:
+        self._commands = commands
+        self._roster = roster
+
+    def get_completions(
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002
+    ) -> Iterator[Completion]:
+        """Yield what can stand where the cursor is."""
+        before = document.text_before_cursor.lstrip()
+        first, _, rest = before.partition(" ")
+        if first == before:
+            slash = "/" if first.startswith("/") else ""
+            yield from self._matching((c.name for c in self._commands), first[len(slash) :])
+            return
+        command = self._commands.find(first)
+        if command is None:
+            return
+        word = rest[max(map(rest.rfind, " (,")) + 1 :]
+        match _kind_at(command, rest):
+            case "name" | "names":
+                yield from self._matching(self._roster.names(), word)
+            case "word":
+                yield from self._matching((c.name for c in self._commands), word)
+
+    @staticmethod
+    def _matching(candidates: Iterable[str], begun: str) -> Iterator[Completion]:
+        for candidate in candidates:
+            if fold(candidate).startswith(fold(begun)):
+                yield Completion(candidate + " ", start_position=-len(begun), display=candidate)
+
+
+def _kind_at(command: CommandHelp, rest: str) -> ParameterKind | None:
+    """Return what kind of argument the end of `rest` belongs to; None behind the last one."""
+    kinds = [parameter.kind for parameter in command.parameters]
+    if rest.startswith("(") and kinds[:1] == ["names"]:
+        bracket, closing, after = rest.partition(")")
+        if not closing:
+            return "names"
+        rest = f"{len(bracket) * 'x'}{after}"
+    at = rest.count(" ")
+    if at < len(kinds):
+        return kinds[at]
+    return "words" if kinds[-1:] == ["words"] else None

@@ -1,0 +1,501 @@
+"""A connection to a chat server: requests, their answers, and the events between them.
+
+    with Connection.open("127.0.0.1", 4119) as chat:
+        chat.login("alice", password)
+        chat.broadcast("hello")
+        for event in chat.events():
+            ...
+
+A library without a screen. All methods may be called from any thread, except that code running in
+the reader thread (a callback of a Future) must not wait for an answer there.
+
+Threads: one daemon, the *reader*, takes lines off the wire. It answers `ping`, gives replies to
+whoever asked, and puts all other events into one bounded queue, in order.
+
+Locks: `_changed` (a Condition) guards all state below it; it is never held while sending, receiving
+or calling back. `_write_lock` is held while one line is sent, which may take as long as the server
+wants: a client over its rate is read slowly. Neither lock is taken while the other is held.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import Final, Self, TypeVar
+
+from msgspec import UNSET
+
+from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
+from chatclient.transport import Quiet, Transport
+from chatwire.framing import LineSplitter
+from chatwire.protocol import (
+    DEFAULT_PORT,
+    PROTOCOL,
+    BroadcastReply,
+    Bye,
+    Error,
+    Event,
+    Hello,
+    LoginReply,
+    Ping,
+    ProtocolError,
+    Reply,
+    SendReply,
+    decode_event,
+    encode,
+)
+
+ANSWER_SECONDS: Final = 30.0
+"""How long a request waits for its answer unless told otherwise."""
+
+QUEUE_LIMIT: Final = 1000
+"""Events that may wait for the program."""
+
+_MAX_LINE_BYTES: Final = 16 * 1024 * 1024
+"""Far above any real line (`who` among 10,000 is under 1 MiB), far below what would hurt."""
+
+_QUIET_SECONDS: Final = 90.0
+"""Longer than the 60 s between a server's pings, so that asking it ourselves is the exception."""
+
+_SAY_SECONDS: Final = 5.0
+"""How long the reader waits for its turn to send a `pong`."""
+
+_WAKE_SECONDS: Final = 1.0
+"""Windows cannot interrupt a wait for a lock, so Ctrl-C is looked at this often."""
+
+_KEYED: Final = ("broadcast", "send")
+"""The requests that take an idempotency key."""
+
+_log = logging.getLogger(__name__)
+
+_ReplyType = TypeVar("_ReplyType", bound=Reply)
+
+
+def new_key() -> str:
+    """Return a fresh idempotency key for a broadcast or a send."""
+    return uuid.uuid4().hex
+
+
+class Connection:
+    """One connection, from `open` to `close`; it cannot be opened again.
+
+    `hello` is the server's greeting, `bye` its last word once it has said one.
+    """
+
+    def __init__(self, transport: Transport, *, queue_limit: int = QUEUE_LIMIT) -> None:
+        """Start reading from `transport`; use `open` unless you bring your own."""
+        self.hello: Hello | None = None
+        self.bye: Bye | None = None
+        self._transport = transport
+        self._queue_limit = queue_limit
+        self._write_lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._pending: dict[int, Future[Reply]] = {}
+        self._abandoned: set[int] = set()
+        self._events: deque[Event] = deque()
+        self._last_id = 0
+        self._leaving = False
+        self._loss: LinkLost | None = None
+        self._reader = threading.Thread(target=self._read, name="chat-reader", daemon=True)
+        self._reader.start()
+
+    @classmethod
+    def open(
+        cls,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        *,
+        timeout: float = 10.0,
+        quiet_seconds: float = _QUIET_SECONDS,
+        queue_limit: int = QUEUE_LIMIT,
+    ) -> Self:
+        """Connect and wait for the server's greeting, `timeout` seconds for each of the two.
+
+        After `quiet_seconds` without a byte from the server it is asked for one, and after twice
+        that the link counts as lost. Raises ConnectFailed.
+        """
+        transport = Transport.open(host, port, timeout, quiet_seconds)
+        connection = cls(transport, queue_limit=queue_limit)
+        try:
+            connection._greet(f"{host} port {port}", timeout)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # Asking
+
+    def request(
+        self, op: str, /, *, timeout: float | None = ANSWER_SECONDS, **fields: object
+    ) -> Reply:
+        """Send a request and return its answer.
+
+        Raises Refused when the server says no, NoAnswer after `timeout` seconds (None: never), and
+        LinkLost when the connection is over. Fields that are None are left out; `broadcast` and
+        `send` get a `key` if they have none.
+        """
+        if threading.current_thread() is self._reader:
+            raise RuntimeError("a callback must not wait for an answer; use submit()")
+        number, future = self._ask(op, fields)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            with self._changed:
+                given_up = self._pending.pop(number, None) is not None
+                if given_up:
+                    self._abandoned.add(number)
+            if not given_up:  # the reader has it in hand at this very moment
+                return future.result()
+            raise NoAnswer(
+                f"The server did not answer '{op}' within {timeout:g} s: try again."
+            ) from None
+
+    def submit(self, op: str, /, **fields: object) -> Future[Reply]:
+        """Send a request and return at once with a Future for its answer.
+
+        The Future gets what `request` would return or raise, except that nothing limits the wait.
+        Its callbacks run in the reader thread (or in yours, when the answer was faster).
+        """
+        return self._ask(op, fields)[1]
+
+    def post(self, op: str, /, **fields: object) -> int:
+        """Send a request whose answer, a Reply or an Error, shall come with the other events.
+
+        Returns the number the answer carries as `re`. For programs to which the order of answers
+        and messages matters, such as a screen. Raises LinkLost.
+        """
+        with self._changed:
+            self._check_link()
+            number = self._next_id()
+        self._send_line(_line(op, number, fields))
+        return number
+
+    def login(
+        self,
+        name: str,
+        password: str,
+        since: int | None = None,
+        *,
+        timeout: float | None = ANSWER_SECONDS,
+    ) -> LoginReply:
+        """Log in; `since` is the last message already seen. Raises what `request` raises."""
+        reply = self.request("login", timeout=timeout, name=name, password=password, since=since)
+        return _expect(LoginReply, reply)
+
+    def broadcast(
+        self, text: str, key: str | None = None, *, timeout: float | None = ANSWER_SECONDS
+    ) -> BroadcastReply:
+        """Say `text` to everybody here; when this returns, it is on the server's disk.
+
+        After NoAnswer or LinkLost, call it again with the same `key` (make one with `new_key`) and
+        it will not be said twice.
+        """
+        reply = self.request("broadcast", timeout=timeout, text=text, key=key)
+        return _expect(BroadcastReply, reply)
+
+    def send(
+        self,
+        to: str | Sequence[str],
+        text: str,
+        key: str | None = None,
+        *,
+        timeout: float | None = ANSWER_SECONDS,
+    ) -> SendReply:
+        """Say `text` to one account or several; as `broadcast` otherwise."""
+        names = [to] if isinstance(to, str) else list(to)
+        reply = self.request("send", timeout=timeout, to=names, text=text, key=key)
+        return _expect(SendReply, reply)
+
+    def ack(self, upto: int) -> None:
+        """Tell the server that every message up to this number has been shown. Raises LinkLost."""
+        self._send_line({"op": "ack", "upto": upto})
+
+    def logout(self, *, timeout: float = 5.0) -> None:
+        """Leave in good order, then close. A server that does not answer is left all the same."""
+        with self._changed:
+            self._leaving = True
+            self._changed.notify_all()
+        try:
+            self.request("logout", timeout=timeout)
+        except ChatError:
+            pass  # it may say bye at once, or be gone already: either way we have left
+        else:
+            self._reader.join(timeout)
+        self.close()
+
+    # Listening
+
+    def next_events(self, timeout: float | None = None, *, limit: int = 200) -> list[Event]:
+        """Wait for events and return all that are there, at most `limit`; none after `timeout`.
+
+        Raises LinkLost when the connection is over and everything before that has been returned.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._changed:
+            while not self._events:
+                self._check_link()
+                left = _WAKE_SECONDS if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    return []
+                self._changed.wait(min(left, _WAKE_SECONDS))
+            taken = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
+            self._changed.notify_all()  # the reader may be waiting for room
+        return taken
+
+    def next_event(self, timeout: float | None = None) -> Event | None:
+        """Wait for the next event and return it, or None after `timeout` seconds.
+
+        Raises LinkLost as `next_events` does.
+        """
+        taken = self.next_events(timeout, limit=1)
+        return taken[0] if taken else None
+
+    def events(self) -> Iterator[Event]:
+        """Yield events as they come: Message, Presence, Replayed, Bye, answers to `post`, …
+
+        Ends after our own `logout` or `close`; raises LinkLost when the link ends otherwise.
+        """
+        while True:
+            try:
+                batch = self.next_events()
+            except LinkLost:
+                if self.leaving:
+                    return
+                raise
+            yield from batch
+
+    @property
+    def leaving(self) -> bool:
+        """Whether this side has begun to end the connection, with `logout` or `close`."""
+        with self._changed:
+            return self._leaving
+
+    @property
+    def lost(self) -> LinkLost | None:
+        """How the connection ended; None while it lives."""
+        with self._changed:
+            return self._loss
+
+    def close(self) -> None:
+        """End the connection now, from any thread and as often as you like.
+
+        Requests without an answer fail with LinkLost; events that have arrived can still be taken.
+        """
+        with self._changed:
+            self._leaving = True
+            self._changed.notify_all()
+        self._transport.shut()
+        if threading.current_thread() is not self._reader:
+            # Should a system not wake the reader on `shut`, closing the socket does.
+            self._reader.join(_WAKE_SECONDS)
+            self._transport.close()
+
+    # Sending (any thread)
+
+    def _greet(self, where: str, timeout: float) -> None:
+        """Say the first line, which must be json because its first byte chooses the dialect."""
+        try:
+            self.request("ping", timeout=timeout)
+        except Refused:
+            pass  # an answer is an answer
+        except NoAnswer as error:
+            raise ConnectFailed(
+                f"{where} took the connection but did not answer within {timeout:g} s:"
+                " try again, or check the port."
+            ) from error
+        except LinkLost as error:
+            raise ConnectFailed(error.text, error.code) from error
+        if self.hello is None or self.hello.protocol != PROTOCOL:
+            raise ConnectFailed(f"{where} does not speak {PROTOCOL}: check the host and the port.")
+
+    def _ask(self, op: str, fields: dict[str, object]) -> tuple[int, Future[Reply]]:
+        future: Future[Reply] = Future()
+        future.set_running_or_notify_cancel()  # what has been sent cannot be cancelled
+        with self._changed:
+            number = self._next_id()
+            if self._loss is not None:
+                future.set_exception(LinkLost(self._loss.text, self._loss.code))
+                return number, future
+            self._pending[number] = future
+            self._changed.notify_all()  # the reader does not wait for room while we wait for it
+        try:
+            self._send_line(_line(op, number, fields))
+        except LinkLost:
+            pass  # the reader fails the future, with the server's reason if there is a bye
+        except BaseException:
+            with self._changed:
+                self._pending.pop(number, None)
+            raise
+        return number, future
+
+    def _next_id(self) -> int:
+        """Return a new request number; `_changed` is held."""
+        self._last_id += 1
+        return self._last_id
+
+    def _check_link(self) -> None:
+        """Raise LinkLost when the connection is over; `_changed` is held."""
+        if self._loss is not None:
+            raise LinkLost(self._loss.text, self._loss.code)
+
+    def _send_line(self, request: dict[str, object]) -> None:
+        line = encode(request)
+        with self._changed:
+            self._check_link()
+        try:
+            with self._write_lock:
+                self._transport.send(line)
+        except LinkLost:
+            self._transport.shut()  # part of a line may be gone, and with it the framing
+            raise
+
+    # Receiving (the reader thread)
+
+    def _say(self, request: dict[str, object]) -> None:
+        """Send a line from the reader, which must not wait for long. Raises LinkLost.
+
+        When another thread cannot get its line out meanwhile, ours is left out: that line, once it
+        arrives, says as well that we are there.
+        """
+        if self._write_lock.acquire(timeout=min(_SAY_SECONDS, self._transport.quiet_seconds)):
+            try:
+                self._transport.send(encode(request), patient=False)
+            finally:
+                self._write_lock.release()
+
+    def _ask_for_life(self) -> None:
+        with self._changed:
+            number = self._next_id()
+            self._abandoned.add(number)  # that an answer comes is enough
+        self._say({"op": "ping", "id": number})
+
+    def _read(self) -> None:
+        loss = LinkLost("The client stopped reading because of a fault in it: please report it.")
+        try:
+            loss = self._read_lines()
+        finally:
+            self._end(loss)
+
+    def _read_lines(self) -> LinkLost:
+        """Take lines until the connection is over, and return why it is."""
+        splitter = LineSplitter(_MAX_LINE_BYTES)
+        asked = False
+        try:
+            while True:
+                try:
+                    data = self._transport.receive()
+                except Quiet:
+                    if asked:
+                        return LinkLost("The server has fallen silent: check the network.")
+                    asked = True
+                    self._ask_for_life()
+                    continue
+                asked = False
+                for line in splitter.feed(data):
+                    self._take(decode_event(line))
+                    if self.bye is not None:
+                        return LinkLost(self.bye.text, self.bye.code)
+                if splitter.overlong:
+                    return LinkLost("The server sent a line without end: check host and port.")
+        except LinkLost as error:
+            return error
+        except ProtocolError:
+            return LinkLost(
+                f"The server sent a line that is not {PROTOCOL}: check host and port,"
+                " and whether client and server are of one version."
+            )
+
+    def _take(self, event: Event | None) -> None:
+        match event:
+            case None:
+                pass  # of a newer version
+            case Ping():
+                self._say({"op": "pong"})
+            case Hello():
+                self.hello = event
+            case Reply(re=int(number)) | Error(re=int(number)):
+                self._answer(number, event)
+            case Bye():
+                self.bye = event
+                self._enqueue(event)
+            case _:
+                self._enqueue(event)
+
+    def _answer(self, number: int, event: Reply | Error) -> None:
+        """Give an answer to whoever asked: a Future, the queue (`post`), or nobody any more."""
+        with self._changed:
+            future = self._pending.pop(number, None)
+            abandoned = number in self._abandoned
+            self._abandoned.discard(number)
+        if future is None:
+            if not abandoned:
+                self._enqueue(event)
+        elif isinstance(event, Reply):
+            future.set_result(event)
+        else:
+            future.set_exception(_refusal(event))
+
+    def _enqueue(self, event: Event) -> None:
+        """Queue an event; wait for room first.
+
+        While the reader waits it reads nothing, so TCP pushes back, and in the end the server cuts
+        this client off; everything it had for us is stored there and comes at the next login. The
+        reader does not wait while a request of ours is open: its answer may be behind this event,
+        and the thread that asked may be the one that should be taking events.
+        """
+        with self._changed:
+            while (
+                len(self._events) >= self._queue_limit and not self._pending and not self._leaving
+            ):
+                self._changed.wait()
+            self._events.append(event)
+            self._changed.notify_all()
+
+    def _end(self, loss: LinkLost) -> None:
+        with self._changed:
+            if self._leaving and self.bye is None:
+                loss = LinkLost("The connection has been closed here.")
+            self._loss = loss
+            pending = list(self._pending.values())
+            self._pending.clear()
+            self._changed.notify_all()
+        _log.debug("connection over: %s", loss.text)
+        self._transport.shut()
+        for future in pending:
+            future.set_exception(LinkLost(loss.text, loss.code))
+        with self._write_lock:  # not under somebody's hands; `shut` has ended their send
+            self._transport.close()
+
+
+def _line(op: str, number: int, fields: dict[str, object]) -> dict[str, object]:
+    """Return a request as it goes on the wire; what says something gets a key if it has none."""
+    line: dict[str, object] = {"op": op, "id": number}
+    line.update({name: value for name, value in fields.items() if value is not None})
+    if op in _KEYED:
+        line.setdefault("key", new_key())
+    return line
+
+
+def _refusal(error: Error) -> Refused:
+    return Refused(
+        error.text,
+        error.code,
+        attempts_left=None if error.attempts_left is UNSET else error.attempts_left,
+        retry_after=None if error.retry_after is UNSET else error.retry_after,
+    )
+
+
+def _expect(kind: type[_ReplyType], reply: Reply) -> _ReplyType:
+    """Return `reply` as what it must be; a server that answers otherwise is broken."""
+    if not isinstance(reply, kind):
+        raise LinkLost(f"The server answered '{reply.op}' to something else: update one of them.")
+    return reply

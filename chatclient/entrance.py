@@ -1,0 +1,101 @@
+"""The way in: connect, log in, and learn the commands. No screen: who asks is handed in."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from chatclient.commandline import CommandLine
+from chatclient.connection import Connection
+from chatclient.errors import LinkLost, Refused
+from chatwire.protocol import HelpReply, LoginReply
+
+_PATIENCE: Final = 5
+"""How often a server that says "try later" is tried again."""
+
+
+class Credentials(Protocol):
+    """Where name and password come from. Both may raise EOFError or KeyboardInterrupt."""
+
+    def name(self) -> str:
+        """Return the name to log in with; called again after each refusal."""
+
+    def password(self, name: str) -> str:
+        """Return the password that goes with `name`."""
+
+    def refused(self, refusal: Refused) -> bool:
+        """Take note that the password was wrong, and tell whether to ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is there once somebody is in."""
+
+    connection: Connection
+    welcome: LoginReply
+    commands: CommandLine
+
+
+def enter(
+    open_connection: Callable[[], Connection],
+    credentials: Credentials,
+    say: Callable[[str], None],
+) -> Entry:
+    """Connect, ask for name and password until the server takes them, and fetch the commands.
+
+    The connection is made first: nobody should type a password to learn that nobody is listening.
+    `say` shows a sentence. Raises ConnectFailed, LinkLost, NoAnswer or Refused, and whatever
+    `credentials` raises; then no connection is left open.
+    """
+    connection = open_connection()
+    try:
+        while True:
+            name = credentials.name()
+            password = credentials.password(name)
+            if connection.lost is not None:  # the login deadline passed while somebody was typing
+                connection.close()
+                connection = open_connection()
+            try:
+                welcome = _login(connection, name, password, say)
+            except Refused as refusal:
+                wrong = refusal.code == "bad_credentials" and refusal.attempts_left != 0
+                if not wrong or not credentials.refused(refusal):
+                    raise
+                continue
+            return Entry(connection, welcome, _commands(connection))
+    except BaseException:
+        connection.close()
+        raise
+
+
+def refusal_line(refusal: Refused) -> str:
+    """Return a refusal in words, with the tries or seconds left unless its text has them."""
+    text = refusal.text
+    left, wait = refusal.attempts_left, refusal.retry_after
+    if left is not None and str(left) not in text:
+        text += " (1 try left)" if left == 1 else f" ({left} tries left)"
+    if wait is not None and str(wait) not in text:
+        text += f" (try again in {wait} s)"
+    return text
+
+
+def _login(
+    connection: Connection, name: str, password: str, say: Callable[[str], None]
+) -> LoginReply:
+    """Log in, waiting as often as is decent when the server is too busy to check a password."""
+    for _ in range(_PATIENCE):
+        try:
+            return connection.login(name, password)
+        except Refused as refusal:
+            if refusal.code != "try_later":
+                raise
+            say(refusal_line(refusal))
+            time.sleep(1 if refusal.retry_after is None else refusal.retry_after)
+    return connection.login(name, password)
+
+
+def _commands(connection: Connection) -> CommandLine:
+    reply = connection.request("help")
+    if not isinstance(reply, HelpReply):
+        raise LinkLost("The server did not say which commands it has: update it or the client.")
+    return CommandLine(reply.commands)

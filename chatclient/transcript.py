@@ -1,0 +1,100 @@
+"""Events as the lines a person reads, as plain text or in coloured pieces.
+
+What others wrote is cleaned here, so nothing that reaches a screen can steer it.
+"""
+
+from datetime import date, datetime
+from typing import TypeAlias
+
+import msgspec
+from msgspec import UNSET
+
+from chatclient.colours import Colours
+from chatwire.protocol import Error, Event, Hello, Message
+from chatwire.text import clean, one_line
+from chatwire.wording import event_lines, message_lines, speaker
+
+Piece: TypeAlias = tuple[str, str]
+"""A style (see `Colours`) and the text that has it."""
+
+_NO_TIME = "--:--"
+_INDENT = "    "
+
+
+def plain_lines(event: Event, viewer: str) -> list[str]:
+    """Return the lines of an event for `viewer`, an account name, without time or colour."""
+    if isinstance(event, Message):
+        return message_lines(_cleaned(event), viewer)
+    if isinstance(event, Hello):
+        return []
+    return [clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event)]
+
+
+class Transcript:
+    """The lines of one session on a screen: local time before messages, a line for a new day.
+
+    Used by one thread at a time.
+    """
+
+    def __init__(self, viewer: str, colours: Colours, today: date) -> None:
+        """`viewer` is the account that reads; `today` is the day that needs no line."""
+        self._viewer = viewer
+        self._colours = colours
+        self._day = today
+
+    def lines(self, event: Event) -> list[list[Piece]]:
+        """Return an event as lines, each a list of pieces."""
+        if isinstance(event, Message):
+            return self._message(_cleaned(event))
+        style = self._colours.error if isinstance(event, Error) else self._colours.notice
+        return [[(style, line)] for line in plain_lines(event, self._viewer)]
+
+    def typed(self, text: str, prompt: str, continuation: str) -> list[list[Piece]]:
+        """Return what the person here has typed, as it stood behind the prompts."""
+        first, *others = clean(text).split("\n")
+        return [[("", prompt + first)], *([("", continuation + other)] for other in others)]
+
+    def notice(self, text: str) -> list[list[Piece]]:
+        """Return a sentence of the client's own."""
+        return [[(self._colours.notice, text)]]
+
+    def error(self, text: str) -> list[list[Piece]]:
+        """Return a sentence about something that went wrong on this side."""
+        return [[(self._colours.error, clean(text).replace("\n", " "))]]
+
+    def _message(self, message: Message) -> list[list[Piece]]:
+        moment = _local(message.at)
+        clock = _NO_TIME if moment is None else f"{moment:%H:%M}"
+        first, *others = message_lines(message, self._viewer)
+        who = speaker(message, self._viewer)
+        pieces = [
+            (self._colours.notice, f"{clock} "),
+            (self._colours.name(message.sender), who),
+            ("", first.removeprefix(who)),
+        ]
+        indent = " " * (len(clock) + 1)
+        lines = [pieces, *([("", indent + other)] for other in others)]
+        if moment is not None and moment.date() != self._day:
+            self._day = moment.date()
+            day_line = f"--- {self._day:%A}, {self._day.day} {self._day:%B %Y} ---"
+            lines.insert(0, [(self._colours.notice, day_line)])
+        return lines
+
+
+def _cleaned(message: Message) -> Message:
+    """Return a copy of a message in which nothing but text is left."""
+    to = message.to
+    return msgspec.structs.replace(
+        message,
+        sender=one_line(message.sender),
+        to=UNSET if to is UNSET else tuple(map(one_line, to)),
+        text=clean(message.text),
+    )
+
+
+def _local(at: str) -> datetime | None:
+    """Return a time on the wire as local time; None when it is none."""
+    try:
+        return datetime.fromisoformat(at).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,177 @@
+"""A server of a few scripted lines, on a real socket, for tests of the client."""
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from chatwire.protocol import (
+    CommandHelp,
+    Event,
+    Hello,
+    HelpReply,
+    LoginReply,
+    Message,
+    Parameter,
+    ParameterKind,
+    Reply,
+    encode,
+)
+
+DEADLINE = 6.0
+"""Seconds after which a test that waits for something has failed."""
+
+
+def _command(
+    name: str, *parameters: tuple[str, str, ParameterKind, bool], aliases: tuple[str, ...] = ()
+) -> CommandHelp:
+    return CommandHelp(
+        name=name,
+        aliases=aliases,
+        group="talk",
+        summary=f"What {name} does.",
+        parameters=tuple(
+            Parameter(name=wire, label=label, kind=kind, required=required)
+            for wire, label, kind, required in parameters
+        ),
+    )
+
+
+COMMANDS = (
+    _command("who"),
+    _command("last", ("minutes", "minutes", "number", True)),
+    _command("broadcast", ("text", "message", "words", True), aliases=("say",)),
+    _command("send", ("to", "user", "names", True), ("text", "message", "words", True)),
+    _command("busy", ("reply", "reply", "words", False)),
+    _command("idle"),
+    _command("status"),
+    _command("help", ("command", "command", "word", False), aliases=("?",)),
+    _command("logout"),
+)
+
+
+def message(seq: int, text: str, sender: str = "bob", **more: Any) -> Message:
+    """Return a message said in the lobby, unless `more` says otherwise."""
+    if "to" not in more:
+        more["room"] = "lobby"
+    return Message(seq=seq, at="2026-11-22T15:24:02.123Z", sender=sender, text=text, **more)
+
+
+class Link:
+    """The server's end of one connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(DEADLINE)
+        self.sock = sock
+        self._file = sock.makefile("rb")
+
+    def read(self) -> dict[str, Any]:
+        """Return the client's next request."""
+        line = self._file.readline()
+        assert line.startswith(b"{"), f"the client sent {line!r}"
+        assert line.endswith(b"\n")
+        request: dict[str, Any] = json.loads(line)
+        return request
+
+    def expect(self, op: str) -> dict[str, Any]:
+        """Return the next request that is not an ack; it must be this one."""
+        request = self.read()
+        while request["op"] == "ack":
+            request = self.read()
+        assert request["op"] == op, request
+        return request
+
+    def send(self, *events: Event | dict[str, object] | bytes) -> None:
+        """Send events; bytes go out as they are."""
+        self.sock.sendall(b"".join(e if isinstance(e, bytes) else encode(e) for e in events))
+
+    def greet(self) -> None:
+        """Answer the client's first line."""
+        ping = self.expect("ping")
+        self.send(Hello(server="fake"), Reply(op="ping", re=ping["id"]))
+
+    def let_in(self, name: str = "alice", **more: Any) -> None:
+        """Greet, take any password, and describe the commands."""
+        self.greet()
+        self.take_login(name, **more)
+
+    def take_login(self, name: str = "alice", **more: Any) -> None:
+        """Take any password and describe the commands."""
+        values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
+        login = self.expect("login")
+        self.send(LoginReply(re=login["id"], name=name, **(values | more)))
+        self.send(HelpReply(re=self.expect("help")["id"], commands=COMMANDS))
+
+    def take_logout(self) -> None:
+        """Let the client leave."""
+        request = self.expect("logout")
+        bye = {"event": "bye", "code": "logged_out", "text": "Goodbye."}
+        self.send(Reply(op="logout", re=request["id"]), bye)
+
+    def until_closed(self) -> bytes:
+        """Wait until the client has closed, and return what it still sent."""
+        try:
+            return self._file.read()
+        except ConnectionError:
+            return b""
+
+    def reset(self) -> None:
+        """Break the connection instead of closing it."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self) -> None:
+        """Close; harmless when closed already."""
+        self._file.close()
+        self.sock.close()
+
+
+class FakeServer:
+    """Plays one script per connection, one after the other, in a thread.
+
+    `with FakeServer(script) as server:` ends by waiting for the scripts; what went wrong in one of
+    them is raised there.
+    """
+
+    def __init__(self, *scripts: Callable[[Link], None]) -> None:
+        self._scripts = scripts
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(DEADLINE)
+        self.port: int = self._listener.getsockname()[1]
+        self._error: BaseException | None = None
+        self._abandoned = False
+        self._thread = threading.Thread(target=self._play, name="fake-server")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and self._thread.is_alive():
+            self._abandoned = True
+            socket.create_connection(("127.0.0.1", self.port)).close()  # wakes accept
+        self._thread.join()
+        self._listener.close()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def _play(self) -> None:
+        try:
+            for script in self._scripts:
+                link = Link(self._listener.accept()[0])
+                try:
+                    if self._abandoned:
+                        return
+                    script(link)
+                finally:
+                    link.close()
+        except BaseException as error:  # raised again in __exit__
+            self._error = error

@@ -1,0 +1,76 @@
+"""What a person types, as requests."""
+
+import pytest
+
+from chatclient.commandline import CommandLine, Request
+from chatwire.usage import UsageError, Value
+
+from .fake import COMMANDS
+
+LINE = CommandLine(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "op", "fields"),
+    [
+        ("who", "who", {}),
+        ("  who  ", "who", {}),
+        ("/who", "who", {}),
+        ("/WHO", "who", {}),
+        ("Who", "who", {}),
+        ("last 10", "last", {"minutes": 10}),
+        ("broadcast hi", "broadcast", {"text": "hi"}),
+        ("broadcast  two  spaces ", "broadcast", {"text": "two  spaces"}),
+        ("/say hi", "broadcast", {"text": "hi"}),
+        ("say /who", "broadcast", {"text": "/who"}),
+        ("broadcast one\ntwo\n  three", "broadcast", {"text": "one\ntwo\n  three"}),
+        ("broadcast\none\ntwo", "broadcast", {"text": "one\ntwo"}),
+        ("broadcast one\r\ntwo", "broadcast", {"text": "one\ntwo"}),
+        ("broadcast \x1b[31mred\udc80", "broadcast", {"text": "[31mred"}),
+        ("send bob hi there", "send", {"to": ["bob"], "text": "hi there"}),
+        ("/msg bob hi", "send", {"to": ["bob"], "text": "hi"}),
+        ("send (bob, carol) hi", "send", {"to": ["bob", "carol"], "text": "hi"}),
+        ("busy", "busy", {}),
+        ("/away at lunch", "busy", {"reply": "at lunch"}),
+        ("/back", "idle", {}),
+        ("? send", "help", {"command": "send"}),
+        ("quit", "logout", {}),
+        ("exit", "logout", {}),
+    ],
+)
+def test_a_typed_line_is_a_request(typed: str, op: str, fields: dict[str, Value]) -> None:
+    assert LINE.parse(typed) == Request(op, fields)
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "\n", "\t", "\x1b"])
+def test_an_empty_line_is_nothing(typed: str) -> None:
+    assert LINE.parse(typed) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("brodcast hi", "There is no command 'brodcast': did you mean broadcast?"),
+        ("/BRODCAST hi", "There is no command '/BRODCAST': did you mean broadcast?"),
+        ("xyzzy", "There is no command 'xyzzy': type help for the commands."),
+        ("hello everybody", "There is no command 'hello': did you mean help?"),
+        ("/", "There is no command '/': type help for the commands."),
+        ("x" * 200, f"There is no command '{'x' * 40}': type help for the commands."),
+        ("send bob", "<message> is missing. Usage: send <user> <message> or send"),
+        ("last soon", "<minutes> must be a whole number, not 'soon'. Usage: last <minutes>"),
+        ("who\nlast 5", "There is something left over: 'last 5'. Usage: who"),
+        ("who is there", "There is something left over: 'is there'. Usage: who"),
+    ],
+)
+def test_what_fits_no_command_is_explained(typed: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        LINE.parse(typed)
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_the_server_declares_comes_before_old_habits() -> None:
+    renamed = [each for each in COMMANDS if each.name == "who"]
+    line = CommandLine([*renamed])
+    assert line.find("names") is renamed[0]
+    assert line.find("msg") is None  # there is no send to stand for

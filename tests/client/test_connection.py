@@ -1,0 +1,572 @@
+"""Connection against a scripted server: who gets which answer, and how it all ends."""
+
+import random
+import socket
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import pytest
+
+from chatclient.connection import Connection
+from chatclient.errors import ConnectFailed, LinkLost, NoAnswer, Refused
+from chatwire.protocol import (
+    BroadcastReply,
+    Bye,
+    Error,
+    Event,
+    Hello,
+    Message,
+    Ping,
+    Presence,
+    Replayed,
+    Reply,
+    SendReply,
+    StatusReply,
+)
+
+from .fake import DEADLINE, FakeServer, Link, message
+
+
+def connect(server: FakeServer, **more: Any) -> Connection:
+    return Connection.open("127.0.0.1", server.port, timeout=DEADLINE, **more)
+
+
+# Coming in
+
+
+def test_the_first_line_is_json_and_the_greeting_is_kept() -> None:
+    firsts = []
+
+    def script(link: Link) -> None:
+        firsts.append(link.sock.recv(1, socket.MSG_PEEK))
+        link.greet()
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        assert chat.hello == Hello(server="fake")
+    assert firsts == [b"{"]
+
+
+def test_an_error_before_login_is_greeting_enough() -> None:
+    def script(link: Link) -> None:
+        number = link.expect("ping")["id"]
+        link.send(Hello(server="x"), Error(re=number, code="not_logged_in", text="No."))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        assert chat.lost is None
+
+
+def test_nobody_is_listening() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(ConnectFailed, match=rf"^Nobody is listening at 127.0.0.1 port {port}: "):
+        Connection.open("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("raised", "sentence"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "x"), "There is no host called nowhere: check"),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), "The address of nowhere cannot be looked up now"),
+        (TimeoutError("timed out"), "nowhere port 4119 did not answer within 2 s: check"),
+        (OSError(113, "No route to host"), r"cannot be reached \(No route to host\): check"),
+        (UnicodeError("label empty"), "There is no host called nowhere: check"),
+        (OverflowError("port"), "4119 is not a port"),
+    ],
+)
+def test_no_way_there(monkeypatch: pytest.MonkeyPatch, raised: Exception, sentence: str) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(ConnectFailed, match=sentence) as caught:
+        Connection.open("nowhere", timeout=2)
+    assert "\n" not in caught.value.text
+
+
+def test_a_listener_that_never_answers() -> None:
+    def script(link: Link) -> None:
+        link.until_closed()
+
+    with (
+        FakeServer(script) as server,
+        pytest.raises(ConnectFailed, match="took the connection but did not answer within"),
+    ):
+        Connection.open("127.0.0.1", server.port, timeout=0.05)
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"SSH-2.0-OpenSSH_9.9\r\n", b'{"event":"hello","server":"x","protocol":"chat/9"}\n', b""],
+)
+def test_something_else_listens_there(greeting: bytes) -> None:
+    def script(link: Link) -> None:
+        number = link.expect("ping")["id"]
+        if greeting:
+            link.send(greeting, Reply(op="ping", re=number))
+
+    with FakeServer(script) as server, pytest.raises(ConnectFailed):
+        connect(server)
+
+
+def test_turned_away_at_the_door() -> None:
+    def script(link: Link) -> None:
+        link.expect("ping")
+        link.send(Bye(code="server_full", text="The server is full; try again later."))
+
+    with FakeServer(script) as server, pytest.raises(ConnectFailed) as caught:
+        connect(server)
+    assert caught.value.code == "server_full"
+    assert caught.value.text == "The server is full; try again later."
+
+
+# Asking
+
+
+def test_login_sends_what_it_was_given() -> None:
+    seen = []
+
+    def script(link: Link) -> None:
+        link.greet()
+        for since in (None, 41):
+            seen.append(link.expect("login"))
+            reply = {"event": "reply", "re": seen[-1]["id"], "op": "login", "name": "alice"}
+            reply |= {"online": ["bob"], "seq": since or 0, "missed": 2}
+            link.send(reply | {"busy": False, "hidden": True, "new_field": [1]})
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        reply = chat.login("alice", "secret")
+        assert (reply.name, reply.online, reply.missed) == ("alice", ("bob",), 2)
+        assert reply.hidden
+        assert chat.login("alice", "secret", since=41).seq == 41
+    assert "since" not in seen[0]
+    assert seen[1]["since"] == 41
+    assert seen[0]["password"] == "secret"
+
+
+def test_answers_find_their_askers_in_any_order() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        asked = [link.expect("broadcast") for _ in range(3)]
+        for request in reversed(asked):
+            link.send(BroadcastReply(re=request["id"], seq=int(request["text"]), busy={}))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        futures = [chat.submit("broadcast", text=str(number)) for number in (7, 8, 9)]
+        answers = [future.result(DEADLINE) for future in futures]
+    assert [a.seq for a in answers if isinstance(a, BroadcastReply)] == [7, 8, 9]
+
+
+def test_eight_threads_ask_at_once() -> None:
+    each = 50
+
+    def script(link: Link) -> None:
+        link.greet()
+        waiting = []
+        for _ in range(8 * each):
+            waiting.append(link.expect("broadcast"))
+            if len(waiting) == 8:  # all eight threads wait for an answer by now
+                random.shuffle(waiting)
+                for request in waiting:
+                    seq = int(request["text"])
+                    link.send(BroadcastReply(re=request["id"], seq=seq, busy={}))
+                waiting = []
+        link.until_closed()
+
+    def ask(chat: Connection, first: int) -> list[int]:
+        return [chat.broadcast(str(number)).seq for number in range(first, first + each)]
+
+    with (
+        FakeServer(script) as server,
+        connect(server) as chat,
+        ThreadPoolExecutor(8, thread_name_prefix="asker") as pool,
+    ):
+        futures = [pool.submit(ask, chat, first * 1000) for first in range(8)]
+        for first, future in enumerate(futures):
+            assert future.result(DEADLINE) == [*range(first * 1000, first * 1000 + each)]
+
+
+def test_what_is_said_gets_a_key_of_its_own() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def script(link: Link) -> None:
+        link.greet()
+        for _ in range(4):
+            request = link.read()
+            seen.append(request)
+            if request["op"] == "broadcast":
+                link.send(BroadcastReply(re=request["id"], seq=1, busy={}))
+            else:
+                common = {"delivered": ("bob",), "stored": (), "unknown": ()}
+                link.send(SendReply(re=request["id"], seq=1, busy={}, **common))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        chat.broadcast("one")
+        chat.send("bob", "two")
+        chat.send(("bob", "carol"), "three", key="mine")
+        chat.submit("broadcast", text="four").result(DEADLINE)
+    assert [request.get("to") for request in seen] == [None, ["bob"], ["bob", "carol"], None]
+    keys = [request["key"] for request in seen]
+    assert keys[2] == "mine"
+    assert len(set(keys)) == 4
+    assert all(0 < len(key) <= 64 for key in keys)
+
+
+def test_a_refusal_carries_everything() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        number = link.expect("login")["id"]
+        link.send(
+            Error(re=number, code="bad_credentials", text="Wrong.", attempts_left=2),
+        )
+        number = link.expect("login")["id"]
+        link.send(Error(re=number, code="locked_out", text="Blocked.", retry_after=60))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        with pytest.raises(Refused, match="Wrong") as first:
+            chat.login("alice", "x")
+        with pytest.raises(Refused, match="Blocked") as second:
+            chat.login("alice", "x")
+        assert chat.lost is None
+    wrong, blocked = first.value, second.value
+    assert (wrong.code, wrong.attempts_left, wrong.retry_after) == ("bad_credentials", 2, None)
+    assert (blocked.code, blocked.attempts_left, blocked.retry_after) == ("locked_out", None, 60)
+
+
+def test_no_answer_in_time_and_then_a_late_one() -> None:
+    given_up = threading.Event()
+
+    def script(link: Link) -> None:
+        link.greet()
+        number = link.expect("who")["id"]
+        assert given_up.wait(DEADLINE)
+        link.send({"event": "reply", "re": number, "op": "who", "users": []}, message(1, "hi"))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        with pytest.raises(NoAnswer, match=r"did not answer 'who' within 0\.05 s"):
+            chat.request("who", timeout=0.05)
+        given_up.set()
+        assert isinstance(chat.next_event(DEADLINE), Message)  # and not the late answer
+
+
+def test_posted_requests_are_answered_among_the_events() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        status, bad = link.expect("status")["id"], link.expect("nonsense")["id"]
+        standing = StatusReply(re=status, name="alice", busy=False, hidden=False, held=0)
+        refusal = Error(re=bad, code="unknown_command", text="What?")
+        link.send(message(1, "before"), standing, message(2, "between"), refusal)
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        numbers = [chat.post("status"), chat.post("nonsense")]
+        got = [chat.next_event(DEADLINE) for _ in range(4)]
+    assert [type(event) for event in got] == [Message, StatusReply, Message, Error]
+    assert [event.re for event in got if isinstance(event, Reply | Error)] == numbers
+
+
+def test_ack_expects_no_answer() -> None:
+    seen = []
+
+    def script(link: Link) -> None:
+        link.greet()
+        seen.append(link.read())
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        chat.ack(17)
+    assert seen == [{"op": "ack", "upto": 17}]
+
+
+def test_a_callback_must_not_wait_for_an_answer() -> None:
+    told: Future[str] = Future()
+    prepared = threading.Event()
+
+    def script(link: Link) -> None:
+        link.greet()
+        number = link.expect("ping")["id"]
+        assert prepared.wait(DEADLINE)
+        link.send(Reply(op="ping", re=number))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+
+        def ask_again(_: Future[Reply]) -> None:
+            try:
+                chat.request("ping")
+            except RuntimeError as error:
+                told.set_result(str(error))
+
+        chat.submit("ping").add_done_callback(ask_again)
+        prepared.set()
+        assert "callback" in told.result(DEADLINE)
+
+
+# Listening
+
+
+def test_events_come_in_order_and_end_with_the_reason() -> None:
+    sent: list[Event] = [
+        message(1, "old", replay=True),
+        Replayed(count=1, more=0),
+        Presence(name="bob", state="online"),
+        message(2, "new"),
+        message(3, "psst", to=("alice",)),
+        Error(code="line_too_long", text="Too long."),
+        Bye(code="idle_timeout", text="Logged out after 30 minutes without a command."),
+    ]
+
+    def script(link: Link) -> None:
+        link.greet()
+        link.send(*sent)
+        link.until_closed()
+
+    got: list[Event] = []
+    with FakeServer(script) as server, connect(server) as chat:
+        with pytest.raises(LinkLost) as caught:
+            got.extend(chat.events())
+        assert chat.bye == sent[-1]
+        with pytest.raises(LinkLost, match="30 minutes"):
+            chat.request("who")
+        with pytest.raises(LinkLost, match="30 minutes"):
+            chat.post("who")
+    assert got == sent
+    assert caught.value.code == "idle_timeout"
+
+
+def test_what_a_newer_server_says_is_ignored() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        link.send({"event": "weather", "sky": "blue"}, {**_as_dict(message(1, "hi")), "mood": "!"})
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        assert chat.next_event(DEADLINE) == message(1, "hi")
+
+
+def _as_dict(event: Message) -> dict[str, object]:
+    return {
+        "event": "message",
+        "seq": event.seq,
+        "at": event.at,
+        "from": event.sender,
+        "room": event.room,
+        "text": event.text,
+    }
+
+
+def test_a_ping_is_answered_by_itself() -> None:
+    seen = []
+
+    def script(link: Link) -> None:
+        link.greet()
+        link.send(Ping())
+        seen.append(link.read())
+        link.send(message(1, "hi"))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        assert isinstance(chat.next_event(DEADLINE), Message)
+    assert seen == [{"op": "pong"}]
+
+
+def test_waiting_for_an_event_can_end() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        assert chat.next_event(0) is None
+        assert chat.next_events(0.01) == []
+
+
+def test_a_full_queue_stops_the_reader_until_somebody_listens() -> None:
+    stopped = threading.Event()
+
+    def script(link: Link) -> None:
+        link.greet()
+        link.send(message(1, "a"), message(2, "b"), message(3, "c"), Ping())
+        link.sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            link.sock.recv(1)  # no pong: the reader waits for room for the third
+        link.sock.settimeout(DEADLINE)
+        stopped.set()
+        assert link.sock.recv(100) == b'{"op":"pong"}\n'
+        link.send(message(4, "d"))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server, queue_limit=2) as chat:
+        assert stopped.wait(DEADLINE)
+        got = [chat.next_event(DEADLINE) for _ in range(4)]
+    assert [event.seq for event in got if isinstance(event, Message)] == [1, 2, 3, 4]
+
+
+def test_a_full_queue_does_not_stop_an_answer() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        link.send(*(message(seq, "x") for seq in range(1, 10)))
+        number = link.expect("ping")["id"]
+        link.send(*(message(seq, "x") for seq in range(10, 20)), Reply(op="ping", re=number))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server, queue_limit=2) as chat:
+        chat.request("ping", timeout=DEADLINE)
+        got = chat.next_events(DEADLINE)
+    assert [event.seq for event in got if isinstance(event, Message)] == [*range(1, 20)]
+
+
+# The end
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_lost_link_fails_everybody_who_waits(how: str) -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        for _ in range(3):
+            link.expect("who")
+        getattr(link, how)()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        futures = [chat.submit("who") for _ in range(3)]
+        wait(futures, DEADLINE)
+        for future in futures:
+            assert isinstance(future.exception(0), LinkLost)
+        assert isinstance(chat.submit("who").exception(0), LinkLost)
+        with pytest.raises(LinkLost) as caught:
+            chat.next_event(DEADLINE)
+    assert caught.value.code is None
+    assert "connection" in caught.value.text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\x80\xff\n",
+        b"not json\n",
+        b"[1]\n",
+        b'{"event":"message","seq":"x"}\n',
+        b'{"no":"event"}\n',
+    ],
+)
+def test_a_line_that_is_no_event_ends_the_link(line: bytes) -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        link.expect("who")
+        link.send(message(1, "still good"), line)
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        with pytest.raises(LinkLost, match="not chat/1"):
+            chat.request("who", timeout=DEADLINE)
+        assert chat.next_event(DEADLINE) == message(1, "still good")
+        with pytest.raises(LinkLost, match="not chat/1"):
+            chat.next_event(DEADLINE)
+
+
+def test_the_wrong_kind_of_answer_is_an_error() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        link.send(Reply(op="ping", re=link.expect("broadcast")["id"]))
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server) as chat, pytest.raises(LinkLost):
+        chat.broadcast("hi")
+
+
+def test_silence_is_asked_about_and_then_counts_as_the_end() -> None:
+    seen = []
+
+    def script(link: Link) -> None:
+        link.greet()
+        first = link.expect("ping")
+        link.send(Reply(op="ping", re=first["id"]))
+        seen.extend([first, link.expect("ping")])
+        link.until_closed()
+
+    with (
+        FakeServer(script) as server,
+        connect(server, quiet_seconds=0.05) as chat,
+        pytest.raises(LinkLost, match="silent"),
+    ):
+        chat.next_event(DEADLINE)
+    assert len(seen) == 2
+
+
+def test_close_from_another_thread_wakes_who_listens() -> None:
+    listening = threading.Event()
+    got: list[Event] = []
+
+    def script(link: Link) -> None:
+        link.greet()
+        link.send(message(1, "hi"))
+        link.until_closed()
+
+    def listen(chat: Connection) -> None:
+        for event in chat.events():
+            got.append(event)
+            listening.set()
+
+    with FakeServer(script) as server, connect(server) as chat:
+        listener = threading.Thread(target=listen, args=(chat,))
+        listener.start()
+        assert listening.wait(DEADLINE)
+        waiting = chat.submit("who")
+        chat.close()
+        chat.close()
+        listener.join(DEADLINE)
+        assert not listener.is_alive()
+        assert isinstance(waiting.exception(DEADLINE), LinkLost)
+    assert got == [message(1, "hi")]
+
+
+def test_silence_frees_a_sender_whom_nobody_reads() -> None:
+    blocked = threading.Event()
+
+    def script(link: Link) -> None:
+        link.greet()
+        blocked.wait(DEADLINE)
+        link.reset()
+
+    def flood(chat: Connection) -> Future[Reply]:
+        future = chat.submit("broadcast", text="x" * 1000)
+        while not future.done():
+            future = chat.submit("broadcast", text="x" * 1_000_000)
+        return future
+
+    with (
+        FakeServer(script) as server,
+        connect(server, quiet_seconds=0.05) as chat,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        flooding = pool.submit(flood, chat)
+        with pytest.raises(LinkLost):
+            chat.next_event(DEADLINE)
+        assert isinstance(flooding.result(DEADLINE).exception(0), LinkLost)
+        blocked.set()
+
+
+@pytest.mark.parametrize("polite", [True, False])
+def test_logout_ends_the_events_quietly(polite: bool) -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        if polite:
+            link.send(message(1, "hi"))
+            link.take_logout()
+            link.until_closed()
+        else:
+            link.expect("logout")
+
+    with FakeServer(script) as server, connect(server) as chat:
+        chat.logout()
+        got = list(chat.events())
+        assert chat.leaving
+        assert (chat.bye is not None) is polite
+    bye = Bye(code="logged_out", text="Goodbye.")
+    assert got == ([message(1, "hi"), bye] if polite else [])

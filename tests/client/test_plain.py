@@ -1,0 +1,338 @@
+"""The client in a pipe: lines in, lines out, and an exit code."""
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from chatclient.connection import Connection
+from chatclient.credentials import GivenCredentials
+from chatclient.entrance import Entry, enter
+from chatclient.errors import LinkLost
+from chatclient.inputlines import InputLines
+from chatclient.plain import Plain
+from chatwire.protocol import BroadcastReply, Bye, Error, Reply, StatusReply
+
+from .fake import DEADLINE, FakeServer, Link, message
+
+CLEAN_ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
+
+
+def come_in(server: FakeServer) -> Entry:
+    def open_connection() -> Connection:
+        return Connection.open("127.0.0.1", server.port, timeout=DEADLINE)
+
+    return enter(open_connection, GivenCredentials("alice", "secret", str), print)
+
+
+def chat(server: FakeServer, typed: str) -> list[str]:
+    """Run the plain client over `typed` and return what it wrote."""
+    out = io.StringIO()
+    Plain(come_in(server), InputLines(io.BytesIO(typed.encode()), "utf-8"), out).run()
+    return out.getvalue().splitlines()
+
+
+class OpenInput:
+    """An input in which nothing comes until it is closed."""
+
+    def __init__(self) -> None:
+        self._closed = threading.Event()
+
+    def read(self, _size: int, /) -> bytes:
+        self._closed.wait(DEADLINE)
+        return b""
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+@pytest.fixture
+def open_input() -> Iterator[OpenInput]:
+    source = OpenInput()
+    yield source
+    source.close()
+
+
+def test_it_answers_then_logs_out_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        said, asked = link.expect("broadcast"), link.expect("status")
+        link.send(
+            message(1, "hello\nyou"),
+            StatusReply(re=asked["id"], name="alice", busy=False, hidden=False, held=0),
+            BroadcastReply(re=said["id"], seq=2, busy={}),
+            message(3, "psst", to=("alice",)),
+        )
+        assert link.read() == {"op": "ack", "upto": 3}
+        link.take_logout()
+        link.until_closed()
+
+    with FakeServer(script) as server:
+        lines = chat(server, "broadcast hi\n\nbrodcast hi\n/status")  # no line feed at the end
+    assert lines == [
+        "Welcome, alice. Here now: bob. Type help for the commands.",
+        "bob: hello",
+        "    you",
+        "You are alice: not busy, visible.",
+        "Sent to everybody here.",
+        "bob → you: psst",
+    ]
+    assert "did you mean broadcast?" in capsys.readouterr().err
+
+
+def test_a_refusal_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        number = link.expect("send")["id"]
+        link.send(Error(re=number, code="no_such_user", text="No such user: bbo."))
+        link.take_logout()
+
+    with FakeServer(script) as server:
+        assert len(chat(server, "send bbo hi\n")) == 1
+    assert capsys.readouterr().err == "No such user: bbo.\n"
+
+
+def test_nothing_behind_logout_is_carried_out() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.take_logout()
+        assert link.until_closed() == b""
+
+    with FakeServer(script) as server:
+        assert len(chat(server, "/quit\nbroadcast too late\n")) == 1
+
+
+def test_it_keeps_a_few_requests_ahead_and_no_more() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        waiting = [link.expect("broadcast")["id"] for _ in range(32)]
+        link.sock.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            link.sock.recv(1)
+        link.sock.settimeout(DEADLINE)
+        for seq in range(100):
+            link.send(BroadcastReply(re=waiting.pop(0), seq=seq, busy={}))
+            if seq < 68:
+                waiting.append(_read_raw(link))
+        assert b'"logout"' in link.sock.recv(100)
+        link.send(Bye(code="logged_out", text="Goodbye."))
+
+    with FakeServer(script) as server:
+        lines = chat(server, "broadcast hi\n" * 100)
+    assert lines.count("Sent to everybody here.") == 100
+
+
+def _read_raw(link: Link) -> int:
+    """Read the one request that is on its way; the link's own reader has timed out once."""
+    line = link.sock.recv(1000)
+    assert line.count(b"\n") == 1
+    return int(line.partition(b'"id":')[2].partition(b",")[0])
+
+
+def test_a_lost_link_ends_it_while_the_input_is_open(open_input: OpenInput) -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.send(message(1, "last words"), Bye(code="kicked", text="You were logged out."))
+
+    out = io.StringIO()
+    with FakeServer(script) as server, pytest.raises(LinkLost, match="You were logged out"):
+        Plain(come_in(server), InputLines(open_input, "utf-8"), out).run()
+    assert out.getvalue().endswith("\nbob: last words\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"a\nb\r\n", ["a", "b"]),
+        (b"a\n\nb", ["a", "", "b"]),
+        (b"\xef\xbb\xbfwho\n\xef\xbb\xbfx\n", ["who", "\ufeffx"]),
+        (b"\xff\n", ["\ufffd"]),
+        (b"a\n" + b"x" * 2_000_000 + b"\nb\n", ["a"]),
+    ],
+)
+def test_input_in_lines(data: bytes, lines: list[str]) -> None:
+    assert list(InputLines(io.BytesIO(data), "utf-8")) == lines
+
+
+def test_no_input_at_all() -> None:
+    assert list(InputLines(None, "utf-8")) == []
+
+
+# The command as a process
+
+
+def run(port: int, typed: str, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "chatclient", "127.0.0.1", str(port), *options],
+        input=typed,
+        capture_output=True,
+        encoding="utf-8",
+        env=CLEAN_ENVIRON | {"PYTHONIOENCODING": "utf-8"} | environ,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def leave(link: Link) -> None:
+    link.let_in("Alice")
+    link.take_logout()
+
+
+def refuse(link: Link) -> None:
+    link.greet()
+    login = link.expect("login")
+    assert (login["name"], login["password"]) == ("alice", "secret")
+    link.send(Error(re=login["id"], code="bad_credentials", text="Wrong.", attempts_left=2))
+    assert link.until_closed() == b""  # one try only
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "environ"),
+    [
+        ("alice\nsecret\n", (), {}),
+        ("secret\n", ("--user", "alice"), {}),
+        ("secret\n", (), {"CHAT_USER": "alice"}),
+        ("alice\n", (), {"CHAT_PASSWORD": "secret"}),
+        ("", ("--user", "alice"), {"CHAT_PASSWORD": "secret"}),
+    ],
+)
+def test_name_and_password_come_from_anywhere(
+    typed: str, options: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    with FakeServer(refuse) as server:
+        done = run(server.port, typed, *options, **environ)
+    assert done.returncode == 4
+    assert (done.stdout, done.stderr) == ("", "Wrong. (2 tries left)\n")
+
+
+def test_leaving_in_good_order_is_a_success() -> None:
+    with FakeServer(leave) as server:
+        done = run(server.port, "alice\nsecret\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Welcome, Alice. Here now: bob. Type help for the commands.\n"
+
+
+def test_nobody_listens() -> None:
+    with FakeServer() as server:
+        pass
+    done = run(server.port, "")
+    assert done.returncode == 3
+    assert done.stderr.startswith("Nobody is listening at 127.0.0.1 port ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_lost_link_has_its_own_code() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+
+    with FakeServer(script) as server:
+        done = run(server.port, "secret\nwho\n", "--user", "alice")
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert "connection" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "word"),
+    [
+        ("", ("--user", "a b"), "cannot be a name"),
+        ("", ("--nonsense",), "No such option"),
+        ("alice\n", (), "The input ended before name and password"),
+    ],
+)
+def test_wrong_usage(typed: str, options: tuple[str, ...], word: str) -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        link.until_closed()
+
+    with FakeServer(*([script] if typed else [])) as server:
+        done = run(server.port, typed, *options)
+    assert done.returncode == 2
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_line_alone_loads_no_screen() -> None:
+    code = "import sys, chatclient.cli; sys.exit('prompt_toolkit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE manners")
+def test_an_output_nobody_reads_ends_it_quietly() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.expect("who")
+        reader.close()
+        link.send(*(message(seq, "x" * 1000) for seq in range(1, 200)))
+        link.until_closed()
+
+    reading, writing = os.pipe()
+    reader = os.fdopen(reading)
+    with (
+        FakeServer(script) as server,
+        subprocess.Popen(
+            [sys.executable, "-m", "chatclient", "127.0.0.1", str(server.port), "--user", "a"],
+            stdin=subprocess.PIPE,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            env=CLEAN_ENVIRON,
+        ) as process,
+    ):
+        os.close(writing)
+        assert process.stdin is not None
+        process.stdin.write(b"secret\nwho\n")
+        process.stdin.flush()
+        assert process.wait(DEADLINE) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
+def test_an_interrupt_is_clean() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.expect("who")
+        process.send_signal(2)
+        link.until_closed()
+
+    with FakeServer(script) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "chatclient", "127.0.0.1", str(server.port), "--user", "a"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=CLEAN_ENVIRON,
+        )
+        assert process.stdin is not None
+        process.stdin.write(b"secret\nwho\n")
+        process.stdin.flush()
+        assert process.wait(DEADLINE) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b"\n"
+        process.stdin.close()
+        process.stderr.close()
+
+
+def test_a_request_may_still_be_open_when_the_link_goes() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.expect("who")
+        link.reset()
+
+    with FakeServer(script) as server, pytest.raises(LinkLost):
+        chat(server, "who\n")
+
+
+def test_answers_without_words_are_silent() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.send(Reply(op="new_thing", re=link.expect("idle")["id"]))
+        link.take_logout()
+
+    with FakeServer(script) as server:
+        assert len(chat(server, "idle\n")) == 1

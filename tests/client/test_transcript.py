@@ -1,0 +1,148 @@
+"""Events as lines: time, days, colours, and nothing that steers a screen."""
+
+import time
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from chatclient.colours import Colours, colours_wanted
+from chatclient.transcript import Piece, Transcript, plain_lines
+from chatwire.protocol import Error, Event, Hello, Message, Presence
+
+from .fake import message
+
+TODAY = date(2026, 11, 22)
+TOMORROW = date(2026, 11, 23)
+"""When the messages of `fake.message` were said, as Tokyo has it."""
+
+
+@pytest.fixture(autouse=True)
+def _in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system cannot change its time zone in a process")
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def text_of(lines: list[list[Piece]]) -> list[str]:
+    return ["".join(text for _, text in line) for line in lines]
+
+
+def shown(transcript: Transcript, event: Event) -> list[str]:
+    return text_of(transcript.lines(event))
+
+
+def at(moment: str, text: str = "hi") -> Message:
+    return Message(seq=1, at=moment, sender="bob", room="lobby", text=text)
+
+
+def test_messages_have_local_time_and_days_a_line() -> None:
+    transcript = Transcript("alice", Colours(on=False), TODAY)
+    assert shown(transcript, at("2026-11-21T03:00:00.000Z")) == [
+        "--- Saturday, 21 November 2026 ---",
+        "12:00 bob: hi",
+    ]
+    assert shown(transcript, at("2026-11-21T14:59:59.999Z")) == ["23:59 bob: hi"]
+    assert shown(transcript, at("2026-11-21T15:00:00.000Z")) == [
+        "--- Sunday, 22 November 2026 ---",
+        "00:00 bob: hi",
+    ]
+    assert shown(transcript, at("2026-11-22T01:00:00.000Z")) == ["10:00 bob: hi"]
+
+
+def test_today_needs_no_line() -> None:
+    transcript = Transcript("alice", Colours(on=False), TODAY)
+    assert shown(transcript, at("2026-11-22T01:00:00.000Z")) == ["10:00 bob: hi"]
+
+
+@pytest.mark.parametrize("moment", ["", "yesterday", "2026-13-01T00:00:00Z"])
+def test_a_time_that_is_none_is_shown_as_none(moment: str) -> None:
+    transcript = Transcript("alice", Colours(on=False), TODAY)
+    assert shown(transcript, at(moment)) == ["--:-- bob: hi"]
+
+
+def test_further_lines_are_indented() -> None:
+    transcript = Transcript("alice", Colours(on=False), TODAY)
+    lines = shown(transcript, at("2026-11-22T01:00:00.000Z", "hi\n10:00 carol: I quit"))
+    assert lines == ["10:00 bob: hi", "          10:00 carol: I quit"]
+
+
+HOSTILE = "a\x1b]0;title\x07b\x9b31mc\rd\u202ee\u2028f\x00g\x08\vh"
+
+
+def test_nothing_foreign_steers_the_screen() -> None:
+    transcript = Transcript("alice", Colours(on=True), TOMORROW)
+    events = (
+        message(1, HOSTILE),
+        message(2, "x", HOSTILE),
+        message(3, "x", "bob", to=(HOSTILE,)),
+        Error(code="internal", text=HOSTILE),
+        Presence(name=HOSTILE, state="online"),
+    )
+    lines = [line for event in events for line in shown(transcript, event)]
+    lines += [line for event in events for line in plain_lines(event, "alice")]
+    lines += text_of(transcript.error(HOSTILE))
+    assert len(lines) == 11
+    assert all(line.isprintable() for line in lines)
+    assert all("a]0;titleb31mcdefgh" in line for line in lines)
+
+
+def test_a_line_break_in_a_notice_is_indented() -> None:
+    event = Error(code="internal", text="oops\nbob: I quit")
+    assert plain_lines(event, "alice") == ["oops\n    bob: I quit"]
+
+
+def test_there_is_nothing_to_see_in_a_hello() -> None:
+    assert plain_lines(Hello(server="x"), "alice") == []
+
+
+def test_plain_lines_have_no_time() -> None:
+    assert plain_lines(message(1, "a\nb"), "alice") == ["bob: a", "    b"]
+    assert plain_lines(message(1, "psst", to=("alice",)), "alice") == ["bob → you: psst"]
+
+
+def test_names_are_coloured_stably() -> None:
+    colours = Colours(on=True)
+    assert colours.name("Bob") == colours.name("bob")
+    assert len({colours.name(f"user{number}") for number in range(200)}) == 14
+    transcript = Transcript("alice", colours, TOMORROW)
+    [[_, name, text]] = transcript.lines(message(1, "hi"))
+    assert name == (colours.name("bob"), "bob")
+    assert text == ("", ": hi")
+
+
+def test_every_colour_can_be_read_on_black_and_on_white() -> None:
+    colours = Colours(on=True)
+    used = {colours.name(f"user{number}") for number in range(200)}
+    for colour in used | {colours.error, colours.notice}:
+        channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        light = sum(part * c for part, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+        assert 1.05 / (light + 0.05) >= 3.5, colour
+        assert (light + 0.05) / 0.05 >= 3.5, colour
+
+
+def test_no_colours_at_all() -> None:
+    transcript = Transcript("alice", Colours(on=False), TOMORROW)
+    lines = transcript.lines(message(1, "hi")) + transcript.error("oops")
+    assert {style for line in lines for style, _ in line} == {""}
+
+
+@pytest.mark.parametrize(
+    ("environ", "wanted"),
+    [
+        ({}, True),
+        ({"TERM": "xterm-256color"}, True),
+        ({"NO_COLOR": ""}, True),
+        ({"NO_COLOR": "0"}, False),
+        ({"NO_COLOR": "1", "TERM": "xterm"}, False),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "unknown"}, False),
+    ],
+)
+def test_when_there_are_colours(environ: dict[str, str], wanted: bool) -> None:
+    assert colours_wanted(environ) is wanted
