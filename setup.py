@@ -32,6 +32,7 @@ setup(
         "argon2-cffi>=23.1",
         "bcrypt>=4.1",
         "click>=8.1",
+        "cryptography>=42",
         "libpass>=1.9",
         "msgspec>=0.19",
         "platformdirs>=4.2",

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import logging
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
 from chatserver.accounts import Accounts
 from chatserver.authentication import Authenticator
+from chatserver.certificate import ensure_certificate
 from chatserver.commands import all_commands
 from chatserver.commands.context import Services
 from chatserver.delivery import Delivery
@@ -21,6 +23,7 @@ from chatserver.lockout import Lockout
 from chatserver.log import Log
 from chatserver.net.flusher import Flusher
 from chatserver.net.server import ChatTCPServer
+from chatserver.net.tls import TlsContexts
 from chatserver.passwords import Passwords
 from chatserver.presence import Presence
 from chatserver.replay import Replay
@@ -86,6 +89,7 @@ class ChatServer:
 
     def _assemble(self) -> None:
         settings = self.settings
+        login = settings.login
         try:
             self._store = Store(self.data / STORE_FILE, settings.history.synchronous)
         except StoreError as error:
@@ -103,8 +107,8 @@ class ChatServer:
                 authenticator=Authenticator(
                     self.accounts,
                     self._passwords,
-                    Lockout(settings.login.attempts, settings.login.block_seconds),
-                    settings.login.block_seconds,
+                    Lockout(login.attempts, login.block_seconds),
+                    Lockout(login.address_failures or sys.maxsize, login.address_block_seconds),
                 ),
                 directory=directory,
                 log=self._log,
@@ -112,13 +116,29 @@ class ChatServer:
                 replay=Replay(self._store, settings.history.replay_limit),
                 registry=all_commands(),
             )
-            self._handler = ClientHandler(services, self._flusher)
+            self._handler = ClientHandler(services, self._flusher, self._tls_contexts())
             self._housekeeper = Housekeeper(services, self._handler.connections)
             self._server = self._listen()
             self.accounts.all()  # name damaged lines now, not at the first login
         except BaseException:
             self._store.close()
             raise
+
+    def _tls_contexts(self) -> TlsContexts:
+        """Return the operator's certificate, or the server's own, made at the first start."""
+        tls = self.settings.tls
+        if bool(tls.certificate) != bool(tls.key):
+            raise StartError("[tls] certificate and key belong together: set both or neither.")
+        try:
+            if tls.certificate:
+                self.certificate, key = Path(tls.certificate), Path(tls.key)
+            else:
+                self.certificate, key = ensure_certificate(self.data / "tls")
+            return TlsContexts(self.certificate, key)
+        except OSError as error:
+            where = tls.certificate or self.data / "tls"
+            reason = error.strerror or error
+            raise StartError(f"The TLS certificate in {where} cannot be used: {reason}.") from error
 
     def _listen(self) -> ChatTCPServer:
         server = self.settings.server

@@ -5,26 +5,31 @@ the time they take.
 """
 
 import logging
+from math import ceil
 
 from chatserver.accounts import Account, Accounts
 from chatserver.errors import CommandError
-from chatserver.lockout import Lockout
+from chatserver.lockout import Key, Lockout, TooManyAtOnce, network
 from chatserver.passwords import Passwords, too_long
+from chatwire.names import fold
 from chatwire.text import for_log
 
 _log = logging.getLogger(__name__)
 
 
 class Authenticator:
-    """Check names and passwords. Runs in the handler thread of whoever logs in."""
+    """Check names and passwords. Runs in the handler thread of whoever logs in.
+
+    `by_name` counts failures per name and address, `by_address` those of an address for all names.
+    """
 
     def __init__(
-        self, accounts: Accounts, passwords: Passwords, lockout: Lockout, block_seconds: float
+        self, accounts: Accounts, passwords: Passwords, by_name: Lockout, by_address: Lockout
     ) -> None:
         self._accounts = accounts
         self._passwords = passwords
-        self._lockout = lockout
-        self._block_seconds = int(block_seconds)
+        self._by_name = by_name
+        self._by_address = by_address
 
     def authenticate(self, name: str, password: str, address: str) -> str:
         """Return the account's name as its owner spells it.
@@ -32,14 +37,9 @@ class Authenticator:
         Raises CommandError: bad_credentials with the tries left, locked_out with the seconds
         left, or try_later when too many people are logging in.
         """
-        seconds = self._lockout.begin(name, address)
-        if seconds:
-            _log.warning("login refused: locked out name=%s address=%s", for_log(name), address)
-            raise CommandError(
-                "locked_out",
-                f"Too many wrong passwords; try again in {seconds} seconds.",
-                retry_after=seconds,
-            )
+        caller = network(address)
+        pair = (fold(name), caller)
+        self._begin(name, address, pair, (caller,))
         try:
             account = self._accounts.find(name)
             stored = None if account is None or account.disabled else account.hash
@@ -47,36 +47,64 @@ class Authenticator:
             if not too_long(password):
                 right, better = self._passwords.verify(password, stored)
         except BaseException:
-            self._lockout.abandoned(name, address)
+            self._by_name.abandoned(pair)
+            self._by_address.abandoned((caller,))
             raise
         if account is None or not right:
-            raise self._refusal(name, address)
-        self._lockout.succeeded(name, address)
+            raise self._refusal(name, address, pair, (caller,))
+        self._by_name.succeeded(pair)
+        # One's own password must not buy more guesses at those of others.
+        self._by_address.abandoned((caller,))
         if better is not None:
             self._store_better(account, better)
         return account.name
 
-    def _refusal(self, name: str, address: str) -> CommandError:
-        left = self._lockout.failed(name, address)
-        _log.warning(
-            "login failed: name=%s address=%s attempts_left=%d", for_log(name), address, left
-        )
-        if left:
-            tries = "1 try" if left == 1 else f"{left} tries"
-            return CommandError(
-                "bad_credentials", f"Wrong name or password; {tries} left.", attempts_left=left
+    def _begin(self, name: str, address: str, pair: Key, caller: Key) -> None:
+        try:
+            seconds = self._by_address.begin(caller, wait=False)
+        except TooManyAtOnce:
+            raise CommandError(
+                "try_later", "Too many logins at once from your address; try again.", retry_after=1
+            ) from None
+        if not seconds:
+            seconds = self._by_name.begin(pair, wait=True)
+            if seconds:
+                self._by_address.abandoned(caller)
+        if seconds:
+            _log.warning("login refused: address=%s name=%s", address, for_log(name))
+            raise CommandError(
+                "locked_out",
+                f"Too many wrong passwords; try again in {seconds} seconds.",
+                retry_after=seconds,
             )
+
+    def _refusal(self, name: str, address: str, pair: Key, caller: Key) -> CommandError:
+        """Count a failure. The address comes first in the log lines, which programs read: the
+        name is whatever somebody typed."""
+        left = self._by_name.failed(pair)
         _log.warning(
-            "login blocked: name=%s address=%s seconds=%d",
-            for_log(name),
-            address,
-            self._block_seconds,
+            "login failed: address=%s attempts_left=%d name=%s", address, left, for_log(name)
         )
+        blocked = [self._by_name] if left == 0 else []
+        if self._by_address.failed(caller) == 0:
+            blocked, left = [self._by_address], 0
+        for lockout in blocked:
+            _log.warning(
+                "login blocked: address=%s seconds=%d name=%s",
+                address,
+                lockout.block_seconds,
+                for_log(name) if lockout is self._by_name else "*",
+            )
+            seconds = ceil(lockout.block_seconds)
+            return CommandError(
+                "bad_credentials",
+                f"Wrong name or password; no try left, try again in {seconds} seconds.",
+                attempts_left=0,
+                retry_after=seconds,
+            )
+        tries = "1 try" if left == 1 else f"{left} tries"
         return CommandError(
-            "bad_credentials",
-            f"Wrong name or password; no try left, try again in {self._block_seconds} seconds.",
-            attempts_left=0,
-            retry_after=self._block_seconds,
+            "bad_credentials", f"Wrong name or password; {tries} left.", attempts_left=left
         )
 
     def _store_better(self, account: Account, better: str) -> None:

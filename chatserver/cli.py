@@ -119,6 +119,7 @@ def serve(
         signal.signal(number, lambda *_: stopping.set())
     settings = settings_from(config, host=host, port=port)
     from chatserver.app import ChatServer, StartError  # noqa: PLC0415
+    from chatserver.certificate import fingerprint  # noqa: PLC0415
 
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO,
@@ -133,6 +134,7 @@ def serve(
     listening_host, listening_port = server.place
     shown = f"[{listening_host}]" if ":" in listening_host else listening_host
     click.echo(f"chat {__version__} listening on {shown}:{listening_port}, data in {folder}")
+    click.echo(f"TLS certificate SHA-256 fingerprint: {fingerprint(server.certificate)}")
     if not server.accounts.all():
         where = "" if data is None else f" --data {data}"
         click.echo(f"There are no accounts yet; add one with: chat adduser{where} NAME")

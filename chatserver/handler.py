@@ -20,6 +20,7 @@ from chatserver.dialects.text import TextDialect
 from chatserver.errors import CommandError, Disconnected
 from chatserver.net.flusher import Flusher
 from chatserver.net.stream import Stream
+from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream
 from chatserver.ratelimit import TokenBucket
 from chatwire.framing import LineSplitter
 
@@ -27,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 _SILENCE_SECONDS: Final = 1.0
 """A client that says nothing for this long is a person waiting for a question."""
+
+_HANDSHAKE_SECONDS: Final = 30.0
+"""Where the login has no deadline, the TLS handshake still has one."""
 
 _SETTLE_SECONDS: Final = 10.0
 _FAREWELL_SECONDS: Final = 2.0
@@ -36,9 +40,10 @@ _LINGER_SECONDS: Final = 1.0
 class ClientHandler:
     """Callable for the server: `handler(stream, admitted)` serves one client to its end."""
 
-    def __init__(self, services: Services, flusher: Flusher) -> None:
+    def __init__(self, services: Services, flusher: Flusher, tls: TlsContexts) -> None:
         self._services = services
         self._flusher = flusher
+        self._tls = tls
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
@@ -53,9 +58,10 @@ class ClientHandler:
         number = next(self._numbers)
         threading.current_thread().name = f"client-{number}"  # stands on every log line
         try:
-            first = stream.receive(timeout=_SILENCE_SECONDS)
-        except Disconnected:
-            first = b""
+            stream, first = self._open(stream)
+        except Disconnected as error:
+            _log.info("not connected: address=%s reason=%s", stream.address, error.reason)
+            return
         if first == b"":
             return  # gone before it said anything: a port check
         dialect = _choose(first)
@@ -78,13 +84,28 @@ class ClientHandler:
             ending = connection.ending
             stream.close(_LINGER_SECONDS if ending is None or ending.code else 0.0)
 
+    def _open(self, stream: Stream) -> tuple[Stream, bytes | None]:
+        """Return the stream to talk on, inside TLS if the client wants that, and the first bytes:
+        b"" at the end, None after a second of silence. Raises Disconnected."""
+        first = stream.receive(timeout=_SILENCE_SECONDS)
+        if not first or first[0] != FIRST_BYTE:
+            return stream, first
+        secured = TlsStream(self._tls.current(), stream, first)
+        secured.handshake(self._services.settings.login.deadline_seconds or _HANDSHAKE_SECONDS)
+        return secured, secured.receive(timeout=_SILENCE_SECONDS)
+
     def _serve(
         self, connection: Connection, dialect: Dialect, first: bytes, admitted: bool
     ) -> None:
         limits = self._services.settings.session
         bucket = TokenBucket(limits.rate_per_second, limits.rate_burst)
         context = Context(self._services, connection, bucket)
-        _log.info("connected: address=%s dialect=%s", connection.address, dialect.renderer.name)
+        _log.info(
+            "connected: address=%s dialect=%s over=%s",
+            connection.address,
+            dialect.renderer.name,
+            connection.stream.security,
+        )
         reason = "closed by the client"
         try:
             self._admit(connection, admitted)
@@ -105,8 +126,12 @@ class ClientHandler:
         """Turn away who may not come in, in the dialect it speaks."""
         if not admitted:
             connection.end("server_full", "The server is full; try again later.")
-        elif not (self._services.settings.server.allow_plaintext or _is_local(connection.address)):
-            connection.end("bad_request", "This server talks plaintext only on its own machine.")
+        elif not (
+            isinstance(connection.stream, TlsStream)
+            or self._services.settings.server.allow_plaintext
+            or ip_address(connection.address.partition("%")[0]).is_loopback
+        ):
+            connection.end("bad_request", "Only TLS is accepted from other machines; use TLS.")
 
     def _converse(self, context: Context, dialect: Dialect, data: bytes) -> None:
         """Read lines and carry them out until somebody ends the connection."""
@@ -188,9 +213,3 @@ class ClientHandler:
 
 def _choose(first: bytes | None) -> Dialect:
     return JsonDialect() if first is not None and first[:1] == b"{" else TextDialect()
-
-
-def _is_local(address: str) -> bool:
-    parsed = ip_address(address.split("%", maxsplit=1)[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_loopback

@@ -1,8 +1,8 @@
-"""Three tries, sixty seconds: wrong passwords are counted per name and address.
+"""So many failures, then a block: counted here and not in the connection, so that reconnecting
+resets nothing.
 
-The pair is what counts, so a guesser cannot lock somebody out elsewhere, and counting is here
-and not in the connection, so reconnecting does not reset it. An IPv6 caller owns at least a /64
-and is counted as one.
+What is counted is up to the caller: a name and an address together (so that a guesser cannot lock
+somebody out elsewhere), or an address alone (so that he cannot go on to the next name).
 """
 
 import threading
@@ -13,15 +13,17 @@ from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import Final
 
-from chatwire.names import fold
+WINDOW_SECONDS: Final = 600.0
+"""Failures count together when they come within this time."""
 
-_FORGET_SECONDS: Final = 600.0
-"""A try that nobody followed up is forgotten after this long."""
+_MOST_KEYS: Final = 100_000
+"""About 30 MB of memory; beyond it the longest unused key is forgotten first."""
 
-_MOST_PAIRS: Final = 100_000
-"""About 30 MB of memory; beyond it the longest unused pair is forgotten first."""
+Key = tuple[str, ...]
 
-_Pair = tuple[str, str]
+
+class TooManyAtOnce(Exception):
+    """As many tries as are left are being checked already."""
 
 
 @dataclass(slots=True)
@@ -33,8 +35,10 @@ class _Record:
 
 
 class Lockout:
-    """Counts of failed logins. Tier 1: its lock is taken alone and never held while waiting for
-    anything but a login that is being checked."""
+    """Counts of failures by key. Tier 1: its lock is taken alone.
+
+    `attempts` failures within WINDOW_SECONDS block a key for `block_seconds`.
+    """
 
     def __init__(
         self,
@@ -42,87 +46,81 @@ class Lockout:
         block_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.block_seconds = block_seconds
         self._attempts = attempts
-        self._block_seconds = block_seconds
         self._clock = clock
-        self._records: dict[_Pair, _Record] = {}
+        self._records: dict[Key, _Record] = {}
         self._changed = threading.Condition()
 
-    def begin(self, name: str, address: str) -> int:
+    def begin(self, key: Key, *, wait: bool) -> int:
         """Start a try. Return 0, or the seconds left of the block: then there is no try.
 
-        Every 0 must be followed by one `failed`, `succeeded` or `abandoned`. Waits while as many
-        tries as are left are being checked at this moment, so that trying ten passwords at once
-        is no way around the count.
+        Every 0 must be followed by one `failed`, `succeeded` or `abandoned`. While as many tries
+        as are left are being checked at this moment, trying ten passwords at once must be no way
+        around the count: then this waits for them, or raises TooManyAtOnce.
         """
-        pair = _pair(name, address)
         with self._changed:
             while True:
                 now = self._clock()
-                record = self._records.pop(pair, None) or _Record()
-                self._records[pair] = record  # put back last: the order is that of use
+                record = self._records.pop(key, None) or _Record()
+                self._records[key] = record  # put back last: the order is that of use
                 if record.blocked_until > now:
                     return max(1, ceil(record.blocked_until - now))
-                if record.forget_at <= now and record.running == 0:
+                if record.forget_at <= now:
                     record.failures = 0
                 if record.failures + record.running < self._attempts:
                     record.running += 1
-                    record.forget_at = now + _FORGET_SECONDS
                     self._prune(now)
                     return 0
+                if not wait:
+                    raise TooManyAtOnce
                 self._changed.wait()
 
-    def failed(self, name: str, address: str) -> int:
-        """Count a wrong password; return the tries left. At 0 the pair is blocked."""
+    def failed(self, key: Key) -> int:
+        """Count a failure; return the tries left. At 0 the key is blocked."""
         with self._changed:
-            record = self._finish(name, address)
+            record = self._finish(key)
+            now = self._clock()
+            if not record.failures:
+                record.forget_at = now + WINDOW_SECONDS
             record.failures += 1
             left = max(0, self._attempts - record.failures)
             if left == 0:
                 record.failures = 0
-                record.blocked_until = self._clock() + self._block_seconds
+                record.blocked_until = now + self.block_seconds
             return left
 
-    def succeeded(self, name: str, address: str) -> None:
-        """Forget the failures of the pair."""
+    def succeeded(self, key: Key) -> None:
+        """Forget the failures of the key."""
         with self._changed:
-            self._finish(name, address).failures = 0
+            self._finish(key).failures = 0
 
-    def abandoned(self, name: str, address: str) -> None:
-        """Take the try back: nothing was checked."""
+    def abandoned(self, key: Key) -> None:
+        """Take the try back, as if it had not been."""
         with self._changed:
-            self._finish(name, address)
+            self._finish(key)
 
-    def _finish(self, name: str, address: str) -> _Record:
-        record = self._records.setdefault(_pair(name, address), _Record(running=1))
+    def _finish(self, key: Key) -> _Record:
+        record = self._records.setdefault(key, _Record(running=1))
         record.running = max(0, record.running - 1)
         self._changed.notify_all()
         return record
 
     def _prune(self, now: float) -> None:
         """Forget what is over, from the longest unused on; a few a call, so no call is slow."""
-        for pair in self._oldest(4):
-            record = self._records[pair]
+        for key in [each for each, _ in zip(self._records, range(4), strict=False)]:
+            record = self._records[key]
             over = record.forget_at <= now and record.blocked_until <= now
-            if record.running == 0 and (over or len(self._records) > _MOST_PAIRS):
-                del self._records[pair]
-
-    def _oldest(self, count: int) -> list[_Pair]:
-        return [pair for pair, _ in zip(self._records, range(count), strict=False)]
+            if record.running == 0 and (over or len(self._records) > _MOST_KEYS):
+                del self._records[key]
 
 
 def network(address: str) -> str:
-    """Return what an address counts as: itself, or the /64 of an IPv6 address."""
+    """Return what an address counts as: itself, or for IPv6 its /64, which one caller owns."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return address
     if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
         return str(IPv6Address(int(parsed) >> 64 << 64)) + "/64"
     return address
-
-
-def _pair(name: str, address: str) -> _Pair:
-    return fold(name), network(address)

@@ -42,6 +42,15 @@ class LoginSettings(_Section, frozen=True, kw_only=True):
     attempts: AtLeastOne = 3
     block_seconds: Seconds = 60
     deadline_seconds: Seconds = 30
+    address_failures: Count = 30
+    address_block_seconds: Seconds = 600
+
+
+class TlsSettings(_Section, frozen=True, kw_only=True):
+    """The operator's own certificate; without one the server makes its own."""
+
+    certificate: str = ""
+    key: str = ""
 
 
 class SessionSettings(_Section, frozen=True, kw_only=True):
@@ -83,6 +92,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     """All settings of one server. Immutable: a change takes a restart."""
 
     server: ServerSettings = field(default_factory=ServerSettings)
+    tls: TlsSettings = field(default_factory=TlsSettings)
     login: LoginSettings = field(default_factory=LoginSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
     message: MessageSettings = field(default_factory=MessageSettings)

@@ -113,7 +113,7 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the handler thread, or refuse when there cannot be one."""
-        address = str(client_address[0])
+        address = _readable(str(client_address[0]))
         admitted = self._admit(address)
         if admitted is None:
             self._refuse(request)
@@ -172,10 +172,7 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
     def _admit(self, address: str) -> bool | None:
         """Count a client in: True. False: only to be refused. None: not even that."""
         with self._lock:
-            alone = (
-                self._max_per_address
-                and not ip_address(address.split("%", maxsplit=1)[0]).is_loopback
-            )
+            alone = self._max_per_address and not _is_loopback(address)
             full = (self._max_clients and self._clients >= self._max_clients) or (
                 alone and self._clients_by_address[address] >= self._max_per_address
             )
@@ -198,3 +195,13 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
             else:
                 self._refusers -= 1
             self._idle.notify_all()
+
+
+def _readable(address: str) -> str:
+    """Return an IPv4 address as such where the system shows it as an IPv6 one."""
+    mapped = getattr(ip_address(address.partition("%")[0]), "ipv4_mapped", None)
+    return address if mapped is None else str(mapped)
+
+
+def _is_loopback(address: str) -> bool:
+    return ip_address(address.partition("%")[0]).is_loopback

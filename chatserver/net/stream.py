@@ -23,6 +23,8 @@ class Stream(Protocol):
     """What the rest of the server sees of a connection, encrypted or not."""
 
     address: str
+    security: str
+    """What protects it: `TLSv1.3`, `plaintext`."""
     on_output: Callable[[], None]
     """Called by the reading thread when the stream has something to send of its own accord."""
 
@@ -53,6 +55,8 @@ class Stream(Protocol):
 
 class PlainStream:
     """A TCP connection as it is."""
+
+    security = "plaintext"
 
     def __init__(self, connection: socket.socket, address: str) -> None:
         self.address = address

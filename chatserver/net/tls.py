@@ -69,6 +69,7 @@ class TlsStream:
 
     def __init__(self, context: ssl.SSLContext, raw: Stream, first: bytes) -> None:
         self.address = raw.address
+        self.security = "TLS"
         self.on_output: Callable[[], None] = nothing
         self._raw = raw
         self._lock = threading.Lock()
@@ -76,11 +77,6 @@ class TlsStream:
         self._outgoing = ssl.MemoryBIO()
         self._incoming.write(first)
         self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-
-    @property
-    def version(self) -> str:
-        """The version spoken, such as TLSv1.3."""
-        return self._ssl.version() or "TLS"
 
     def handshake(self, seconds: float) -> None:
         """Agree on keys. Raises Disconnected when that fails or takes longer than `seconds`."""
@@ -97,6 +93,7 @@ class TlsStream:
                 raise Disconnected(f"TLS handshake failed: {_reason(error)}") from error
             else:
                 self._send_all(self._outgoing.read(), deadline)
+                self.security = self._ssl.version() or self.security
                 return
 
     def fileno(self) -> int:
