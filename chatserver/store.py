@@ -34,12 +34,14 @@ CREATE TABLE messages (
     key TEXT                      -- the sender's idempotency key
 );
 CREATE UNIQUE INDEX messages_by_key ON messages (sender, key) WHERE key IS NOT NULL;
-CREATE TABLE inboxes (            -- private messages by who takes part, folded names
-    account TEXT NOT NULL,
-    seq INTEGER NOT NULL REFERENCES messages ON DELETE CASCADE,
-    PRIMARY KEY (account, seq)
+CREATE INDEX messages_by_room ON messages (room, seq) WHERE room IS NOT NULL;
+CREATE TABLE inboxes (            -- private messages by who takes part, folded names:
+    account TEXT NOT NULL,        -- whose inbox it is in,
+    seq INTEGER NOT NULL,
+    peer TEXT NOT NULL,           -- and with whom: the sender, or for the sender each recipient
+    PRIMARY KEY (account, seq, peer)
 ) WITHOUT ROWID;
-CREATE INDEX inboxes_by_seq ON inboxes (seq);
+CREATE INDEX inboxes_by_peer ON inboxes (account, peer, seq);
 CREATE TABLE accounts (
     account TEXT PRIMARY KEY,     -- folded name
     since INTEGER NOT NULL,       -- the newest message when the account first came
@@ -56,7 +58,7 @@ _VISIBLE: Final = """
     (SELECT seq FROM messages
         WHERE seq > max(:after, :since) AND seq <= :upto AND room IS NOT NULL
         AND (:own OR sender <> :sender)
-    UNION ALL
+    UNION
     SELECT inboxes.seq FROM inboxes JOIN messages USING (seq)
         WHERE account = :account AND seq > :after AND seq <= :upto
         AND (:own OR sender <> :sender))
@@ -128,7 +130,7 @@ class Batch:
         self._connection = connection
         self.next_seq = first_seq
         self._messages: list[tuple[object, ...]] = []
-        self._inboxes: list[tuple[str, int]] = []
+        self._inboxes: list[tuple[str, int, str]] = []
         self._keys: dict[tuple[str, str], int] = {}
 
     def add(  # one parameter for each column
@@ -147,7 +149,9 @@ class Batch:
         seq = self.next_seq
         self.next_seq += 1
         if room is None:
-            self._inboxes += [(account, seq) for account in {fold(sender), *map(fold, to)}]
+            me, others = fold(sender), {fold(name) for name in to}
+            self._inboxes += [(me, seq, other) for other in others]
+            self._inboxes += [(other, seq, me) for other in others if other != me]
         recipients = None if room is not None else " ".join(to)
         self._messages.append((seq, at, sender, room, recipients, text, key))
         return seq, False
@@ -172,11 +176,24 @@ class Batch:
 
         The newest message stays whatever its age, because numbering goes on from it.
         """
-        return self._connection.execute(
-            "DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE at < ?"
-            " AND seq < (SELECT max(seq) FROM messages) ORDER BY seq LIMIT ?)",
+        old = self._connection.execute(
+            "SELECT seq, sender, recipients FROM messages"
+            " WHERE at < ? AND seq < (SELECT max(seq) FROM messages) ORDER BY seq LIMIT ?",
             (before, limit),
-        ).rowcount
+        ).fetchall()
+        self._connection.executemany(
+            "DELETE FROM inboxes WHERE account = ? AND seq = ?",
+            [
+                (fold(name), seq)
+                for seq, sender, recipients in old
+                if recipients is not None
+                for name in (sender, *recipients.split())
+            ],
+        )
+        self._connection.executemany(
+            "DELETE FROM messages WHERE seq = ?", [(seq,) for seq, _, _ in old]
+        )
+        return len(old)
 
     def flush(self) -> None:
         """Hand the collected rows to SQLite."""
@@ -187,7 +204,7 @@ class Batch:
         )
         if self._inboxes:
             self._connection.executemany(
-                "INSERT INTO inboxes (account, seq) VALUES (?, ?)", self._inboxes
+                "INSERT INTO inboxes (account, seq, peer) VALUES (?, ?, ?)", self._inboxes
             )
 
     def _find_key(self, sender: str, key: str) -> int | None:
@@ -300,7 +317,6 @@ class Store:
             raise StoreError(f"{self.path} is damaged; restore a backup or move the file away.")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA foreign_keys = ON")
         if not tables:
             connection.executescript(
                 f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID};"
