@@ -10,25 +10,21 @@ A library without a screen. All methods may be called from any thread, except th
 the reader thread (a callback of a Future) must not wait for an answer there.
 
 Threads: one daemon, the *reader*, takes lines off the wire. It answers `ping`, gives replies to
-whoever asked, and puts all other events into one bounded queue, in order.
+whoever asked, and puts all other events into one bounded queue, in order (see `inbox`).
 
-Locks: `_changed` (a Condition) guards all state below it; it is never held while sending, receiving
-or calling back. `_write_lock` is held while one line is sent, which may take as long as the server
-wants: a client over its rate is read slowly. Neither lock is taken while the other is held.
+Locks: the inbox has its own. `_write_lock` is held while one line is sent, which may take as long
+as the server wants: a client over its rate is read slowly. It is never taken under the inbox's.
 """
 
 import logging
 import threading
-import time
 import uuid
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Final, Self, TypeVar
 
-from msgspec import UNSET
-
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
+from chatclient.inbox import Inbox
 from chatclient.transport import Quiet, Transport
 from chatwire.framing import LineSplitter
 from chatwire.protocol import (
@@ -63,8 +59,8 @@ _QUIET_SECONDS: Final = 90.0
 _SAY_SECONDS: Final = 5.0
 """How long the reader waits for its turn to send a `pong`."""
 
-_WAKE_SECONDS: Final = 1.0
-"""Windows cannot interrupt a wait for a lock, so Ctrl-C is looked at this often."""
+_CLOSE_SECONDS: Final = 1.0
+"""How long `close` waits for the reader, which `shut` wakes at once on every system we know."""
 
 _KEYED: Final = ("broadcast", "send")
 """The requests that take an idempotency key."""
@@ -90,15 +86,8 @@ class Connection:
         self.hello: Hello | None = None
         self.bye: Bye | None = None
         self._transport = transport
-        self._queue_limit = queue_limit
+        self._inbox = Inbox(queue_limit)
         self._write_lock = threading.Lock()
-        self._changed = threading.Condition()
-        self._pending: dict[int, Future[Reply]] = {}
-        self._abandoned: set[int] = set()
-        self._events: deque[Event] = deque()
-        self._last_id = 0
-        self._leaving = False
-        self._loss: LinkLost | None = None
         self._reader = threading.Thread(target=self._read, name="chat-reader", daemon=True)
         self._reader.start()
 
@@ -149,11 +138,7 @@ class Connection:
         try:
             return future.result(timeout)
         except TimeoutError:
-            with self._changed:
-                given_up = self._pending.pop(number, None) is not None
-                if given_up:
-                    self._abandoned.add(number)
-            if not given_up:  # the reader has it in hand at this very moment
+            if not self._inbox.give_up(number):
                 return future.result()
             raise NoAnswer(
                 f"The server did not answer '{op}' within {timeout:g} s: try again."
@@ -173,9 +158,7 @@ class Connection:
         Returns the number the answer carries as `re`. For programs to which the order of answers
         and messages matters, such as a screen. Raises LinkLost.
         """
-        with self._changed:
-            self._check_link()
-            number = self._next_id()
+        number = self._inbox.number()
         self._send_line(_line(op, number, fields))
         return number
 
@@ -196,8 +179,8 @@ class Connection:
     ) -> BroadcastReply:
         """Say `text` to everybody here; when this returns, it is on the server's disk.
 
-        After NoAnswer or LinkLost, call it again with the same `key` (make one with `new_key`) and
-        it will not be said twice.
+        After NoAnswer or LinkLost, say it again with the same `key` (make one with `new_key`) and
+        it will not be said twice. Raises what `request` raises.
         """
         reply = self.request("broadcast", timeout=timeout, text=text, key=key)
         return _expect(BroadcastReply, reply)
@@ -221,9 +204,7 @@ class Connection:
 
     def logout(self, *, timeout: float = 5.0) -> None:
         """Leave in good order, then close. A server that does not answer is left all the same."""
-        with self._changed:
-            self._leaving = True
-            self._changed.notify_all()
+        self._inbox.leave()
         try:
             self.request("logout", timeout=timeout)
         except ChatError:
@@ -239,24 +220,14 @@ class Connection:
 
         Raises LinkLost when the connection is over and everything before that has been returned.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._changed:
-            while not self._events:
-                self._check_link()
-                left = _WAKE_SECONDS if deadline is None else deadline - time.monotonic()
-                if left <= 0:
-                    return []
-                self._changed.wait(min(left, _WAKE_SECONDS))
-            taken = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
-            self._changed.notify_all()  # the reader may be waiting for room
-        return taken
+        return self._inbox.take(timeout, limit)
 
     def next_event(self, timeout: float | None = None) -> Event | None:
         """Wait for the next event and return it, or None after `timeout` seconds.
 
         Raises LinkLost as `next_events` does.
         """
-        taken = self.next_events(timeout, limit=1)
+        taken = self._inbox.take(timeout, 1)
         return taken[0] if taken else None
 
     def events(self) -> Iterator[Event]:
@@ -266,38 +237,34 @@ class Connection:
         """
         while True:
             try:
-                batch = self.next_events()
+                event = self.next_event()
             except LinkLost:
                 if self.leaving:
                     return
                 raise
-            yield from batch
+            if event is not None:
+                yield event
 
     @property
     def leaving(self) -> bool:
         """Whether this side has begun to end the connection, with `logout` or `close`."""
-        with self._changed:
-            return self._leaving
+        return self._inbox.leaving
 
     @property
     def lost(self) -> LinkLost | None:
         """How the connection ended; None while it lives."""
-        with self._changed:
-            return self._loss
+        return self._inbox.loss
 
     def close(self) -> None:
         """End the connection now, from any thread and as often as you like.
 
         Requests without an answer fail with LinkLost; events that have arrived can still be taken.
         """
-        with self._changed:
-            self._leaving = True
-            self._changed.notify_all()
+        self._inbox.leave()
         self._transport.shut()
         if threading.current_thread() is not self._reader:
-            # Should a system not wake the reader on `shut`, closing the socket does.
-            self._reader.join(_WAKE_SECONDS)
-            self._transport.close()
+            self._reader.join(_CLOSE_SECONDS)
+            self._transport.close()  # should a system not wake the reader on `shut`, this does
 
     # Sending (any thread)
 
@@ -318,72 +285,41 @@ class Connection:
             raise ConnectFailed(f"{where} does not speak {PROTOCOL}: check the host and the port.")
 
     def _ask(self, op: str, fields: dict[str, object]) -> tuple[int, Future[Reply]]:
-        future: Future[Reply] = Future()
-        future.set_running_or_notify_cancel()  # what has been sent cannot be cancelled
-        with self._changed:
-            number = self._next_id()
-            if self._loss is not None:
-                future.set_exception(LinkLost(self._loss.text, self._loss.code))
-                return number, future
-            self._pending[number] = future
-            self._changed.notify_all()  # the reader does not wait for room while we wait for it
+        number, future = self._inbox.expect()
         try:
-            self._send_line(_line(op, number, fields))
+            if not future.done():
+                self._send_line(_line(op, number, fields))
         except LinkLost:
             pass  # the reader fails the future, with the server's reason if there is a bye
         except BaseException:
-            with self._changed:
-                self._pending.pop(number, None)
+            self._inbox.give_up(number)
             raise
         return number, future
 
-    def _next_id(self) -> int:
-        """Return a new request number; `_changed` is held."""
-        self._last_id += 1
-        return self._last_id
-
-    def _check_link(self) -> None:
-        """Raise LinkLost when the connection is over; `_changed` is held."""
-        if self._loss is not None:
-            raise LinkLost(self._loss.text, self._loss.code)
-
     def _send_line(self, request: dict[str, object]) -> None:
         line = encode(request)
-        with self._changed:
-            self._check_link()
+        self._inbox.check()
         try:
             with self._write_lock:
                 self._transport.send(line)
-        except LinkLost:
-            self._transport.shut()  # part of a line may be gone, and with it the framing
+        except BaseException:  # Ctrl-C too
+            self._transport.shut()  # part of the line may be gone, and with it the framing
             raise
 
     # Receiving (the reader thread)
-
-    def _say(self, request: dict[str, object]) -> None:
-        """Send a line from the reader, which must not wait for long. Raises LinkLost.
-
-        When another thread cannot get its line out meanwhile, ours is left out: that line, once it
-        arrives, says as well that we are there.
-        """
-        if self._write_lock.acquire(timeout=min(_SAY_SECONDS, self._transport.quiet_seconds)):
-            try:
-                self._transport.send(encode(request), patient=False)
-            finally:
-                self._write_lock.release()
-
-    def _ask_for_life(self) -> None:
-        with self._changed:
-            number = self._next_id()
-            self._abandoned.add(number)  # that an answer comes is enough
-        self._say({"op": "ping", "id": number})
 
     def _read(self) -> None:
         loss = LinkLost("The client stopped reading because of a fault in it: please report it.")
         try:
             loss = self._read_lines()
         finally:
-            self._end(loss)
+            if self.leaving and self.bye is None:
+                loss = LinkLost("The connection has been closed here.")
+            _log.debug("connection over: %s", loss.text)
+            self._transport.shut()
+            self._inbox.end(loss)
+            with self._write_lock:  # not under somebody's hands; `shut` has ended their send
+                self._transport.close()
 
     def _read_lines(self) -> LinkLost:
         """Take lines until the connection is over, and return why it is."""
@@ -397,7 +333,8 @@ class Connection:
                     if asked:
                         return LinkLost("The server has fallen silent: check the network.")
                     asked = True
-                    self._ask_for_life()
+                    # That an answer comes is enough; nobody wants to see it.
+                    self._say({"op": "ping", "id": self._inbox.number(wanted=False)})
                     continue
                 asked = False
                 for line in splitter.feed(data):
@@ -423,57 +360,25 @@ class Connection:
             case Hello():
                 self.hello = event
             case Reply(re=int(number)) | Error(re=int(number)):
-                self._answer(number, event)
+                self._inbox.answer(number, event)
             case Bye():
                 self.bye = event
-                self._enqueue(event)
+                self._inbox.put(event)
             case _:
-                self._enqueue(event)
+                self._inbox.put(event)
 
-    def _answer(self, number: int, event: Reply | Error) -> None:
-        """Give an answer to whoever asked: a Future, the queue (`post`), or nobody any more."""
-        with self._changed:
-            future = self._pending.pop(number, None)
-            abandoned = number in self._abandoned
-            self._abandoned.discard(number)
-        if future is None:
-            if not abandoned:
-                self._enqueue(event)
-        elif isinstance(event, Reply):
-            future.set_result(event)
-        else:
-            future.set_exception(_refusal(event))
+    def _say(self, request: dict[str, object]) -> None:
+        """Send a line from the reader, which must not wait for long. Raises LinkLost.
 
-    def _enqueue(self, event: Event) -> None:
-        """Queue an event; wait for room first.
-
-        While the reader waits it reads nothing, so TCP pushes back, and in the end the server cuts
-        this client off; everything it had for us is stored there and comes at the next login. The
-        reader does not wait while a request of ours is open: its answer may be behind this event,
-        and the thread that asked may be the one that should be taking events.
+        When another thread cannot get its line out meanwhile, ours is left out: that line, once it
+        arrives, says as well that we are there.
         """
-        with self._changed:
-            while (
-                len(self._events) >= self._queue_limit and not self._pending and not self._leaving
-            ):
-                self._changed.wait()
-            self._events.append(event)
-            self._changed.notify_all()
-
-    def _end(self, loss: LinkLost) -> None:
-        with self._changed:
-            if self._leaving and self.bye is None:
-                loss = LinkLost("The connection has been closed here.")
-            self._loss = loss
-            pending = list(self._pending.values())
-            self._pending.clear()
-            self._changed.notify_all()
-        _log.debug("connection over: %s", loss.text)
-        self._transport.shut()
-        for future in pending:
-            future.set_exception(LinkLost(loss.text, loss.code))
-        with self._write_lock:  # not under somebody's hands; `shut` has ended their send
-            self._transport.close()
+        patience = min(_SAY_SECONDS, self._transport.quiet_seconds)
+        if self._write_lock.acquire(timeout=patience):
+            try:
+                self._transport.send(encode(request), patient=False)
+            finally:
+                self._write_lock.release()
 
 
 def _line(op: str, number: int, fields: dict[str, object]) -> dict[str, object]:
@@ -483,15 +388,6 @@ def _line(op: str, number: int, fields: dict[str, object]) -> dict[str, object]:
     if op in _KEYED:
         line.setdefault("key", new_key())
     return line
-
-
-def _refusal(error: Error) -> Refused:
-    return Refused(
-        error.text,
-        error.code,
-        attempts_left=None if error.attempts_left is UNSET else error.attempts_left,
-        retry_after=None if error.retry_after is UNSET else error.retry_after,
-    )
 
 
 def _expect(kind: type[_ReplyType], reply: Reply) -> _ReplyType:

@@ -177,9 +177,10 @@ class Batch:
         The newest message stays whatever its age, because numbering goes on from it.
         """
         old = self._connection.execute(
-            "SELECT seq, sender, recipients FROM messages"
-            " WHERE at < ? AND seq < (SELECT max(seq) FROM messages) ORDER BY seq LIMIT ?",
-            (before, limit),
+            # Only the oldest are looked at, however many there are: older ones come first.
+            "SELECT seq, sender, recipients FROM (SELECT * FROM messages ORDER BY seq LIMIT ?)"
+            " WHERE at < ? AND seq < (SELECT max(seq) FROM messages)",
+            (limit, before),
         ).fetchall()
         self._connection.executemany(
             "DELETE FROM inboxes WHERE account = ? AND seq = ?",

@@ -28,11 +28,13 @@ CTRL_C, CTRL_D, TAB, UP = "\x03", "\x04", "\t", "\x1b[A"
 class Screen:
     """A person's view of the client: keys go in, `text` is what is on the screen."""
 
-    def __init__(self, port: int, columns: int, environ: dict[str, str]) -> None:
+    def __init__(self, port: int, columns: int, environ: dict[str, str], change: str = "") -> None:
+        """Start the client, after the Python statements in `change`."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CHAT_", "NO_COLOR"))}
+        code = f"{change}\nfrom chatclient.cli import connect\nconnect()"
         self.child = pexpect.spawn(
             sys.executable,
-            ["-m", "chatclient", "127.0.0.1", str(port), "--user", "alice"],
+            ["-c", code, "127.0.0.1", str(port), "--user", "alice"],
             dimensions=(24, columns),
             env=kept | {"TERM": "xterm-256color", "PYTHONUTF8": "1"} | environ,
         )
@@ -93,9 +95,9 @@ class Screen:
 
 @contextmanager
 def client(
-    server: FakeServer, *, columns: int = 80, login: bool = True, **environ: str
+    server: FakeServer, *, login: bool = True, change: str = "", **environ: str
 ) -> Iterator[Screen]:
-    screen = Screen(server.port, columns, environ)
+    screen = Screen(server.port, 80, environ, change)
     try:
         screen.wait_for("Password for alice:")
         if login:
@@ -165,12 +167,14 @@ def test_ctrl_c_clears_the_line_and_leaves_an_empty_one() -> None:
     assert "Traceback" not in screen.text
 
 
-def test_logging_out_by_its_command() -> None:
+def test_a_server_that_does_not_let_go_is_left_all_the_same() -> None:
     def script(link: Link) -> None:
         link.let_in()
-        link.take_logout()
+        link.expect("logout")
+        link.until_closed()
 
-    with FakeServer(script) as server, client(server) as screen:
+    change = "import chatclient.terminal as t; t._LEAVE_SECONDS = 0.05"
+    with FakeServer(script) as server, client(server, change=change) as screen:
         assert screen.leave("/QUIT\r") == 0
 
 
