@@ -60,9 +60,10 @@ class ChatServer:
             raise
 
     @property
-    def place(self) -> tuple[str, int]:
-        """The host and port that are listened on."""
-        return self._server.place
+    def place(self) -> str:
+        """Where it listens, as `HOST:PORT`; every address is 0.0.0.0."""
+        host = self.settings.server.host or "0.0.0.0"  # noqa: S104 - only shown
+        return f"[{host}]:{self._server.port}" if ":" in host else f"{host}:{self._server.port}"
 
     def start(self) -> None:
         """Start every thread, the acceptor last."""
@@ -152,7 +153,7 @@ class ChatServer:
                 full_line=_FULL_LINE,
             )
         except OSError as error:
-            place = f"{server.host}:{server.port}"
+            place = f"{server.host or '*'}:{server.port}"
             if error.errno == errno.EADDRINUSE:
                 reason = "the port is in use; choose another with --port or stop the other program"
             else:

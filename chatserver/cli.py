@@ -103,7 +103,7 @@ def settings_from(config: Path | None, **server: object) -> "Settings":
 
 
 @main.command()
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--host", help="Address to listen on.  [default: all]")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: 4119]"
 )
@@ -131,9 +131,7 @@ def serve(
     except StartError as error:
         fail(str(error))
     server.start()
-    listening_host, listening_port = server.place
-    shown = f"[{listening_host}]" if ":" in listening_host else listening_host
-    click.echo(f"chat {__version__} listening on {shown}:{listening_port}, data in {folder}")
+    click.echo(f"chat {__version__} listening on {server.place}, data in {folder}")
     click.echo(f"TLS certificate SHA-256 fingerprint: {fingerprint(server.certificate)}")
     if not server.accounts.all():
         where = "" if data is None else f" --data {data}"

@@ -29,7 +29,7 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class ServerSettings(_Section, frozen=True, kw_only=True):
     """Where to listen and whom to let connect."""
 
-    host: str = "127.0.0.1"
+    host: str = ""
     port: Port = DEFAULT_PORT
     max_clients: Count = 10000
     max_clients_per_address: Count = 200

@@ -4,6 +4,7 @@ One thread writes (the log thread), whole batches to a transaction; handler thre
 few connections that are lent out one query at a time. What `commit` has returned from is on disk.
 """
 
+import os
 import queue
 import sqlite3
 import time
@@ -228,7 +229,10 @@ class Store:
     def __init__(self, path: Path, synchronous: str = "full") -> None:
         self.path = path
         try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._writer = self._open(synchronous)
+        except OSError as error:
+            raise StoreError(f"Cannot write {path}: {error.strerror}.") from error
         except sqlite3.Error as error:
             raise StoreError(
                 f"{path} cannot be used as a chat database ({error});"

@@ -36,6 +36,7 @@ Handler = Callable[[Stream, bool], None]
 class ChatTCPServer(socketserver.ThreadingTCPServer):
     """Accept connections and run `handler` for each in its own thread.
 
+    An empty `host` is every address of the machine, IPv4 and IPv6.
     `full_line` is what somebody is told who cannot even have a thread. Limits of 0 are off, and
     loopback addresses have no limit of their own. Raises OSError when the address is taken.
     """
@@ -55,10 +56,7 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
         max_per_address: int,
         full_line: bytes,
     ) -> None:
-        family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        self.address_family = family
+        self.address_family, address = _address(host, port)
         self._handler = handler
         self._max_clients = max_clients
         self._max_per_address = max_per_address
@@ -71,16 +69,22 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
         threading.stack_size(_STACK_BYTES)
         # A descriptor in reserve: given back when there are no more, to be able to say so.
         self._reserve: int | None = os.open(os.devnull, os.O_RDONLY)
-        super().__init__((str(address[0]), int(address[1])), socketserver.BaseRequestHandler)
+        super().__init__(address, socketserver.BaseRequestHandler)
         self._acceptor = threading.Thread(
             target=self.serve_forever, args=(0.2,), name="acceptor", daemon=True
         )
 
     @property
-    def place(self) -> tuple[str, int]:
-        """The host and port that are really listened on."""
-        host, port = self.socket.getsockname()[:2]
-        return str(host), int(port)
+    def port(self) -> int:
+        """The port that is really listened on."""
+        return int(self.socket.getsockname()[1])
+
+    def server_bind(self) -> None:
+        """Bind; an IPv6 socket for all addresses takes IPv4 clients too."""
+        if self.address_family == socket.AF_INET6:
+            everywhere = self.server_address[0] == "::"
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not everywhere)
+        super().server_bind()
 
     def start(self) -> None:
         """Start accepting."""
@@ -195,6 +199,19 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
             else:
                 self._refusers -= 1
             self._idle.notify_all()
+
+
+def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """Return the family and address to bind. Raises OSError for a host that there is not."""
+    if not host:
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+                probe.bind(("::", 0))
+        except OSError:  # a machine without IPv6
+            return socket.AF_INET, ("0.0.0.0", port)  # noqa: S104 - all addresses are asked for
+        return socket.AF_INET6, ("::", port)
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return family, (str(address[0]), int(address[1]))
 
 
 def _readable(address: str) -> str:
