@@ -100,8 +100,6 @@ def _chat(entry: Entry, lines: InputLines, at_terminal: bool) -> None:
 
 
 def _output_failed(error: OSError) -> int:
-    # What could not be written is still in the buffer, and Python would trip over it at its end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError) or error.errno == errno.EINVAL:  # EINVAL: so on Windows
         return LEFT  # nobody reads any more, as under `head`: a way to leave
     tell(f"The output cannot be written ({error.strerror}): make room or choose another place.")

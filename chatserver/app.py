@@ -11,6 +11,7 @@ from typing import Final
 
 from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
 from chatserver.accounts import Accounts
+from chatserver.archive import Archive
 from chatserver.authentication import Authenticator
 from chatserver.certificate import ensure_certificate
 from chatserver.commands import all_commands
@@ -27,6 +28,8 @@ from chatserver.net.tls import TlsContexts
 from chatserver.passwords import Passwords
 from chatserver.presence import Presence
 from chatserver.replay import Replay
+from chatserver.search import FILE_NAME as SEARCH_FILE
+from chatserver.search import SearchIndex
 from chatserver.settings import Settings
 from chatserver.store import FILE_NAME as STORE_FILE
 from chatserver.store import Store, StoreError
@@ -68,6 +71,7 @@ class ChatServer:
     def start(self) -> None:
         """Start every thread, the acceptor last."""
         self._log.start()
+        self._index.start()
         self._flusher.start()
         self._housekeeper.start()
         self._server.start()
@@ -85,6 +89,7 @@ class ChatServer:
             _log.warning("some clients did not go in time")
         self._log.stop()
         self._flusher.stop()
+        self._index.stop()
         self._store.close()
         os.close(self._lock)
 
@@ -98,6 +103,7 @@ class ChatServer:
         try:
             self.accounts = Accounts(self.data / ACCOUNTS_FILE)
             self._passwords = Passwords(settings.passwords)
+            self._index = SearchIndex(self.data / SEARCH_FILE, self._store)
             directory = UserDirectory(self._store.standings())
             self._log = Log(self._store, directory, Delivery(directory))
             self._flusher = Flusher()
@@ -114,6 +120,7 @@ class ChatServer:
                 directory=directory,
                 log=self._log,
                 presence=self._presence,
+                archive=Archive(self._store, self._index),
                 replay=Replay(self._store, settings.history.replay_limit),
                 registry=all_commands(),
             )

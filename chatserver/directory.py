@@ -134,6 +134,12 @@ class UserDirectory:
             ]
         return tuple(sorted(found, key=lambda each: each.seconds_ago))
 
+    def since(self, key: str) -> int:
+        """Return the number of the message after which the room begins for an account."""
+        with self._lock:
+            entry = self._entries.get(key)
+            return 0 if entry is None else entry.since
+
     def visible_count(self) -> int:
         """Return how many accounts others can see to be here."""
         with self._lock:

@@ -5,10 +5,11 @@ that place is read from the store here, in the handler thread, pushed ahead of w
 then the outbox is released.
 """
 
+from chatserver.archive import event_of
 from chatserver.connection import Connection
 from chatserver.session import Session
-from chatserver.store import Store, StoredMessage, Window
-from chatwire.protocol import Message, Replayed, timestamp
+from chatserver.store import Store, Window
+from chatwire.protocol import Replayed
 
 _PATIENCE_SECONDS = 30.0
 
@@ -48,7 +49,9 @@ class Replay:
             if missed:
                 messages = self._store.messages(window, self._limit or missed)
                 for message in messages:
-                    data = connection.renderer.render(_event(message), session.account)
+                    event = event_of(message)
+                    event.replay = True
+                    data = connection.renderer.render(event, session.account)
                     connection.push_bytes(data, message.seq, ahead=True)
                     _pace(connection)
                 end = Replayed(count=len(messages), more=max(0, missed - len(messages)))
@@ -64,18 +67,3 @@ def _pace(connection: Connection) -> None:
     if half and connection.outbox.waiting > half:
         connection.drain()
         connection.outbox.wait_below(half, _PATIENCE_SECONDS)
-
-
-def _event(stored: StoredMessage) -> Message:
-    message = Message(
-        seq=stored.seq,
-        at=timestamp(stored.at),
-        sender=stored.sender,
-        text=stored.text,
-        replay=True,
-    )
-    if stored.room is None:
-        message.to = stored.to
-    else:
-        message.room = stored.room
-    return message

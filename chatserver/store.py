@@ -69,6 +69,15 @@ _NEWEST: Final = f"""
     SELECT seq, at, sender, room, recipients, text FROM messages
     WHERE seq IN (SELECT seq FROM {_VISIBLE} ORDER BY seq DESC LIMIT :limit) ORDER BY seq
 """  # noqa: S608 - put together from constants
+_ALL: Final = "SELECT seq, at, sender, room, recipients, text FROM messages"
+_ROOM_HISTORY: Final = """
+    SELECT seq, at, sender, room, recipients, text FROM messages
+    WHERE room = :room AND seq > :after AND seq < :before
+"""
+_PEER_HISTORY: Final = """
+    SELECT seq, at, sender, room, recipients, text FROM inboxes JOIN messages USING (seq)
+    WHERE account = :account AND peer = :peer AND inboxes.seq > :after AND inboxes.seq < :before
+"""
 _COUNT: Final = f"SELECT count(*) FROM {_VISIBLE}"  # noqa: S608 - as above
 
 
@@ -122,6 +131,21 @@ class Window:
     def parameters(self) -> dict[str, object]:
         """Return the window as the parameters of a query."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of one conversation: what `account` may read with `after` < seq < `before`.
+
+    The conversation is that in `room`, or that with `peer`.
+    """
+
+    account: str
+    room: str | None
+    peer: str | None
+    after: int
+    before: int
+    forward: bool
 
 
 class Batch:
@@ -271,10 +295,42 @@ class Store:
         """Return the newest `limit` messages in the window, the oldest of them first."""
         with self._reader() as reader:
             rows = reader.execute(_NEWEST, window.parameters() | {"limit": limit}).fetchall()
-        return [
-            StoredMessage(seq, at, sender, room, tuple((recipients or "").split()), text)
-            for seq, at, sender, room, recipients, text in rows
-        ]
+        return [_stored(row) for row in rows]
+
+    def history(self, page: Page, limit: int) -> list[StoredMessage]:
+        """Return up to `limit` messages of a page, the oldest first.
+
+        They are the newest before its end, or, where it goes on `forward`, the first after its
+        beginning.
+        """
+        query = _ROOM_HISTORY if page.peer is None else _PEER_HISTORY
+        order = "ASC" if page.forward else "DESC"
+        with self._reader() as reader:
+            rows = reader.execute(
+                f"{query} ORDER BY seq {order} LIMIT :limit",
+                {
+                    "account": page.account,
+                    "peer": page.peer,
+                    "room": page.room,
+                    "after": page.after,
+                    "before": page.before,
+                    "limit": limit,
+                },
+            ).fetchall()
+        return [_stored(row) for row in (rows if page.forward else reversed(rows))]
+
+    def some(self, seqs: Sequence[int]) -> list[StoredMessage]:
+        """Return the messages with these numbers that there still are, the newest first."""
+        marks = ", ".join("?" * len(seqs))
+        query = f"{_ALL} WHERE seq IN ({marks}) ORDER BY seq DESC"
+        with self._reader() as reader:
+            return [_stored(row) for row in reader.execute(query, seqs)]
+
+    def following(self, seq: int, limit: int) -> list[StoredMessage]:
+        """Return the first `limit` messages of anybody after number `seq`: for the index."""
+        query = f"{_ALL} WHERE seq > ? ORDER BY seq LIMIT ?"
+        with self._reader() as reader:
+            return [_stored(row) for row in reader.execute(query, (seq, limit))]
 
     def count(self, window: Window) -> int:
         """Return how many messages are in the window."""
@@ -351,6 +407,11 @@ class Store:
             yield reader
         finally:
             self._readers.put(reader)
+
+
+def _stored(row: tuple[int, int, str, str | None, str | None, str]) -> StoredMessage:
+    seq, at, sender, room, recipients, text = row
+    return StoredMessage(seq, at, sender, room, tuple((recipients or "").split()), text)
 
 
 def forget_account(path: Path, name: str) -> None:

@@ -188,6 +188,22 @@ class StatusReply(Reply, kw_only=True, tag="reply"):
     held: int
 
 
+class HistoryReply(Reply, kw_only=True, tag="reply"):
+    """Messages said before, the oldest first; `more`: there are others in that direction."""
+
+    op: str = "history"
+    messages: tuple[Message, ...]
+    more: bool
+
+
+class SearchReply(Reply, kw_only=True, tag="reply"):
+    """Messages found, the newest first; `more`: others match too."""
+
+    op: str = "search"
+    messages: tuple[Message, ...]
+    more: bool
+
+
 class Parameter(Struct, kw_only=True, frozen=True):
     """What a command takes: `name` on the wire, `label` for people."""
 
@@ -222,6 +238,8 @@ _REPLIES: Final[dict[str, type[Reply]]] = {
     "send": SendReply,
     "status": StatusReply,
     "help": HelpReply,
+    "history": HistoryReply,
+    "search": SearchReply,
 }
 _EVENTS: Final[dict[str, type[Event]]] = {
     "hello": Hello,

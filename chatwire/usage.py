@@ -5,6 +5,7 @@ has asked for `help` read a line in exactly the same way.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from chatwire.protocol import CommandHelp, Parameter
 
@@ -33,7 +34,10 @@ def parse_arguments(command: CommandHelp, rest: str) -> dict[str, Value]:
     """
     values: dict[str, Value] = {}
     rest = rest.strip()
-    for parameter in command.parameters:
+    for parameter, following in pairwise((*command.parameters, None)):
+        assert parameter is not None
+        if _skipped(parameter, following, rest):
+            continue
         if not rest:
             if parameter.required:
                 raise UsageError(f"<{parameter.label}> is missing. {_usage(command)}")
@@ -42,6 +46,12 @@ def parse_arguments(command: CommandHelp, rest: str) -> dict[str, Value]:
     if rest:
         raise UsageError(f"There is something left over: '{rest[:40]}'. {_usage(command)}")
     return values
+
+
+def _skipped(parameter: Parameter, following: Parameter | None, rest: str) -> bool:
+    """Tell whether an optional name was left out before a number: `history 20`."""
+    number_follows = following is not None and following.kind == "number"
+    return parameter.kind == "name" and not parameter.required and number_follows and rest.isdigit()
 
 
 def _take(command: CommandHelp, parameter: Parameter, rest: str) -> tuple[Value, str]:

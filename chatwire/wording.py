@@ -17,12 +17,14 @@ from chatwire.protocol import (
     Event,
     HelpReply,
     Here,
+    HistoryReply,
     LastReply,
     LoginReply,
     Message,
     Presence,
     Replayed,
     Reply,
+    SearchReply,
     Seen,
     SendReply,
     StatusReply,
@@ -89,6 +91,10 @@ def event_lines(event: Event) -> list[str]:
             return ["Sent to everybody here.", *_busy(busy)]
         case SendReply():
             return _sent(event)
+        case HistoryReply(messages=()) | SearchReply(messages=()):
+            return ["Nothing was found."]
+        case HistoryReply(more=more) | SearchReply(more=more):
+            return ["There is more; ask for a higher count."] if more else ["That is all."]
         case StatusReply():
             return [_status(event)]
         case HelpReply(commands=commands):

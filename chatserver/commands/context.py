@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chatserver.accounts import Accounts
+from chatserver.archive import Archive
 from chatserver.authentication import Authenticator
 from chatserver.connection import Connection
 from chatserver.delivery import answer
@@ -31,6 +32,7 @@ class Services:
     log: Log
     presence: Presence
     replay: Replay
+    archive: Archive
     registry: "Registry"
 
 

@@ -34,7 +34,7 @@ from chatwire.protocol import (
 _log = logging.getLogger(__name__)
 
 When: TypeAlias = Literal["before login", "after login", "always"]
-Group: TypeAlias = Literal["people", "talk", "standing", "access", "upkeep"]
+Group: TypeAlias = Literal["people", "talk", "past", "standing", "access", "upkeep"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ CommandWord = Annotated[str | None, Shown("word", "command")]
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)] | None
 Seq = Annotated[int, Meta(ge=0)]
 OptionalSeq = Seq | None
+OptionalName = Annotated[str | None, Shown("name", "user")]
+Count = Annotated[int, Meta(ge=1, le=500), Shown("number", "count")]
+Limit = Annotated[int, Meta(ge=1, le=500)]
+SearchWords = Annotated[str, Shown("words", "words")]
 Secret = Annotated[str, "secret"]
 
 Handler: TypeAlias = Callable[..., Reply | None]
@@ -121,9 +125,9 @@ def command(
         hints = get_type_hints(handler, include_extras=True)
         parameters = list(inspect.signature(handler).parameters.values())[1:]
         fields = [
-            (each.name, hints[each.name])
+            (_wire_name(each.name), hints[each.name])
             if each.default is each.empty
-            else (each.name, hints[each.name], each.default)
+            else (_wire_name(each.name), hints[each.name], each.default)
             for each in parameters
         ]
         arguments = msgspec.defstruct(
@@ -135,7 +139,7 @@ def command(
         )
         shown = tuple(
             Parameter(
-                name=each.name,
+                name=_wire_name(each.name),
                 label=detail.label,
                 kind=detail.kind,
                 required=each.default is each.empty,
@@ -232,6 +236,11 @@ class Registry:
         if found.activity:
             context.connection.touch()
         return reply
+
+
+def _wire_name(parameter: str) -> str:
+    """Return a parameter's name on the wire: `with`, which Python keeps for itself, is `with_`."""
+    return parameter.removesuffix("_")
 
 
 def _wait(context: Context, cost: float) -> None:

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct
 from chatserver.commands.registry import Command, Registry, bad_arguments
 from chatserver.errors import CommandError
 from chatwire import __version__
-from chatwire.protocol import Event, Message, Replayed
+from chatwire.protocol import Event, HistoryReply, Message, Replayed, SearchReply
 from chatwire.usage import UsageError, Value, parse_arguments
 from chatwire.wording import event_lines, message_lines
 
@@ -33,12 +33,22 @@ class TextRenderer:
         if isinstance(event, Message):
             lines = message_lines(event, viewer)
             if event.replay is not UNSET:
-                lines[0] = f"[{event.at[:10]} {event.at[11:16]} UTC] {lines[0]}"
+                lines[0] = _stamp(event) + lines[0]
+        elif isinstance(event, HistoryReply | SearchReply):
+            lines = []
+            for message in event.messages:
+                first, *others = message_lines(message, viewer)
+                lines += [_stamp(message) + first, *others]
+            lines += [_NOTICE + line for line in event_lines(event)]
         elif isinstance(event, Replayed) and not event.more:
             lines = [f"{_NOTICE}That is all."]
         else:
             lines = [_NOTICE + line for line in event_lines(event)]
         return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _stamp(message: Message) -> str:
+    return f"[{message.at[:10]} {message.at[11:16]} UTC] "
 
 
 RENDERER: Final = TextRenderer()

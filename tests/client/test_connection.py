@@ -162,8 +162,8 @@ def test_answers_find_their_askers_in_any_order() -> None:
 
 
 def test_eight_threads_ask_at_once() -> None:
-    each = 5
-    long_text = "x" * 500_000  # lines that a socket takes in pieces
+    each = 20
+    long_text = "x" * 100_000  # lines that the small socket below takes in pieces
 
     def script(link: Link) -> None:
         link.greet()
@@ -186,6 +186,7 @@ def test_eight_threads_ask_at_once() -> None:
         connect(server) as chat,
         ThreadPoolExecutor(8, thread_name_prefix="asker") as pool,
     ):
+        chat._transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         futures = [pool.submit(ask, chat, first * 1000) for first in range(8)]
         for first, future in enumerate(futures):
             assert future.result(DEADLINE) == [*range(first * 1000, first * 1000 + each)]
@@ -388,7 +389,8 @@ def test_waiting_for_an_event_can_end() -> None:
         assert chat.next_events(0.01) == []
 
 
-def test_a_full_queue_stops_the_reader_until_somebody_listens() -> None:
+@pytest.mark.parametrize("listen", [True, False])
+def test_a_full_queue_stops_the_reader_until_somebody_listens_or_leaves(listen: bool) -> None:
     stopped = threading.Event()
 
     def script(link: Link) -> None:
@@ -399,14 +401,19 @@ def test_a_full_queue_stops_the_reader_until_somebody_listens() -> None:
             link.sock.recv(1)  # no pong: the reader waits for room for the third
         link.sock.settimeout(DEADLINE)
         stopped.set()
-        assert link.sock.recv(100) == b'{"op":"pong"}\n'
-        link.send(message(4, "d"))
-        link.until_closed()
+        if listen:
+            assert link.sock.recv(100) == b'{"op":"pong"}\n'
+            link.send(message(4, "d"))
+            assert link.sock.recv(100) == b""
 
     with FakeServer(script) as server, connect(server, queue_limit=2) as chat:
         assert stopped.wait(DEADLINE)
-        got = [chat.next_event(DEADLINE) for _ in range(4)]
-    assert [event.seq for event in got if isinstance(event, Message)] == [1, 2, 3, 4]
+        if listen:
+            got = [chat.next_event(DEADLINE) for _ in range(4)]
+            assert [event.seq for event in got if isinstance(event, Message)] == [1, 2, 3, 4]
+        else:
+            chat.close()
+            assert not chat._reader.is_alive()
 
 
 def test_a_full_queue_does_not_stop_an_answer() -> None:

@@ -268,7 +268,7 @@ def test_an_output_nobody_reads_ends_it_quietly() -> None:
         link.let_in()
         link.expect("who")
         reader.close()
-        link.send(message(1, "hi"))  # short: it stays in the buffer, to be tried again at the end
+        link.send(message(1, "hi"))
         link.until_closed()
 
     reading, writing = os.pipe()

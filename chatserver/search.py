@@ -1,0 +1,197 @@
+"""`search.db`: a full-text index of all messages, beside the database and never in its way.
+
+The indexer, a thread of its own, follows the log: it reads messages that have been committed and
+writes their words into a file of its own, so that neither commits nor each other's locks are
+waited for. The index holds no text (FTS5, contentless). It can be deleted at any time: it is made
+again from `chat.db`. After a crash it goes on behind the last message that it has.
+
+Who may read a message is in the index too, as one word for each reader, so that a search never
+looks at what the asker may not see.
+"""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from chatserver.store import Store, StoredMessage
+from chatwire.names import fold
+
+FILE_NAME: Final = "search.db"
+
+_log = logging.getLogger(__name__)
+
+_SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = f"""
+    CREATE VIRTUAL TABLE words USING fts5(
+        text, sender, readers, content='', columnsize=0, prefix='2 3',
+        tokenize="unicode61 remove_diacritics 2"
+    );
+    CREATE TABLE progress (upto INTEGER NOT NULL);
+    INSERT INTO progress VALUES (0);
+    PRAGMA user_version = {_SCHEMA_VERSION};
+"""  # noqa: S608 - put together from constants
+_STEP: Final = 500
+"""Messages indexed in one transaction: some milliseconds."""
+
+_PAUSE_SECONDS: Final = 0.2
+"""How long the indexer lets messages pile up: an index entry costs less in company."""
+
+
+def parse_query(query: str) -> str | None:
+    """Return what somebody typed in FTS5's own language, or None if there is nothing to look for.
+
+    Words must all occur; `depl*` is a beginning, `"so far"` a phrase, `from:bob` a sender. Whatever
+    else is typed counts as words.
+    """
+    parts = []
+    for at, piece in enumerate(query.split('"')):
+        if at % 2:
+            parts.append(_phrase(piece))
+            continue
+        for word in piece.split():
+            if word.lower().startswith("from:") and len(word) > len("from:"):
+                parts.append(f"sender:{_token(word[len('from:') :])}")
+            elif word.endswith("*") and _has_words(word):
+                parts.append(f"{_phrase(word.rstrip('*'))}*")
+            else:
+                parts.append(_phrase(word))
+    parts = [part for part in parts if part]
+    return " AND ".join(parts) or None
+
+
+class SearchIndex:
+    """The index and its thread. `search` may be called from any thread."""
+
+    def __init__(self, path: Path, store: Store) -> None:
+        """Open the index, or make a new one where it is missing or damaged. Raises OSError."""
+        self._store = store
+        self._path = path
+        try:
+            self._writer, self._reader = self._open(), self._connect()
+        except sqlite3.Error as error:
+            _log.warning("the search index cannot be used (%s); it is made again", error)
+            for each in (path, *(Path(f"{path}-{end}") for end in ("wal", "shm"))):
+                each.unlink(missing_ok=True)
+            self._writer, self._reader = self._open(), self._connect()
+        self._lock = threading.Lock()  # one search at a time: each takes milliseconds
+        self._stopped = threading.Event()
+        self._upto: int = self._reader.execute("SELECT upto FROM progress").fetchone()[0]
+        self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
+
+    @property
+    def upto(self) -> int:
+        """The number of the newest message that can be found."""
+        return self._upto
+
+    def start(self) -> None:
+        """Start the indexer thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop it and close the files."""
+        self._stopped.set()
+        self._thread.join()
+        self._writer.close()
+        with self._lock:
+            self._reader.close()
+
+    def search(self, query: str, account: str, room_since: int, limit: int) -> list[int]:
+        """Return the numbers of up to `limit` messages that match, the newest first.
+
+        Only messages that `account` sent or was sent, and those in the room after `room_since`.
+        """
+        mine = f"({query}) AND readers:{_token(account)}"
+        said = f"({query}) AND readers:{_IN_ROOM}"
+        sql = (
+            "SELECT rowid FROM words WHERE words MATCH ? AND rowid > ? ORDER BY rowid DESC LIMIT ?"
+        )
+        with self._lock:
+            try:
+                found = self._reader.execute(sql, (mine, 0, limit)).fetchall()
+                found += self._reader.execute(sql, (said, room_since, limit)).fetchall()
+            except sqlite3.Error as error:
+                _log.warning("a search failed: %s", error)
+                return []
+        return sorted({seq for (seq,) in found}, reverse=True)[:limit]
+
+    def forget(self, messages: Iterable[StoredMessage]) -> None:
+        """Take messages that are about to be deleted out of the index. Indexer thread."""
+        with self._writer:
+            self._writer.executemany(
+                "INSERT INTO words (words, rowid, text, sender, readers)"
+                " VALUES ('delete', ?, ?, ?, ?)",
+                [_row(each) for each in messages],
+            )
+
+    # -- the indexer thread only --
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_PAUSE_SECONDS):
+            try:
+                while self._step() and not self._stopped.is_set():
+                    pass
+            except sqlite3.Error as error:
+                _log.warning("the search index is behind: %s", error)
+                self._stopped.wait(5.0)
+
+    def _step(self) -> bool:
+        """Index the next messages; tell whether there may be more at once."""
+        if self._upto >= self._store.last_seq:
+            return False
+        messages = self._store.following(self._upto, _STEP)
+        if not messages:
+            return False
+        with self._writer:
+            self._writer.execute("BEGIN")
+            self._writer.executemany(
+                "INSERT INTO words (rowid, text, sender, readers) VALUES (?, ?, ?, ?)",
+                [_row(each) for each in messages],
+            )
+            self._writer.execute("UPDATE progress SET upto = ?", (messages[-1].seq,))
+        self._upto = messages[-1].seq
+        return True
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connect()
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if version == 0:
+                connection.executescript(_SCHEMA)
+            elif version != _SCHEMA_VERSION:
+                raise sqlite3.DatabaseError("another version")
+            connection.execute("SELECT rowid FROM words WHERE words MATCH 'x' LIMIT 1").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+
+
+_IN_ROOM: Final = "room"
+"""No name's token: those are an x and hexadecimal digits."""
+
+
+def _row(message: StoredMessage) -> tuple[int, str, str, str]:
+    readers = [_IN_ROOM] if message.room else map(_token, {message.sender, *message.to})
+    return message.seq, message.text, _token(message.sender), " ".join(readers)
+
+
+def _token(name: str) -> str:
+    """Return a name as one word of the index, whatever characters are in it."""
+    return "x" + fold(name).encode().hex()
+
+
+def _phrase(words: str) -> str:
+    """Return words as a phrase of FTS5, in which nothing has a meaning of its own."""
+    return f'text:"{words}"' if _has_words(words) else ""
+
+
+def _has_words(text: str) -> bool:
+    return any(each.isalnum() for each in text)
