@@ -1,0 +1,156 @@
+"""Whether a server is the one it says it is: by the system's authorities, or by its key, as ssh does.
+
+`known_servers` has one line for each host and port: the place, the SHA-256 of the server's public
+key (which is what counts: a certificate may be renewed with the same key) and the fingerprint of
+the certificate it was first seen with (which is what people compare).
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatclient.errors import ConnectFailed
+
+Ask = Callable[[str], bool]
+"""Shows a question to a person and returns whether the answer was yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What is known of one server."""
+
+    key: str
+    fingerprint: str
+
+
+class Trust:
+    """Decides about certificates that no authority vouches for.
+
+    `ask` is None where there is nobody to ask. With a `fingerprint` only that one is accepted, and
+    nothing is asked or written. Raises ValueError when it is not a SHA-256 fingerprint.
+    """
+
+    def __init__(self, file: Path, ask: Ask | None = None, fingerprint: str | None = None) -> None:
+        self._file = file
+        self._ask = ask
+        self._expected = None if fingerprint is None else _normal(fingerprint)
+
+    @property
+    def explicit(self) -> bool:
+        """Whether a fingerprint was given, so that authorities do not count."""
+        return self._expected is not None
+
+    def knows(self, host: str, port: int) -> bool:
+        """Tell whether a key is pinned for this place. Raises ConnectFailed."""
+        return self._pin(_place(host, port)) is not None
+
+    def check(self, host: str, port: int, certificate: bytes) -> None:
+        """Accept a certificate (DER), or raise ConnectFailed with what is wrong and what to do."""
+        seen = fingerprint_of(certificate)
+        place = _place(host, port)
+        if self._expected is not None:
+            if seen != self._expected:
+                raise ConnectFailed(
+                    f"{place} has another certificate than expected: its fingerprint is {seen},"
+                    f" not {self._expected}."
+                )
+            return
+        key = key_of(certificate)
+        pin = self._pin(place)
+        if pin is None:
+            self._meet(place, Pin(key, seen))
+        elif pin.key != key:
+            raise ConnectFailed(
+                f"The key of {place} has CHANGED: its certificate was {pin.fingerprint} and is now"
+                f" {seen}. Somebody may be listening in. If its operator says that this is right,"
+                f" delete the line '{place}' from {self._file}."
+            )
+
+    def _meet(self, place: str, pin: Pin) -> None:
+        if self._ask is None:
+            raise ConnectFailed(
+                f"{place} is not known yet and there is nobody to ask: compare its fingerprint"
+                f" with what the server printed and pass --fingerprint {pin.fingerprint}"
+            )
+        question = (
+            f"{place} is not known yet. The SHA-256 fingerprint of its certificate is\n"
+            f"  {pin.fingerprint}\n"
+            "The server printed the same at its start if nobody is in between. Trust it? (yes/no) "
+        )
+        if not self._ask(question):
+            raise ConnectFailed(f"{place} is not trusted, so nothing was sent to it.")
+        self._remember(place, pin)
+
+    def _pin(self, place: str) -> Pin | None:
+        for line in self._lines():
+            words = line.split()
+            if len(words) == 3 and words[0] == place:
+                return Pin(words[1], words[2])
+        return None
+
+    def _lines(self) -> list[str]:
+        try:
+            return self._file.read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeError) as error:
+            # Not "unknown": that would ask to trust whoever is there.
+            raise ConnectFailed(f"Cannot read {self._file}: {error}.") from error
+
+    def _remember(self, place: str, pin: Pin) -> None:
+        text = "".join(
+            f"{line}\n" for line in (*self._lines(), f"{place} {pin.key} {pin.fingerprint}")
+        )
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self._file.parent, prefix=".known_servers.")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).replace(self._file)
+        except OSError as error:
+            raise ConnectFailed(f"Cannot write {self._file}: {error.strerror}.") from error
+
+
+def fingerprint_of(certificate: bytes) -> str:
+    """Return the SHA-256 fingerprint of a certificate (DER): `AB:CD:…`."""
+    return _colons(hashlib.sha256(certificate).hexdigest())
+
+
+def key_of(certificate: bytes) -> str:
+    """Return the SHA-256 of a certificate's public key, in hexadecimal."""
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - slow to import
+        Encoding,
+        PublicFormat,
+    )
+    from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415
+
+    key = load_der_x509_certificate(certificate).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def known_servers() -> Path:
+    """Return the platform's place for the file of pinned keys."""
+    from platformdirs import user_config_path  # noqa: PLC0415
+
+    return user_config_path("chat", appauthor=False) / "known_servers"
+
+
+def _place(host: str, port: int) -> str:
+    host = host.lower()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _normal(fingerprint: str) -> str:
+    """Return a fingerprint as it is shown, however it was typed."""
+    digits = fingerprint.replace(":", "").lower()
+    if len(digits) != 64 or not all(each in "0123456789abcdef" for each in digits):
+        raise ValueError("A SHA-256 fingerprint has 64 hexadecimal digits.")
+    return _colons(digits)
+
+
+def _colons(digits: str) -> str:
+    digits = digits.upper()
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))

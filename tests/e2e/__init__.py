@@ -1,0 +1,1 @@
+"""Tests of real server processes with black-box clients."""

@@ -1,0 +1,51 @@
+"""Servers for the tests: one shared by a module, and as many of its own as a test wants.
+
+A module says with `SETTINGS` how its shared server is set; its tests use accounts of their own
+(`server.account`), so that they do not meet.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from .process import UNHURRIED, ServerProcess, environment
+
+StartServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="module")
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """One server for the module, with its SETTINGS."""
+    settings = getattr(request.module, "SETTINGS", {})
+    data = tmp_path_factory.mktemp("server") / "data"
+    server = ServerProcess(data, "--data", str(data), env=environment(**(UNHURRIED | settings)))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Start servers: `start_server(login_attempts=2)`; on the same data folder unless told so."""
+    with ExitStack() as started:
+
+        def start(*options: str, data: Path | None = None, **settings: object) -> ServerProcess:
+            folder = tmp_path / "data" if data is None else data
+            server = ServerProcess(
+                folder, "--data", str(folder), *options, env=environment(**(UNHURRIED | settings))
+            )
+            started.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.fixture(autouse=True)
+def _no_fault_is_logged() -> Iterator[None]:
+    """Blame the test that caused it for a traceback in a server's log."""
+    yield
+    for each in tuple(ServerProcess.running):
+        each.check()

@@ -1,0 +1,223 @@
+"""A real server in a process of its own, and the command line."""
+
+import itertools
+import os
+import re
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+from argon2 import PasswordHasher
+
+from .client import PASSWORD, PATIENCE, JsonClient, Place, TextClient, eventually
+
+PYTHON = (sys.executable, "-m", "chatserver")
+
+CHEAP = {
+    "passwords_time_cost": 1,
+    "passwords_memory_kib": 8,
+    "passwords_parallelism": 1,
+}
+"""Hashing at its real price would be most of the time these tests take."""
+
+UNHURRIED = {"session_rate_per_second": 0}
+"""No rate: `test_rate` is about that."""
+
+
+@cache
+def hashed(password: str = PASSWORD) -> str:
+    """Return a hash that the server takes as its own, made once."""
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
+
+
+def environment(**settings: object) -> dict[str, str]:
+    """Return an environment with these settings and none of the tester's own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
+    clean["PYTHONUNBUFFERED"] = "1"
+    return clean | {
+        f"CHAT_{name.upper()}": str(value) for name, value in (CHEAP | settings).items()
+    }
+
+
+def chat(
+    *arguments: str | Path, typed: str | bytes = "", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `chat …` to its end."""
+    done = subprocess.run(
+        [*PYTHON, *map(str, arguments)],
+        input=typed if isinstance(typed, bytes) else typed.encode(),
+        capture_output=True,
+        env=environment() if env is None else env,
+        timeout=PATIENCE * 2,
+        check=False,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+class ServerProcess:
+    """`chat serve` on a free port. `log` is what it has written to standard error."""
+
+    running: "list[ServerProcess]" = []  # noqa: RUF012 - for the check after each test
+
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        env: dict[str, str] | None = None,
+        log: Path | None = None,
+    ) -> None:
+        self.data = data
+        self.passwords = data / "user_pass.txt"
+        self._numbers = itertools.count(1)
+        self._checked = 0
+        self._log_path = data.with_name(f"{data.name}.log") if log is None else log
+        with self._log_path.open("ab") as stderr:
+            self._checked = stderr.tell()
+            self.process = subprocess.Popen(
+                [*PYTHON, "serve", "--port", "0", *options],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=environment(**UNHURRIED) if env is None else env,
+            )
+        self.running.append(self)
+        try:
+            self.output = self._read_output("\n")
+            found = re.search(r"listening on (\S+):(\d+)", self.output)
+            assert found, f"no place in {self.output!r}"
+        except BaseException:
+            self.kill()
+            raise
+        self.place: Place = (found[1], int(found[2]))
+
+    @property
+    def log(self) -> str:
+        """What the server has logged until now."""
+        return self._log_path.read_text("utf-8")
+
+    def read_output(self, until: str) -> str:
+        """Wait until the server has printed this; return all it has printed."""
+        if until not in self.output:
+            self.output = self._read_output(until, self.output)
+        return self.output
+
+    def account(self, name: str, password: str = PASSWORD) -> str:
+        """Add an account whose name begins like this and is nobody's yet; return the name."""
+        return self.add(f"{name}{next(self._numbers):03d}", password)
+
+    def accounts(self, *names: str) -> list[str]:
+        """Add several accounts; return their names."""
+        return [self.account(name) for name in names]
+
+    def add(self, name: str, password: str = PASSWORD) -> str:
+        """Add an account with exactly this name."""
+        return self.add_line(f"{name}:{hashed(password)}", name)
+
+    def add_line(self, line: str, name: str = "") -> str:
+        """Add a line to the file of accounts."""
+        with self.passwords.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+        return name
+
+    def json(self, name: str = "", **fields: object) -> JsonClient:
+        """Connect a json client and, given a name, log it in. The caller closes it."""
+        client = JsonClient(self.place)
+        if name:
+            try:
+                client.login(name, **fields)
+                client.expect(event="hello")
+            except BaseException:
+                client.close()
+                raise
+        return client
+
+    def text(self, name: str = "") -> TextClient:
+        """Connect a text client and, given a name, log it in. The caller closes it."""
+        client = TextClient(self.place)
+        if name:
+            try:
+                client.login(name)
+            except BaseException:
+                client.close()
+                raise
+        return client
+
+    def wait_for_log(self, pattern: str) -> str:
+        """Wait for a line in the log that matches; return it."""
+
+        def found() -> str:
+            match = re.search(f".*{pattern}.*", self.log)
+            return match[0] if match else ""
+
+        return str(eventually(found))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, within: float = PATIENCE) -> int:
+        """Wait for the process to end; return its exit code."""
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the server has not ended within {within} s") from None
+        self._let_go()
+        return code
+
+    def stop(self) -> None:
+        """End it as an operator would; anything but a clean end is a failure."""
+        if self.process.returncode is None:
+            self.signal(signal.SIGTERM)
+            code = self.wait()
+            assert code == 0, f"exit code {code}: {self.log[-2000:]}"
+        self.check()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.wait()
+        self._let_go()
+
+    def check(self) -> None:
+        """Fail when a fault was logged since the last check."""
+        with self._log_path.open("rb") as file:
+            file.seek(self._checked)
+            fresh = file.read()
+        self._checked += len(fresh)
+        text = fresh.decode("utf-8")
+        bad = re.search(r"Traceback|Exception|^Fatal| (ERROR|CRITICAL) ", text, re.MULTILINE)
+        assert bad is None, (
+            f"the server logged a fault:\n{text[max(0, bad.start() - 300) :][:4000]}"
+        )
+
+    def _let_go(self) -> None:
+        if self in self.running:
+            self.running.remove(self)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def _read_output(self, until: str, output: str = "") -> str:
+        """Read standard output until it contains `until`."""
+        stream = self.process.stdout
+        assert stream is not None
+        deadline = time.monotonic() + PATIENCE
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            while until not in output:
+                assert selector.select(deadline - time.monotonic()), f"only {output!r} was printed"
+                more = os.read(stream.fileno(), 4096)
+                assert more, f"the server ended: {self.log[-2000:]}"
+                output += more.decode()
+        return output
+
+
+def port_of(server: ServerProcess) -> str:
+    """Return the port as an option takes it."""
+    return str(server.place[1])

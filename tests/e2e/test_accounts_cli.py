@@ -1,0 +1,349 @@
+"""adduser, passwd, deluser and users, as an operator types them."""
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from .client import PASSWORD, PATIENCE, at_once
+from .conftest import StartServer
+from .process import chat, environment, hashed
+
+ONE_LINE = re.compile(r"chat: [^\n]+\n")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder that nobody has made yet."""
+    return tmp_path / "some" / "where"
+
+
+def accounts(data: Path) -> dict[str, str]:
+    """Return the names and hashes in the file."""
+    lines = (data / "user_pass.txt").read_text("utf-8").splitlines()
+    return dict(each.split(":", 1) for each in lines)
+
+
+def add(data: Path, name: str, password: str = PASSWORD) -> None:
+    done = chat("adduser", name, "--password-stdin", "--data", data, typed=password)
+    assert done.returncode == 0, done.stderr
+
+
+def refused(*arguments: str | Path, typed: str | bytes = PASSWORD + "\n") -> str:
+    """Run a command that is refused; return the one line it says."""
+    done = chat(*arguments, typed=typed)
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert ONE_LINE.fullmatch(done.stderr), done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+# Python warns of forking where there are threads; those of the test runner do not matter here.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+class TestTyped:
+    """Passwords typed at a terminal."""
+
+    def spawn(self, *arguments: str | Path) -> "pexpect.spawn[str]":
+        return pexpect.spawn(
+            sys.executable,
+            ["-m", "chatserver", *map(str, arguments)],
+            env=environment(),
+            encoding="utf-8",
+            timeout=PATIENCE,
+        )
+
+    def test_adduser_asks_twice_without_echo(self, data: Path) -> None:
+        with self.spawn("adduser", "bob", "--data", data) as terminal:
+            terminal.expect("Password for bob: ")
+            terminal.sendline(PASSWORD)
+            terminal.expect("[Rr]epeat.*: ")
+            terminal.sendline(PASSWORD)
+            terminal.expect("Added bob")
+            terminal.expect(pexpect.EOF)
+            shown = terminal.before
+        assert PASSWORD not in shown
+        assert terminal.exitstatus == 0
+        assert accounts(data)["bob"].startswith("$argon2id$")
+
+    def test_password_is_not_echoed(self, data: Path) -> None:
+        with self.spawn("adduser", "bob", "--data", data) as terminal:
+            output = ""
+            for prompt in ("Password for bob: ", "[Rr]epeat.*: "):
+                terminal.expect(prompt)
+                output += terminal.before + terminal.after
+                terminal.sendline(PASSWORD)
+            terminal.expect(pexpect.EOF)
+            output += terminal.before
+        assert PASSWORD not in output
+        assert "Added bob" in output
+
+    def test_two_different_passwords_are_asked_for_again(self, data: Path) -> None:
+        with self.spawn("adduser", "bob", "--data", data) as terminal:
+            for typed in (PASSWORD, PASSWORD + "!", PASSWORD, PASSWORD):
+                terminal.expect("(Password|[Rr]epeat).*: ")
+                terminal.sendline(typed)
+            terminal.expect("Added bob")
+            terminal.expect(pexpect.EOF)
+
+    def test_interrupt_adds_nobody(self, data: Path) -> None:
+        with self.spawn("adduser", "bob", "--data", data) as terminal:
+            terminal.expect("Password for bob: ")
+            terminal.sendintr()
+            terminal.expect(pexpect.EOF)
+            assert "Traceback" not in terminal.before
+        assert terminal.exitstatus == 1
+        assert not (data / "user_pass.txt").exists()
+
+    def test_passwd_asks_twice(self, data: Path) -> None:
+        add(data, "bob")
+        before = accounts(data)["bob"]
+        with self.spawn("passwd", "BOB", "--data", data) as terminal:
+            for _ in range(2):
+                terminal.expect("(Password|[Rr]epeat).*: ")
+                terminal.sendline("another password")
+            terminal.expect("Changed the password of bob")
+            terminal.expect(pexpect.EOF)
+        assert accounts(data)["bob"] != before
+
+
+def test_password_from_standard_input(data: Path, start_server: StartServer) -> None:
+    done = chat("adduser", "Bob", "--password-stdin", "--data", data, typed=PASSWORD + "\r\nmore\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Added Bob.\n", "")
+    assert PASSWORD not in (data / "user_pass.txt").read_text("utf-8")
+    server = start_server(data=data)
+    with server.json("bob"):
+        pass
+
+
+def test_generated_passphrases_are_printed_and_different(
+    data: Path, start_server: StartServer
+) -> None:
+    done = chat("adduser", "--generate", "ann", "bob", "eve", "--data", data)
+    assert done.returncode == 0, done.stderr
+    found = dict(re.findall(r"^Added (\w+) with the passphrase (\S+)$", done.stdout, re.MULTILINE))
+    assert [*found] == ["ann", "bob", "eve"]
+    assert len({*found.values()}) == 3
+    assert all(len(each) > 20 for each in found.values())
+    server = start_server(data=data)
+    for name, passphrase in found.items():
+        with server.json() as client:
+            client.login(name, passphrase)
+
+
+@pytest.mark.parametrize(
+    "name", ["-bob", ".bob", "bob smith", "bob:x", "bøb", "", "x" * 33, "a\nb"]
+)
+def test_name_that_breaks_the_rule_is_refused(data: Path, name: str) -> None:
+    line = refused("adduser", "--password-stdin", "--data", data, "--", name)
+    assert "letters, digits" in line
+    assert not (data / "user_pass.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("short", "at least 8"),
+        ("", "at least 8"),
+        ("x" * 129, "at most 128"),
+        ("a\x1bbcdefgh", "control"),
+    ],
+)
+def test_unfit_password_is_refused(data: Path, password: str, why: str) -> None:
+    line = refused("adduser", "bob", "--password-stdin", "--data", data, typed=password + "\n")
+    assert why in line
+    assert not (data / "user_pass.txt").exists()
+
+
+def test_password_that_is_not_utf8_is_refused(data: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "chatserver", "adduser", "bob", "--password-stdin", "--data", data],
+        input=b"\xff\xfe\xff\xfe\xff\xfe\xff\xfe\n",
+        capture_output=True,
+        env=environment() | {"PYTHONIOENCODING": "utf-8:strict"},
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert not (data / "user_pass.txt").exists()
+
+
+def test_existing_name_is_refused_in_any_case_and_kept(data: Path) -> None:
+    add(data, "Bob")
+    before = accounts(data)
+    for name in ("Bob", "bob", "BOB"):
+        assert "already" in refused("adduser", name, "--password-stdin", "--data", data)
+    assert accounts(data) == before
+
+
+def test_one_bad_name_among_several_adds_nobody(data: Path) -> None:
+    add(data, "bob")
+    assert "already" in refused("adduser", "--generate", "ann", "bob", "eve", "--data", data)
+    assert "no good" in refused("adduser", "--generate", "ann", "no good", "--data", data)
+    assert [*accounts(data)] == ["bob"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["adduser"],
+        ["adduser", "ann", "bob"],
+        ["adduser", "ann", "bob", "--password-stdin"],
+        ["adduser", "ann", "--password-stdin", "--generate"],
+        ["adduser", "ann", "--import", "old.txt"],
+        ["passwd"],
+        ["passwd", "ann", "--password-stdin", "--generate"],
+        ["deluser"],
+        ["users", "left over"],
+        ["nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_2(data: Path, arguments: list[str]) -> None:
+    done = chat(*arguments, *([] if arguments == ["nonsense"] else ["--data", data]))
+    assert done.returncode == 2
+    assert "Usage:" in done.stderr
+    assert not data.exists()
+
+
+def test_ten_at_once_lose_nothing(data: Path) -> None:
+    names = [f"bob{count}" for count in range(10)]
+    at_once(*(lambda name=name: add(data, name) for name in names))
+    assert sorted(accounts(data)) == names
+    assert all(each.startswith("$argon2id$") for each in accounts(data).values())
+    left = {each.name for each in data.iterdir()}
+    assert left == {"user_pass.txt", "user_pass.txt.lock"}
+
+
+def test_same_name_at_once_is_added_once(data: Path) -> None:
+    calls = [
+        lambda: chat("adduser", "bob", "--password-stdin", "--data", data, typed=PASSWORD)
+        for _ in range(4)
+    ]
+    assert sorted(done.returncode for done in at_once(*calls)) == [0, 1, 1, 1]
+    assert [*accounts(data)] == ["bob"]
+
+
+def test_import_takes_the_good_lines_and_names_the_bad_ones(
+    data: Path, tmp_path: Path, start_server: StartServer
+) -> None:
+    add(data, "eve")
+    before = accounts(data)["eve"]
+    sha = hashlib.sha256(PASSWORD.encode()).hexdigest()
+    old = tmp_path / "old.txt"
+    old.write_text(
+        f"# the old accounts\nann {sha}\n\nbob:{sha}\nno-hash\ndan {sha[:10]}\n-x {sha}\n"
+        f"ANN {sha}\nfay : {hashed()}\nEve {sha}\ngil\t{sha}\n",
+        "utf-8",
+    )
+    done = chat("adduser", "--import", old, "--data", data)
+    assert done.returncode == 1
+    assert done.stdout == "Imported 4 accounts.\n"
+    complaints = done.stderr.splitlines()
+    assert [re.findall(r"Line (\d+)", each) for each in complaints[:-1]] == [
+        ["5"],
+        ["6"],
+        ["7"],
+        ["8"],
+    ]
+    assert "Eve" in complaints[-1]
+    assert sorted(accounts(data)) == ["ann", "bob", "eve", "fay", "gil"]
+    assert accounts(data)["eve"] == before
+    server = start_server(data=data)
+    for name in ("ann", "bob", "fay", "gil"):
+        with server.json(name):
+            pass
+
+
+def test_import_of_good_lines_only_is_exit_0(data: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.txt"
+    old.write_text(f"ann {hashlib.sha1(PASSWORD.encode()).hexdigest()}\n", "utf-8")
+    done = chat("adduser", "--import", old, "--data", data)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Imported 1 account.\n", "")
+
+
+def test_import_of_a_missing_file_is_refused(data: Path, tmp_path: Path) -> None:
+    assert "none.txt" in refused("adduser", "--import", tmp_path / "none.txt", "--data", data)
+
+
+def test_passwd_changes_one_account_and_keeps_the_rest(data: Path) -> None:
+    for name in ("ann", "Bob", "eve"):
+        add(data, name)
+    file = data / "user_pass.txt"
+    file.write_text("# ours\n" + file.read_text("utf-8") + "a damaged line\n", "utf-8")
+    before = file.read_text("utf-8").splitlines()
+    done = chat("passwd", "bob", "--password-stdin", "--data", data, typed="another one")
+    assert (done.returncode, done.stdout) == (0, "Changed the password of Bob.\n")
+    after = file.read_text("utf-8").splitlines()
+    assert [at for at, each in enumerate(after) if each != before[at]] == [2]
+    assert len(after) == len(before)
+    done = chat("passwd", "eve", "--generate", "--data", data)
+    assert re.fullmatch(r"Changed the password of eve: the passphrase is \S+\n", done.stdout)
+    assert "nobody" in refused("passwd", "nobody", "--password-stdin", "--data", data)
+
+
+def test_deluser_removes_and_names_who_is_not_there(data: Path) -> None:
+    for name in ("ann", "Bob", "eve"):
+        add(data, name)
+    assert "nobody" in refused("deluser", "ann", "nobody", "--data", data)
+    assert [*accounts(data)] == ["ann", "Bob", "eve"]
+    done = chat("deluser", "bob", "ann", "--data", data)
+    assert (done.returncode, done.stdout) == (0, "Deleted Bob.\nDeleted ann.\n")
+    assert [*accounts(data)] == ["eve"]
+
+
+def test_deluser_drops_what_waits_for_the_account(data: Path, start_server: StartServer) -> None:
+    for name in ("ann", "bob"):
+        add(data, name)
+    server = start_server(data=data)
+    with server.json("ann") as sender:
+        sender.tell("bob", "for the old bob")
+    server.stop()
+    assert chat("deluser", "bob", "--data", data).returncode == 0
+    add(data, "bob")
+    server = start_server(data=data)
+    with server.json() as client:
+        assert client.login("bob")["missed"] == 0
+        assert client.heard() == []
+
+
+def test_users_lists_names_and_kinds_of_hashes(data: Path) -> None:
+    done = chat("users", "--data", data)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "adduser" in done.stderr
+    add(data, "bob")
+    with (data / "user_pass.txt").open("a", encoding="utf-8") as file:
+        file.write(f"old:{hashlib.sha256(b'x').hexdigest()}\noff:!{hashed()}\ntorn:xyz\n")
+    done = chat("users", "--data", data)
+    assert done.returncode == 0
+    kinds = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert kinds["bob"] == "argon2"
+    assert kinds["old"] == "hex_sha256"
+    assert kinds["off"] == "disabled"
+    assert "passwd" in kinds["torn"]
+    assert "$" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["adduser", "passwd", "deluser", "users"])
+def test_data_folder_that_cannot_be_used_is_one_line(tmp_path: Path, command: str) -> None:
+    place = tmp_path / "file"
+    place.write_text("", "utf-8")
+    names = [] if command == "users" else ["bob"]
+    options = ["--password-stdin"] if command in ("adduser", "passwd") else []
+    assert str(place) in refused(command, *names, *options, "--data", place)
+
+
+def test_wrong_setting_is_exit_2(data: Path) -> None:
+    done = chat("users", "--data", data, env=environment(passwords_time_cost=0))
+    assert done.returncode == 2
+    assert "CHAT_PASSWORDS_TIME_COST" in done.stderr
+
+
+def test_folder_from_the_environment(data: Path) -> None:
+    env = environment() | {"CHAT_DATA": str(data)}
+    assert chat("adduser", "bob", "--generate", env=env).returncode == 0
+    assert [*accounts(data)] == ["bob"]

@@ -1,0 +1,309 @@
+"""What a login is shown: everything missed, once, in order, with no seam to the live messages."""
+
+import pytest
+
+from .client import Event, Flood, JsonClient, at_once, eventually, line, seqs
+from .conftest import StartServer
+from .process import ServerProcess
+
+SETTINGS = {"history_replay_limit": 0}
+
+
+def leave(client: JsonClient) -> None:
+    """Log out, and wait until the server has seen to it."""
+    client.ask("logout")
+    assert client.bye() == "logged_out"
+    client.close()
+
+
+def missed(server: ServerProcess, name: str, **fields: object) -> list[Event]:
+    """Log in and out again; return the messages that were replayed."""
+    with server.json(name, **fields) as client:
+        events = client.fence()
+        leave(client)
+    assert all(each.get("replay") for each in events if each["event"] == "message")
+    return [each for each in events if each["event"] == "message"]
+
+
+def texts(events: list[Event]) -> list[str]:
+    return [each["text"] for each in events]
+
+
+def test_json_client_is_shown_again_what_it_has_not_acknowledged(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender:
+        with server.json(bob) as reader:
+            numbers = [sender.say("one"), sender.say("two"), sender.tell(bob, "three")["seq"]]
+            reader.messages(3)
+            leave(reader)
+        assert texts(missed(server, bob)) == ["one", "two", "three"]
+        with server.json() as reader:
+            assert reader.login(bob)["missed"] == 3
+            reader.send("ack", upto=numbers[1])
+            leave(reader)
+        assert texts(missed(server, bob)) == ["three"]
+        with server.json(bob) as reader:
+            reader.write(line({"op": "ack", "upto": numbers[2]}))
+            reader.close()
+        sender.expect(event="presence", name=bob, state="offline")
+        eventually(lambda: server.log.count(f"disconnected: account={bob}") >= 4)
+        assert missed(server, bob) == []
+
+
+def test_ack_has_no_answer_and_never_goes_back(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender, server.json(bob) as reader:
+        numbers = [sender.say("one"), sender.say("two")]
+        reader.messages(2)
+        reader.send("ack", upto=numbers[1])
+        reader.send("ack", upto=numbers[0])
+        reader.send("ack", upto=0)
+        reader.ask("ping")
+        assert reader.events == []
+        leave(reader)
+        assert missed(server, bob) == []
+
+
+def test_ack_of_what_was_never_said_does_not_swallow_what_follows(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender:
+        with server.json(bob) as reader:
+            reader.send("ack", upto=2**62)
+            reader.send("ack", upto=10**30)
+            leave(reader)
+        sender.say("later")
+        assert texts(missed(server, bob)) == ["later"]
+
+
+def test_text_client_has_read_what_was_written_to_it(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender:
+        with server.text(bob) as reader:
+            sender.say("one")
+            reader.line("one")
+            reader.send("logout")
+            reader.to_end()
+        sender.say("two")
+        sender.tell(bob, "three\nfour")
+        with server.text() as reader:
+            assert "Welcome" in reader.login(bob)
+            assert reader.line() == "-- 2 messages while you were away:"
+            assert reader.line().endswith(f" UTC] {ann}: two")
+            assert reader.line().endswith(f" UTC] {ann} → you: three")
+            assert reader.line() == "    four"
+            assert reader.line() == "-- That is all."
+            assert reader.fence() == []
+            reader.send("logout")
+            reader.to_end()
+        assert missed(server, bob) == []
+
+
+def test_read_position_outlives_a_restart(start_server: StartServer) -> None:
+    server = start_server()
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender, server.json(bob) as reader:
+        reader.send("ack", upto=sender.say("one"))
+        reader.ask("ping")
+        sender.say("two")
+    server.stop()
+    server = start_server()
+    assert texts(missed(server, bob)) == ["two"]
+
+
+def test_read_position_is_saved_while_a_session_goes_on(start_server: StartServer) -> None:
+    server = start_server()
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender, server.json(bob) as reader:
+        reader.send("ack", upto=sender.say("one"))
+        reader.ask("ping")
+
+        def shown_to_another_session() -> list[Event]:
+            with server.json(bob) as other:
+                return other.fence()
+
+        eventually(lambda: shown_to_another_session() == [])
+        server.kill()
+    server = start_server()
+    assert missed(server, bob) == []
+
+
+def test_since_replays_what_followed_ones_own_words_included(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender, server.json(bob) as reader:
+        start = sender.say("one")
+        own = [reader.say("mine"), reader.tell(ann, "mine to ann")["seq"]]
+        then = sender.tell(bob, "two")["seq"]
+        reader.send("ack", upto=then)
+        leave(reader)
+        assert missed(server, bob) == []
+        again = missed(server, bob, since=start)
+        assert seqs(again) == [*own, then]
+        assert [each["from"] for each in again] == [bob, bob, ann]
+        assert seqs(missed(server, bob, since=start - 1)) == [start, *own, then]
+        assert missed(server, bob, since=then) == []
+        assert missed(server, bob, since=10**9) == []
+        assert missed(server, bob, since=10**30) == []
+
+
+def test_since_shows_nothing_that_was_not_for_this_account(server: ServerProcess) -> None:
+    ann, bob, eve = server.accounts("ann", "bob", "eve")
+    with server.json(ann) as sender:
+        sender.say("before eve was ever here")
+        sender.tell(bob, "not for eve")
+        assert missed(server, eve, since=0) == []
+        sender.tell(bob, "not for eve either")
+        sender.tell([bob, eve], "for both")
+        assert texts(missed(server, eve, since=0)) == ["for both"]
+
+
+def test_several_sessions_share_one_read_position(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender, server.json(bob) as desk, server.json(bob) as laptop:
+        sender.say("one")
+        seq = sender.say("two")
+        desk.messages(2)
+        desk.send("ack", upto=seq)
+        leave(desk)
+        leave(laptop)
+        assert missed(server, bob) == []
+
+
+def test_only_the_newest_are_replayed_and_the_rest_is_counted(start_server: StartServer) -> None:
+    server = start_server(history_replay_limit=5)
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(bob), server.json(ann) as sender:
+        for count in range(12):
+            sender.say(f"m{count}")
+    server.wait_for_log(f"disconnected: account={bob}")
+    with server.json() as reader:
+        assert reader.login(bob)["missed"] == 12
+        assert reader.texts(5) == ["m7", "m8", "m9", "m10", "m11"]
+        end = reader.expect(event="replayed")
+        assert (end["count"], end["more"]) == (5, 7)
+        leave(reader)
+    with server.text() as reader:
+        reader.login(bob)
+        assert reader.line() == "-- 12 messages while you were away:"
+        for count in range(7, 12):
+            assert reader.line().endswith(f": m{count}")
+        assert "7 older" in reader.line("-- ")
+        reader.send("logout")
+        reader.to_end()
+    assert missed(server, bob) == []
+
+
+def test_replay_limit_holds_for_idle_too(start_server: StartServer) -> None:
+    server = start_server(history_replay_limit=5)
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(bob) as busy, server.json(ann) as sender:
+        busy.ask("busy")
+        for count in range(12):
+            sender.say(f"m{count}")
+        busy.ask("idle")
+        assert busy.texts(5) == ["m7", "m8", "m9", "m10", "m11"]
+        end = busy.expect(event="replayed")
+        assert (end["count"], end["more"]) == (5, 7)
+
+
+@pytest.mark.parametrize("at_a_time", [1, 20])
+def test_no_gap_and_no_repeat_where_a_replay_meets_a_flood(
+    server: ServerProcess, at_a_time: int
+) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(bob) as reader:
+        leave(reader)
+    with server.json(ann) as sender, Flood(sender, at_a_time) as flood:
+        flood.wait_for(1)
+        expected = 1
+        since: int | None = None
+        for _ in range(15):
+            flood.wait_for(30)
+            with server.json() as reader:
+                reply = reader.login(bob, **({} if since is None else {"since": since}))
+                messages = reader.messages(reply["missed"] + 40)
+                assert texts(messages) == [
+                    str(count) for count in range(expected, expected + len(messages))
+                ]
+                shown = [each.get("replay", False) for each in messages]
+                assert shown == [True] * reply["missed"] + [False] * 40
+                assert messages[reply["missed"] - 1]["seq"] == reply["seq"]
+                end = reader.expect(event="replayed")
+                assert (end["count"], end["more"]) == (reply["missed"], 0)
+                expected += len(messages)
+                since = messages[-1]["seq"]
+
+
+def test_no_gap_and_no_repeat_for_text_where_a_replay_meets_a_flood(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(bob) as reader:
+        leave(reader)
+    with server.json(ann) as sender, Flood(sender) as flood:
+        highest = 0
+        for _ in range(10):
+            flood.wait_for(30)
+            with server.text() as reader:
+                reader.login(bob)
+                got: list[int] = []
+                live = 0
+                while live < 30:
+                    shown = reader.line(f"{ann}: ")
+                    live += not shown.startswith("[")
+                    got.append(int(shown.rpartition(" ")[2]))
+                assert got == list(range(got[0], got[0] + len(got)))
+                assert got[0] > highest
+                highest = got[-1]
+
+
+def test_many_logins_at_once_in_a_flood_all_see_everything(server: ServerProcess) -> None:
+    ann, *readers = server.accounts("ann", *["bob"] * 12)
+    for name in readers:
+        with server.json(name) as reader:
+            leave(reader)
+
+    def read(name: str) -> None:
+        with server.json() as reader:
+            reply = reader.login(name)
+            messages = reader.messages(reply["missed"] + 30)
+            assert texts(messages) == [str(count + 1) for count in range(len(messages))]
+
+    with server.json(ann) as sender, Flood(sender) as flood:
+        flood.wait_for(50)
+        at_once(*(lambda name=name: read(name) for name in readers))
+
+
+def test_replay_larger_than_an_outbox_comes_whole(start_server: StartServer) -> None:
+    server = start_server(session_outbox_bytes=16384, history_replay_limit=0)
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(bob) as reader:
+        leave(reader)
+    with server.json(ann) as sender:
+        for count in range(100):
+            sender.send("broadcast", text=f"{count} " + "x" * 3900)
+        sender.fence()
+        with server.json() as reader:
+            assert reader.login(bob)["missed"] == 100
+            sender.say("live")
+            assert [text.split()[0] for text in reader.texts(101)] == [
+                *map(str, range(100)),
+                "live",
+            ]
+
+
+def test_connection_that_breaks_in_a_replay_gets_all_of_it_at_the_next_login(
+    server: ServerProcess,
+) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(bob) as reader:
+        leave(reader)
+    with server.json(ann) as sender:
+        for count in range(200):
+            sender.send("broadcast", text=f"{count} " + "x" * 3000)
+        sender.fence()
+    with server.json() as reader:
+        reader.login(bob)
+        reader.messages(3)
+        reader.reset()
+    server.wait_for_log(f"disconnected: account={bob}.*reason=(?!logged_out)")
+    with server.json() as reader:
+        assert reader.login(bob)["missed"] == 200
+        assert [text.split()[0] for text in reader.texts(200)] == [*map(str, range(200))]

@@ -1,0 +1,185 @@
+"""The lockout: three failures block a key, however they come."""
+
+import threading
+
+import pytest
+
+from chatserver import lockout as module
+from chatserver.lockout import WINDOW_SECONDS, Lockout, TooManyAtOnce, network
+
+from .fakes import DEADLINE, FakeClock
+
+BOB = ("bob", "192.0.2.1")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def lockout(clock: FakeClock) -> Lockout:
+    return Lockout(3, 60, clock)
+
+
+def fail(lockout: Lockout, times: int = 1, key: tuple[str, ...] = BOB) -> list[int]:
+    left = []
+    for _ in range(times):
+        assert lockout.begin(key, wait=True) == 0
+        left.append(lockout.failed(key))
+    return left
+
+
+def test_three_failures_block_for_sixty_seconds(lockout: Lockout, clock: FakeClock) -> None:
+    assert fail(lockout, 3) == [2, 1, 0]
+    assert lockout.begin(BOB, wait=True) == 60
+    clock.advance(59.5)
+    assert lockout.begin(BOB, wait=True) == 1
+    clock.advance(0.5)
+    assert lockout.begin(BOB, wait=True) == 0
+
+
+def test_after_the_block_there_are_three_tries_again(lockout: Lockout, clock: FakeClock) -> None:
+    fail(lockout, 3)
+    clock.advance(60)
+    assert fail(lockout, 3) == [2, 1, 0]
+
+
+def test_asking_during_the_block_does_not_prolong_it(lockout: Lockout, clock: FakeClock) -> None:
+    fail(lockout, 3)
+    for _ in range(6):
+        clock.advance(10)
+        lockout.begin(BOB, wait=True)
+    assert lockout.begin(BOB, wait=True) == 0
+
+
+def test_success_forgets_the_failures(lockout: Lockout) -> None:
+    fail(lockout, 2)
+    lockout.begin(BOB, wait=True)
+    lockout.succeeded(BOB)
+    assert fail(lockout) == [2]
+
+
+def test_an_abandoned_try_is_none(lockout: Lockout) -> None:
+    fail(lockout, 2)
+    for _ in range(5):
+        assert lockout.begin(BOB, wait=True) == 0
+        lockout.abandoned(BOB)
+    assert fail(lockout) == [0]
+
+
+def test_failures_are_forgotten_after_a_while(lockout: Lockout, clock: FakeClock) -> None:
+    fail(lockout, 2)
+    clock.advance(WINDOW_SECONDS - 1)
+    assert lockout.begin(BOB, wait=True) == 0
+    lockout.abandoned(BOB)
+    clock.advance(1)
+    assert fail(lockout, 2) == [2, 1]
+
+
+def test_the_first_failure_opens_the_window(lockout: Lockout, clock: FakeClock) -> None:
+    fail(lockout)
+    clock.advance(WINDOW_SECONDS - 1)
+    fail(lockout)
+    clock.advance(1)
+    assert fail(lockout) == [2]
+
+
+def test_other_keys_are_not_touched(lockout: Lockout) -> None:
+    fail(lockout, 3)
+    assert fail(lockout, 1, ("bob", "192.0.2.2")) == [2]
+    assert fail(lockout, 1, ("carol", "192.0.2.1")) == [2]
+
+
+def test_a_block_of_no_seconds_blocks_nobody(clock: FakeClock) -> None:
+    lockout = Lockout(3, 0, clock)
+    assert fail(lockout, 6) == [2, 1, 0, 2, 1, 0]
+
+
+def test_ten_tries_at_once_are_three(lockout: Lockout) -> None:
+    together = threading.Barrier(10)
+    outcomes: list[str] = []
+
+    def attempt() -> None:
+        together.wait(DEADLINE)
+        if lockout.begin(BOB, wait=True):
+            outcomes.append("refused")
+        else:
+            outcomes.append("checked")
+            lockout.failed(BOB)
+
+    threads = [threading.Thread(target=attempt) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert sorted(outcomes) == ["checked"] * 3 + ["refused"] * 7
+
+
+def test_a_try_waits_while_the_others_are_being_checked(lockout: Lockout) -> None:
+    for _ in range(3):
+        lockout.begin(BOB, wait=True)
+    begun: list[int] = []
+    waiting = threading.Thread(target=lambda: begun.append(lockout.begin(BOB, wait=True)))
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    lockout.succeeded(BOB)
+    waiting.join(DEADLINE)
+    assert begun == [0]
+
+
+def test_whoever_does_not_want_to_wait_is_told(lockout: Lockout) -> None:
+    for _ in range(3):
+        lockout.begin(BOB, wait=False)
+    with pytest.raises(TooManyAtOnce):
+        lockout.begin(BOB, wait=False)
+    lockout.abandoned(BOB)
+    assert lockout.begin(BOB, wait=False) == 0
+
+
+def test_what_is_over_is_forgotten(lockout: Lockout, clock: FakeClock) -> None:
+    for number in range(100):
+        fail(lockout, 1, (str(number),))
+    clock.advance(WINDOW_SECONDS)
+    for number in range(100, 140):
+        fail(lockout, 1, (str(number),))
+    assert len(lockout._records) <= 41
+
+
+def test_memory_is_bounded_and_the_longest_unused_goes_first(
+    lockout: Lockout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_KEYS", 50)
+    for number in range(200):
+        fail(lockout, 2, (str(number),))
+    assert len(lockout._records) <= 51
+    assert fail(lockout, 1, ("199",)) == [0]
+    assert fail(lockout, 1, ("0",)) == [2]
+
+
+def test_a_try_that_is_being_checked_is_never_forgotten(
+    lockout: Lockout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_KEYS", 5)
+    for _ in range(3):
+        lockout.begin(BOB, wait=True)
+    for number in range(20):
+        fail(lockout, 1, (str(number),))
+    with pytest.raises(TooManyAtOnce):
+        lockout.begin(BOB, wait=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("no address", "no address"),
+    ],
+)
+def test_an_ipv6_caller_counts_as_its_64(address: str, counted: str) -> None:
+    assert network(address) == counted

@@ -1,0 +1,295 @@
+"""The listening server: how many it lets in, whom it turns away, and that it goes on."""
+
+import errno
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from chatserver.net import server as module
+from chatserver.net.server import ChatTCPServer
+from chatserver.net.stream import Stream
+
+from .fakes import DEADLINE
+
+FULL = b"full\n"
+
+
+class Host:
+    """A server whose handler tells each client whether it is welcome and waits for its end."""
+
+    def __init__(
+        self, host: str = "127.0.0.1", *, max_clients: int = 0, max_per_address: int = 0
+    ) -> None:
+        self.broken = False
+        self.addresses: list[str] = []
+        self.clients: list[socket.socket] = []
+        self.server = ChatTCPServer(
+            host,
+            0,
+            self.handle,
+            max_clients=max_clients,
+            max_per_address=max_per_address,
+            full_line=FULL,
+        )
+
+    def handle(self, stream: Stream, admitted: bool) -> None:
+        if self.broken:
+            raise RuntimeError("a bug")
+        self.addresses.append(stream.address)
+        stream.send(b"welcome\n" if admitted else b"refused\n")
+        while stream.receive():
+            pass
+
+    def connect(self) -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", self.server.port), DEADLINE)
+        self.clients.append(client)
+        return client
+
+    def greeting(self) -> bytes:
+        """Connect and return the first thing the server says."""
+        return self.connect().recv(100)
+
+    def leave(self) -> None:
+        """Close every client and wait until the server has noticed."""
+        for client in self.clients:
+            client.close()
+        self.clients.clear()
+        assert self.server.wait_until_empty(DEADLINE)
+
+
+def running(host: Host) -> Iterator[Host]:
+    host.server.start()
+    yield host
+    host.server.stop()
+    host.leave()
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    yield from running(Host(max_clients=2, max_per_address=1))
+
+
+@pytest.fixture
+def idle() -> Iterator[Host]:
+    """Give a host that listens but does not accept by itself."""
+    made = Host(max_clients=2, max_per_address=1)
+    yield made
+    made.leave()
+    made.server.server_close()
+
+
+def test_port_0_is_a_free_one_and_is_told(host: Host) -> None:
+    assert host.server.port > 0
+
+
+def test_clients_are_let_in_up_to_the_limit(host: Host) -> None:
+    assert [host.greeting() for _ in range(4)] == [b"welcome\n"] * 2 + [b"refused\n"] * 2
+
+
+def test_whoever_leaves_makes_room(host: Host) -> None:
+    for _ in range(3):
+        assert [host.greeting() for _ in range(3)] == [b"welcome\n"] * 2 + [b"refused\n"]
+        host.leave()
+
+
+def test_beyond_the_refusers_the_acceptor_turns_newcomers_away(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_REFUSERS", 1)
+    assert [host.greeting() for _ in range(3)] == [b"welcome\n"] * 2 + [b"refused\n"]
+    turned_away = host.connect()
+    assert turned_away.recv(100) == FULL
+    assert turned_away.recv(100) == b""
+
+
+def test_a_limit_of_zero_is_none() -> None:
+    for host in running(Host()):
+        assert [host.greeting() for _ in range(10)] == [b"welcome\n"] * 10
+
+
+def test_no_host_is_every_address() -> None:
+    for host in running(Host("")):
+        assert host.greeting() == b"welcome\n"
+        assert host.addresses == ["127.0.0.1"]  # and not an IPv6 address that means it
+
+
+def test_without_ipv6_no_host_is_every_ipv4_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_ipv6(self: socket.socket, address: tuple[object, ...]) -> None:
+        if self.family == socket.AF_INET6:
+            raise OSError(errno.EADDRNOTAVAIL, "no IPv6")
+        bind(self, address)
+
+    bind = socket.socket.bind
+    monkeypatch.setattr(socket.socket, "bind", no_ipv6)
+    for host in running(Host("")):
+        assert host.server.address_family == socket.AF_INET
+        assert host.greeting() == b"welcome\n"
+
+
+def test_a_host_that_there_is_not_is_an_error() -> None:
+    with pytest.raises(OSError, match="not"):
+        Host("no-such-host.invalid")
+
+
+def test_an_address_has_its_own_limit_but_not_this_machine(idle: Host) -> None:
+    server = idle.server
+    assert server._admit("192.0.2.1")
+    assert server._admit("192.0.2.1") is False
+    server._release("192.0.2.1", admitted=False)
+    server._release("192.0.2.1", admitted=True)
+    assert server._admit("127.0.0.1")
+    assert server._admit("127.0.0.1")
+    assert server._admit("127.0.0.1") is False  # all are counted together nevertheless
+    for admitted in (True, True, False):
+        server._release("127.0.0.1", admitted)
+
+
+@pytest.mark.parametrize("address", ["::1", "127.8.8.8"])
+def test_this_machine_has_several_addresses(idle: Host, address: str) -> None:
+    assert idle.server._admit(address)
+    assert idle.server._admit(address)
+    idle.server._release(address, admitted=True)
+    idle.server._release(address, admitted=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_an_ipv4_address_looks_like_one(address: str, shown: str) -> None:
+    assert module._readable(address) == shown
+
+
+def test_a_bug_in_the_handler_ends_one_client_and_is_logged(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.broken = True
+    for _ in range(5):
+        assert host.greeting() == b""
+    host.broken = False
+    host.leave()
+    assert "the handler of a connection from 127.0.0.1 failed" in caplog.text
+    assert [host.greeting() for _ in range(3)] == [b"welcome\n"] * 2 + [b"refused\n"]
+
+
+def test_stopping_leaves_clients_to_their_handlers(idle: Host) -> None:
+    idle.server.start()
+    assert idle.greeting() == b"welcome\n"
+    idle.server.stop()
+    assert not idle.server.wait_until_empty(0)
+    with pytest.raises(ConnectionRefusedError):
+        idle.connect()
+    idle.leave()
+
+
+def test_a_port_that_is_taken_is_an_error(host: Host) -> None:
+    with pytest.raises(OSError, match="in use") as raised:
+        ChatTCPServer(
+            "127.0.0.1",
+            host.server.port,
+            host.handle,
+            max_clients=0,
+            max_per_address=0,
+            full_line=FULL,
+        )
+    assert raised.value.errno == errno.EADDRINUSE
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Collect how long the acceptor would have rested."""
+    collected: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", collected.append)
+    return collected
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_out_of_descriptors_a_newcomer_is_told_and_the_acceptor_rests(
+    idle: Host, monkeypatch: pytest.MonkeyPatch, pauses: list[float], number: int
+) -> None:
+    def exhausted(_: socketserver.TCPServer) -> None:
+        raise OSError(number, "exhausted")
+
+    monkeypatch.setattr(socketserver.TCPServer, "get_request", exhausted)
+    for count in range(1, 4):
+        client = idle.connect()
+        with pytest.raises(OSError, match="exhausted"):
+            idle.server.get_request()
+        assert client.recv(100) == FULL
+        assert client.recv(100) == b""
+        assert pauses == [0.1] * count
+
+
+def test_out_of_descriptors_even_for_that_the_acceptor_rests_all_the_same(
+    idle: Host, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    class Exhausted:
+        def accept(self) -> None:
+            raise OSError(errno.EMFILE, "exhausted")
+
+    listening = idle.server.socket
+    monkeypatch.setattr(idle.server, "socket", Exhausted())
+    with pytest.raises(OSError, match="exhausted"):
+        idle.server.get_request()
+    assert pauses == [0.1]
+    monkeypatch.setattr(idle.server, "socket", listening)
+
+
+def test_other_errors_of_accept_are_passed_over_without_rest(
+    idle: Host, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    def aborted(_: socketserver.TCPServer) -> None:
+        raise OSError(errno.ECONNABORTED, "aborted")
+
+    monkeypatch.setattr(socketserver.TCPServer, "get_request", aborted)
+    with pytest.raises(OSError, match="aborted"):
+        idle.server.get_request()
+    assert pauses == []
+
+
+def test_a_server_that_was_out_of_descriptors_goes_on(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(_: socketserver.TCPServer) -> None:
+        raise OSError(errno.EMFILE, "exhausted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socketserver.TCPServer, "get_request", exhausted)
+        assert host.greeting() == FULL
+    assert host.greeting() == b"welcome\n"
+
+
+def test_out_of_threads_a_newcomer_is_told_and_not_counted(
+    idle: Host, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    def exhausted(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", exhausted)
+        for _ in range(3):
+            ours, theirs = socket.socketpair()
+            idle.server.process_request(ours, ("127.0.0.1", 1))
+            assert theirs.recv(100) == FULL
+            theirs.close()
+    assert pauses == [0.1] * 3
+    assert idle.server.wait_until_empty(0)
+
+
+def test_what_goes_wrong_while_accepting_is_logged_and_not_printed(
+    idle: Host, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        raise RuntimeError("a bug")
+    except RuntimeError:
+        idle.server.handle_error(None, ("192.0.2.1", 1))
+    assert "could not accept a connection from ('192.0.2.1', 1)" in caplog.text
+    assert capsys.readouterr() == ("", "")

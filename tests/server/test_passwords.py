@@ -1,0 +1,202 @@
+"""Passwords: what is accepted, what hashing costs, and that nobody can learn from the time."""
+
+import hashlib
+import threading
+
+import pytest
+from passlib import hash as kinds
+
+from chatserver.errors import CommandError
+from chatserver.passwords import MAX_PASSWORD_BYTES, Passwords, too_long
+from chatserver.settings import PasswordSettings
+
+from .fakes import CHEAP, DEADLINE, PASSWORD
+
+LEGACY = {
+    "bcrypt": kinds.bcrypt.using(rounds=4).hash(PASSWORD),
+    "sha512_crypt": kinds.sha512_crypt.using(rounds=1000).hash(PASSWORD),
+    "sha256_crypt": kinds.sha256_crypt.using(rounds=1000).hash(PASSWORD),
+    "md5_crypt": kinds.md5_crypt.hash(PASSWORD),
+    "des_crypt": kinds.des_crypt.hash(PASSWORD),
+    "hex_sha512": hashlib.sha512(PASSWORD.encode()).hexdigest(),
+    "hex_sha256": hashlib.sha256(PASSWORD.encode()).hexdigest(),
+    "hex_sha1": hashlib.sha1(PASSWORD.encode()).hexdigest(),
+}
+
+
+class Recording(Passwords):
+    """Passwords that remember the kind of each hash they were checked against."""
+
+    def __init__(self) -> None:
+        super().__init__(CHEAP)
+        self.warm_up()
+        self.checked: list[str | None] = []
+
+    def _check(self, password: str, stored: str) -> tuple[bool, str | None]:
+        if hasattr(self, "checked"):
+            self.checked.append(self.scheme(stored))
+        return super()._check(password, stored)
+
+
+@pytest.fixture(scope="module")
+def passwords() -> Passwords:
+    return Passwords(CHEAP)
+
+
+def test_a_hash_is_argon2id_with_the_costs_of_the_settings() -> None:
+    hashed = Passwords(PasswordSettings(time_cost=2, memory_kib=32, parallelism=3)).hash(PASSWORD)
+    assert hashed.startswith("$argon2id$v=19$m=32,t=2,p=3$")
+
+
+def test_two_hashes_of_one_password_differ(passwords: Passwords) -> None:
+    assert passwords.hash(PASSWORD) != passwords.hash(PASSWORD)
+
+
+def test_only_the_right_password_is_right(passwords: Passwords) -> None:
+    stored = passwords.hash(PASSWORD)
+    assert passwords.verify(PASSWORD, stored) == (True, None)
+    assert passwords.verify(PASSWORD.upper(), stored) == (False, None)
+    assert passwords.verify("", stored) == (False, None)
+
+
+def test_without_an_account_every_password_is_wrong(passwords: Passwords) -> None:
+    assert passwords.verify(PASSWORD, None) == (False, None)
+    assert passwords.verify("", None) == (False, None)
+
+
+@pytest.mark.parametrize("kind", LEGACY)
+def test_an_old_kind_of_hash_is_taken_once_and_renewed(passwords: Passwords, kind: str) -> None:
+    assert passwords.scheme(LEGACY[kind]) == kind
+    right, better = passwords.verify(PASSWORD, LEGACY[kind])
+    assert right
+    assert better is not None
+    assert passwords.scheme(better) == "argon2"
+    assert passwords.verify(PASSWORD, better) == (True, None)
+
+
+@pytest.mark.parametrize("kind", LEGACY)
+def test_a_wrong_password_renews_nothing(passwords: Passwords, kind: str) -> None:
+    assert passwords.verify("wrong horse", LEGACY[kind]) == (False, None)
+
+
+def test_hex_may_be_in_capitals(passwords: Passwords) -> None:
+    assert passwords.verify(PASSWORD, LEGACY["hex_sha256"].upper())[0]
+
+
+@pytest.mark.parametrize("yesterday", [{"time_cost": 2}, {"memory_kib": 16}, {"memory_kib": 80}])
+def test_a_hash_of_another_cost_is_renewed(passwords: Passwords, yesterday: dict[str, int]) -> None:
+    costs = {"time_cost": 1, "memory_kib": 8, "parallelism": 1} | yesterday
+    right, better = passwords.verify(PASSWORD, Passwords(PasswordSettings(**costs)).hash(PASSWORD))
+    assert right
+    assert better is not None
+    assert better.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+
+
+@pytest.mark.parametrize(
+    "stored", ["x", "!", "$argon2id$v=19$m=8,t=1", "$2b$04$short", "$6$", "\0", PASSWORD]
+)
+def test_a_damaged_hash_fits_no_password(passwords: Passwords, stored: str) -> None:
+    assert passwords.verify(PASSWORD, stored) == (False, None)
+
+
+@pytest.mark.parametrize("password", ["nul\0in it", "half a \ud800 pair"])
+def test_a_password_that_cannot_be_hashed_is_wrong(passwords: Passwords, password: str) -> None:
+    assert passwords.verify(password, passwords.hash(PASSWORD)) == (False, None)
+    assert passwords.verify(password, LEGACY["bcrypt"]) == (False, None)
+
+
+def test_an_unknown_account_costs_one_hash_like_a_known_one() -> None:
+    passwords = Recording()
+    passwords.verify("wrong horse", None)
+    passwords.verify("wrong horse", passwords.hash(PASSWORD))
+    assert passwords.checked == ["argon2", "argon2"]
+
+
+def test_a_cheap_old_hash_does_not_show_in_the_time() -> None:
+    passwords = Recording()
+    passwords.verify("wrong horse", LEGACY["hex_sha1"])
+    assert passwords.checked == ["hex_sha1", "argon2"]
+
+
+def test_a_damaged_hash_does_not_show_in_the_time() -> None:
+    passwords = Recording()
+    passwords.verify(PASSWORD, "x")
+    assert passwords.checked[-1] == "argon2"
+
+
+def test_the_queue_is_short_and_then_says_try_later() -> None:
+    passwords = Passwords(CHEAP, slots=1)
+    with passwords._slot():
+        while passwords._admitted.acquire(blocking=False):
+            pass
+        with pytest.raises(CommandError) as raised:
+            passwords.verify(PASSWORD, None)
+    assert raised.value.code == "try_later"
+    assert raised.value.retry_after == 5
+
+
+def test_a_slot_is_given_back_whatever_happens() -> None:
+    passwords = Passwords(CHEAP, slots=1)
+    for _ in range(100):
+        passwords.verify(PASSWORD, "x")
+    with passwords._slot():
+        assert passwords._admitted.acquire(blocking=False)
+
+
+def test_only_so_many_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = Passwords(CHEAP, slots=2)
+    lock, both = threading.Lock(), threading.Barrier(2)
+    running, most = 0, 0
+
+    def check(_: str, __: str) -> tuple[bool, None]:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        both.wait(DEADLINE)  # two do run at once
+        with lock:
+            running -= 1
+        return False, None
+
+    monkeypatch.setattr(passwords, "_check", check)
+    threads = [threading.Thread(target=passwords.verify, args=("", "x" * 9)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert most == 2
+
+
+def test_warming_up_leaves_nothing_to_be_made_at_the_first_login() -> None:
+    passwords = Passwords(CHEAP)
+    assert "_dummy" not in vars(passwords)
+    passwords.warm_up()
+    assert "_dummy" in vars(passwords)
+
+
+@pytest.mark.parametrize(
+    ("password", "problem"),
+    [
+        ("12345678", None),
+        ("pässwörter", None),
+        ("with a space", None),
+        ("1234567", "A password needs at least 8 characters."),
+        ("", "A password needs at least 8 characters."),
+        ("x" * MAX_PASSWORD_BYTES, None),
+        ("x" * (MAX_PASSWORD_BYTES + 1), "A password may have at most 128 bytes."),
+        ("ü" * 65, "A password may have at most 128 bytes."),
+        ("tab\tinside", "A password may not hold control characters."),
+        ("12345678\n", "A password may not hold control characters."),
+        ("1234567\ud800", "A password may not hold control characters."),
+    ],
+)
+def test_what_a_password_may_be(passwords: Passwords, password: str, problem: str | None) -> None:
+    assert passwords.problem_with(password) == problem
+
+
+@pytest.mark.parametrize(
+    ("password", "long"),
+    [("x" * 128, False), ("x" * 129, True), ("ü" * 64, False), ("ü" * 65, True)],
+)
+def test_too_long_counts_bytes(password: str, long: bool) -> None:
+    assert too_long(password) == long

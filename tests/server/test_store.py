@@ -1,0 +1,401 @@
+"""The store: what is on disk, whole or not at all, and who may read it."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chatserver.store import (
+    Standing,
+    StorageFull,
+    Store,
+    StoredMessage,
+    StoreError,
+    Window,
+    forget_account,
+)
+
+NOW = 1_795_361_042_123
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "chat.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    opened = Store(path)
+    yield opened
+    opened.close()
+
+
+def say(store: Store, text: str, sender: str = "bob", key: str | None = None, at: int = NOW) -> int:
+    with store.batch() as batch:
+        return batch.add(at, sender, "lobby", (), text, key)[0]
+
+
+def send(store: Store, text: str, *to: str, sender: str = "bob") -> int:
+    with store.batch() as batch:
+        return batch.add(NOW, sender, None, to, text, None)[0]
+
+
+def window(
+    account: str = "alice", *, after: int = 0, upto: int = 999, since: int = 0, own: bool = False
+) -> Window:
+    return Window(account, account, after, upto, since, own)
+
+
+def texts(store: Store, wanted: Window, limit: int = 100) -> list[str]:
+    found = [each.text for each in store.messages(wanted, limit)]
+    assert store.count(wanted) >= len(found)
+    return found
+
+
+def execute(path: Path, *statements: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        rows: list[tuple[object, ...]] = []
+        for statement in statements:
+            rows = connection.execute(statement).fetchall()
+        connection.commit()
+    finally:
+        connection.close()
+    return rows
+
+
+def test_numbers_begin_at_one_and_go_on_after_a_restart(path: Path) -> None:
+    store = Store(path)
+    assert store.last_seq == 0
+    assert [say(store, "one"), say(store, "two")] == [1, 2]
+    store.close()
+    store = Store(path)
+    assert store.last_seq == 2
+    assert say(store, "three") == 3
+    store.close()
+
+
+def test_a_message_is_given_back_as_it_was_stored(store: Store) -> None:
+    say(store, "hi\n'there' \0 ü 😀", sender="Bob")
+    send(store, "psst", "Alice", "carol", sender="Bob")
+    assert store.messages(window(), 10) == [
+        StoredMessage(1, NOW, "Bob", "lobby", (), "hi\n'there' \0 ü 😀"),
+        StoredMessage(2, NOW, "Bob", None, ("Alice", "carol"), "psst"),
+    ]
+
+
+def test_a_batch_is_on_disk_when_its_block_ends(store: Store, path: Path) -> None:
+    with store.batch() as batch:
+        batch.add(NOW, "bob", "lobby", (), "one", None)
+        batch.add(NOW, "bob", "lobby", (), "two", None)
+        assert execute(path, "SELECT count(*) FROM messages") == [(0,)]
+    assert execute(path, "SELECT count(*) FROM messages") == [(2,)]
+
+
+def test_a_batch_that_fails_leaves_nothing(store: Store) -> None:
+    def fill_and_fail() -> None:
+        with store.batch() as batch:
+            batch.add(NOW, "bob", "lobby", (), "lost", None)
+            batch.put([Standing("bob", busy=True)])
+            batch.put_alive(1.0)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fill_and_fail()
+    assert store.last_seq == 0
+    assert store.standings() == []
+    assert texts(store, window()) == []
+    assert say(store, "next") == 1
+
+
+def test_messages_are_synced_to_disk_unless_the_operator_says_otherwise(path: Path) -> None:
+    for name, level in (("full", 2), ("normal", 1)):
+        store = Store(path, synchronous=name)
+        assert store._writer.execute("PRAGMA synchronous").fetchone() == (level,)
+        assert store._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        store.close()
+
+
+# -- keys --
+
+
+def test_a_key_used_before_gives_the_first_number(store: Store) -> None:
+    first = say(store, "once", key="k")
+    say(store, "other")
+    with store.batch() as batch:
+        assert batch.add(NOW, "bob", "lobby", (), "twice", "k") == (first, True)
+    assert texts(store, window()) == ["once", "other"]
+    assert store.last_seq == 2
+
+
+def test_a_key_used_in_the_same_batch_gives_the_first_number(store: Store) -> None:
+    with store.batch() as batch:
+        assert batch.add(NOW, "bob", "lobby", (), "once", "k") == (1, False)
+        assert batch.add(NOW, "bob", None, ("alice",), "twice", "k") == (1, True)
+        assert batch.add(NOW, "bob", "lobby", (), "other", None) == (2, False)
+    assert texts(store, window()) == ["once", "other"]
+
+
+def test_a_key_belongs_to_its_sender(store: Store) -> None:
+    say(store, "bob's", "bob", "k")
+    assert say(store, "carol's", "carol", "k") == 2
+
+
+def test_a_key_of_a_batch_that_failed_can_be_used_again(store: Store) -> None:
+    def fill_and_fail() -> None:
+        with store.batch() as batch:
+            batch.add(NOW, "bob", "lobby", (), "lost", "k")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fill_and_fail()
+    with store.batch() as batch:
+        assert batch.add(NOW, "bob", "lobby", (), "kept", "k") == (1, False)
+
+
+# -- windows --
+
+
+def test_a_window_has_the_room_and_ones_private_messages(store: Store) -> None:
+    say(store, "room")
+    send(store, "to alice", "alice")
+    send(store, "to carol", "carol")
+    send(store, "to both", "carol", "ALICE")
+    assert texts(store, window()) == ["room", "to alice", "to both"]
+    assert texts(store, window("carol")) == ["room", "to carol", "to both"]
+    assert texts(store, window("dave")) == ["room"]
+
+
+def test_a_window_has_what_one_said_oneself_only_if_asked_for(store: Store) -> None:
+    say(store, "said", sender="alice")
+    send(store, "sent", "bob", sender="alice")
+    send(store, "to myself", "alice", sender="alice")
+    assert texts(store, window(own=False)) == []
+    assert texts(store, window(own=True)) == ["said", "sent", "to myself"]
+
+
+def test_a_window_begins_after_its_start_and_ends_with_its_end(store: Store) -> None:
+    for number in range(1, 7):
+        say(store, f"room {number}") if number % 2 else send(store, f"private {number}", "alice")
+    assert texts(store, window(after=2, upto=5)) == ["room 3", "private 4", "room 5"]
+    assert texts(store, window(after=6)) == []
+    assert texts(store, window(upto=0)) == []
+
+
+def test_the_room_begins_when_the_account_came(store: Store) -> None:
+    say(store, "before")
+    send(store, "private before", "alice")
+    say(store, "after")
+    assert texts(store, window(since=2)) == ["private before", "after"]
+    assert texts(store, window(since=2, after=1)) == ["private before", "after"]
+    assert store.count(window(since=2)) == 2
+
+
+def test_of_too_many_the_newest_are_shown_oldest_first(store: Store) -> None:
+    for number in range(10):
+        say(store, str(number))
+    assert texts(store, window(), limit=3) == ["7", "8", "9"]
+    assert store.count(window()) == 10
+
+
+# -- standings --
+
+
+def test_a_standing_is_given_back_as_it_was_stored(path: Path) -> None:
+    bob = Standing("bob", 3, 4, 5.5, busy=True, reply="at lunch", hidden=True)
+    carol = Standing("carol", 1, 0, 9.25)
+    store = Store(path)
+    with store.batch() as batch:
+        batch.put([bob, carol])
+    with store.batch() as batch:
+        batch.put([replace(carol, read=7)])
+    store.close()
+    store = Store(path)
+    assert sorted(store.standings(), key=lambda each: each.name) == [bob, replace(carol, read=7)]
+    store.close()
+
+
+def test_after_a_crash_whoever_was_here_was_seen_until_the_last_sign_of_life(path: Path) -> None:
+    store = Store(path)
+    with store.batch() as batch:
+        batch.put([Standing("here", seen_at=None), Standing("gone", seen_at=50.0)])
+        batch.put_alive(100.0)
+    with store.batch() as batch:
+        batch.put_alive(160.0)
+    store.close()
+    store = Store(path)
+    assert {each.name: each.seen_at for each in store.standings()} == {"here": 160.0, "gone": 50.0}
+    store.close()
+
+
+def test_after_a_crash_without_a_sign_of_life_it_was_now(path: Path) -> None:
+    store = Store(path)
+    with store.batch() as batch:
+        batch.put([Standing("here", seen_at=None)])
+    store.close()
+    before = time.time()
+    store = Store(path)
+    seen_at = store.standings()[0].seen_at
+    assert seen_at is not None
+    assert before <= seen_at <= time.time()
+    store.close()
+
+
+# -- files that cannot be used --
+
+
+def refused(path: Path) -> str:
+    """Return why the file is refused, having made sure that it was not touched."""
+    before = path.read_bytes()
+    with pytest.raises(StoreError) as raised:
+        Store(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"hello" * 1000, b"SQLite format 3\0" + b"\xff" * 8000])
+def test_a_file_that_is_no_database_is_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert "cannot be used as a chat database" in refused(path)
+
+
+def test_a_damaged_file_is_refused(path: Path) -> None:
+    store = Store(path)
+    with store.batch() as batch:
+        for number in range(200):
+            batch.add(NOW, "bob", "lobby", (), f"{number}" * 100, None)
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[8192:12288] = b"\xa5" * 4096
+    path.write_bytes(content)
+    assert str(path) in refused(path)
+
+
+def test_the_database_of_another_program_is_refused(path: Path) -> None:
+    execute(path, "CREATE TABLE messages (body TEXT)")
+    assert refused(path) == f"{path} is not a chat database; move the file away."
+
+
+def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
+    Store(path).close()
+    execute(path, "PRAGMA user_version = 2")
+    assert "newer version" in refused(path)
+
+
+def test_an_empty_file_becomes_a_database(path: Path) -> None:
+    path.touch()
+    store = Store(path)
+    assert say(store, "hi") == 1
+    store.close()
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        Store(tmp_path / "none" / "chat.db")
+
+
+def test_the_file_says_what_it_is(path: Path) -> None:
+    Store(path).close()
+    assert path.read_bytes()[68:72] == b"chat"
+
+
+# -- a full disk --
+
+
+def test_a_full_disk_keeps_nothing_of_the_batch_and_heals(store: Store) -> None:
+    say(store, "before")
+    pages = store._writer.execute("PRAGMA page_count").fetchone()[0]
+    store._writer.execute(f"PRAGMA max_page_count = {pages}")
+    for _ in range(2):
+        with pytest.raises(StorageFull, match="full"), store.batch() as batch:
+            batch.add(NOW, "bob", "lobby", (), "x" * 100_000, "k")
+    assert store.last_seq == 1
+    assert texts(store, window()) == ["before"]
+    store._writer.execute("PRAGMA max_page_count = 1000000")
+    assert say(store, "after", key="k") == 2
+    assert texts(store, window()) == ["before", "after"]
+
+
+def test_another_program_that_writes_for_too_long_is_like_a_full_disk(
+    store: Store, path: Path
+) -> None:
+    store._writer.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageFull, match="locked"), store.batch():
+        pass
+    other.execute("ROLLBACK")
+    other.close()
+    assert say(store, "after") == 1
+
+
+# -- retention --
+
+
+def trim(store: Store, before: int, limit: int = 100) -> int:
+    with store.batch() as batch:
+        return batch.trim(before, limit)
+
+
+def test_old_messages_go_with_their_place_in_every_inbox(store: Store, path: Path) -> None:
+    say(store, "old", at=NOW)
+    send(store, "old private", "alice")
+    say(store, "new", at=NOW + 10)
+    assert trim(store, NOW + 10) == 2
+    assert texts(store, window()) == ["new"]
+    assert execute(path, "SELECT * FROM inboxes") == []
+
+
+def test_the_newest_stays_whatever_its_age(store: Store) -> None:
+    say(store, "one")
+    say(store, "two")
+    assert trim(store, NOW + 1) == 1
+    assert texts(store, window()) == ["two"]
+    assert trim(store, NOW + 1) == 0
+
+
+def test_numbers_go_on_after_a_trim_and_a_restart(path: Path) -> None:
+    store = Store(path)
+    say(store, "one")
+    say(store, "two")
+    trim(store, NOW + 1)
+    store.close()
+    store = Store(path)
+    assert say(store, "three") == 3
+    store.close()
+
+
+def test_a_trim_takes_the_oldest_and_no_more_than_its_limit(store: Store) -> None:
+    for number in range(6):
+        say(store, str(number))
+    assert trim(store, NOW + 1, limit=2) == 2
+    assert texts(store, window()) == ["2", "3", "4", "5"]
+
+
+# -- an account that goes --
+
+
+def test_a_forgotten_account_leaves_no_inbox_and_no_standing(store: Store, path: Path) -> None:
+    say(store, "room", sender="Alice")
+    send(store, "to both", "Alice", "carol")
+    with store.batch() as batch:
+        batch.put([Standing("alice", hidden=True), Standing("carol")])
+    forget_account(path, "ALICE")
+    assert texts(store, window("alice", own=True)) == ["room"]
+    assert texts(store, window("carol")) == ["room", "to both"]
+    assert [each.name for each in store.standings()] == ["carol"]
+
+
+def test_forgetting_without_a_database_makes_none(path: Path) -> None:
+    forget_account(path, "alice")
+    assert not path.exists()
+
+
+def test_forgetting_in_a_file_that_is_no_database_is_an_error(path: Path) -> None:
+    path.write_bytes(b"hello" * 1000)
+    with pytest.raises(StoreError, match="could not be updated"):
+        forget_account(path, "alice")

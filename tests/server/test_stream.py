@@ -1,0 +1,118 @@
+"""The stream: bytes in and out of a socket, and one named error for everything."""
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from chatserver.errors import Disconnected
+from chatserver.net.stream import PlainStream
+
+from .fakes import DEADLINE
+
+Pair = tuple[PlainStream, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Give a stream over TCP and the client's end of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), DEADLINE)
+        accepted, address = listener.accept()
+    stream = PlainStream(accepted, address[0])
+    yield stream, client
+    stream.close()
+    client.close()
+
+
+def reset(client: socket.socket) -> None:
+    """Close the client's end as a machine does that has crashed."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def test_bytes_go_both_ways(pair: Pair) -> None:
+    stream, client = pair
+    client.sendall(b"hello")
+    assert stream.receive() == b"hello"
+    assert stream.send(b"welcome") == 7
+    assert client.recv(100) == b"welcome"
+    assert stream.seal(b"as it is") == b"as it is"
+
+
+def test_nothing_within_the_time_is_none_and_the_end_is_empty(pair: Pair) -> None:
+    stream, client = pair
+    assert stream.receive(timeout=0) is None
+    client.close()
+    assert stream.receive(timeout=DEADLINE) == b""
+
+
+def test_sending_never_blocks(pair: Pair) -> None:
+    stream, client = pair
+    data = bytes(1_000_000)
+    while stream.send(data):
+        pass
+    assert stream.send(b"x") == 0
+    assert client.recv(1) == b"\0"
+
+
+def test_a_peer_that_is_gone_is_disconnected(pair: Pair) -> None:
+    stream, client = pair
+    reset(client)
+    with pytest.raises(Disconnected, match="reset"):
+        stream.receive()
+    with pytest.raises(Disconnected):
+        stream.send(b"x")
+
+
+def test_a_closed_stream_is_disconnected(pair: Pair) -> None:
+    stream, _ = pair
+    stream.close()
+    with pytest.raises(Disconnected):
+        stream.send(b"x")
+    with pytest.raises(Disconnected):
+        stream.receive()
+
+
+def test_whoever_waits_can_be_woken(pair: Pair) -> None:
+    stream, _ = pair
+    got: list[bytes | None] = []
+    waiting = threading.Thread(target=lambda: got.append(stream.receive()))
+    waiting.start()
+    stream.interrupt()
+    waiting.join(DEADLINE)
+    assert got == [b""]
+
+
+def test_waking_nobody_harms_nobody(pair: Pair) -> None:
+    stream, client = pair
+    reset(client)
+    stream.interrupt()
+    stream.close()
+    stream.interrupt()
+
+
+def test_the_last_words_arrive_though_the_client_was_still_talking(pair: Pair) -> None:
+    stream, client = pair
+    client.sendall(b"x" * 200_000)
+    stream.send(b"bye")
+    got = bytearray()
+
+    def read_to_the_end() -> None:
+        while data := client.recv(100):
+            got.extend(data)
+        client.close()
+
+    reading = threading.Thread(target=read_to_the_end)
+    reading.start()
+    stream.close(linger=DEADLINE)
+    reading.join(DEADLINE)
+    assert got == b"bye"
+
+
+def test_a_client_that_never_closes_is_not_waited_for(pair: Pair) -> None:
+    stream, client = pair
+    stream.close(linger=0.01)
+    assert client.recv(1) == b""

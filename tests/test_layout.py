@@ -1,0 +1,226 @@
+"""The architecture, as a table, and the imports that have to keep to it.
+
+Every file stands on a floor and imports only from lower ones. A new file needs a place here.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("chatwire", "chatserver", "chatclient")
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    # what both sides agree on
+    ("chatwire",),
+    ("chatwire.names", "chatwire.text", "chatwire.framing", "chatwire.protocol"),
+    ("chatwire.usage",),
+    ("chatwire.wording",),
+    # what every part of the server knows
+    ("chatserver", "chatserver.errors", "chatserver.settings", "chatserver.files"),
+    # parts that know nothing of each other
+    (
+        "chatserver.passwords",
+        "chatserver.accounts",
+        "chatserver.certificate",
+        "chatserver.lockout",
+        "chatserver.ratelimit",
+        "chatserver.store",
+        "chatserver.net",
+        "chatserver.net.outbox",
+        "chatserver.net.flusher",
+        "chatserver.net.stream",
+    ),
+    # the same, over a stream; over the store
+    ("chatserver.net.server", "chatserver.net.tls", "chatserver.search"),
+    # who may log in; one client's wire; the past
+    (
+        "chatserver.authentication",
+        "chatserver.legacy",
+        "chatserver.connection",
+        "chatserver.archive",
+    ),
+    # one login
+    ("chatserver.session",),
+    # who is here
+    ("chatserver.directory",),
+    # from the order to the outboxes
+    ("chatserver.delivery", "chatserver.presence", "chatserver.replay"),
+    # the order
+    ("chatserver.log",),
+    # what people can ask for
+    ("chatserver.commands.context",),
+    ("chatserver.commands.registry",),
+    (
+        "chatserver.commands.access",
+        "chatserver.commands.past",
+        "chatserver.commands.people",
+        "chatserver.commands.standing",
+        "chatserver.commands.talk",
+        "chatserver.commands.upkeep",
+    ),
+    ("chatserver.commands",),
+    ("chatserver.commands.__main__",),
+    # how they say it
+    ("chatserver.dialects",),
+    ("chatserver.dialects.json", "chatserver.dialects.text"),
+    # what the threads do
+    ("chatserver.handler", "chatserver.housekeeper"),
+    # the only file that chooses the parts
+    ("chatserver.app",),
+    # the command line
+    ("chatserver.cli",),
+    ("chatserver.accounts_cli", "chatserver.__main__"),
+)
+
+ONLY_FOR_TYPES = {("chatserver.commands.context", "chatserver.commands.registry")}
+"""The one look upwards: a context names the registry that its commands are in."""
+
+FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {name_of(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text("utf-8"))
+
+
+def imports(module: str) -> Iterator[str]:
+    """Yield everything that `module` imports, wherever in the file."""
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            base = node.module or ""
+            inside = [f"{base}.{each.name}" for each in node.names]
+            found = [each for each in inside if each in SOURCES]
+            yield from found
+            if len(found) < len(inside):
+                yield base
+
+
+def of_package(module: str, package: str) -> bool:
+    return module.split(".", maxsplit=1)[0] == package
+
+
+def modules_of(package: str) -> list[str]:
+    return [module for module in SOURCES if of_package(module, package)]
+
+
+def test_every_file_has_a_floor_and_no_floor_is_haunted() -> None:
+    here = {module for module in SOURCES if not of_package(module, "chatclient")}
+    assert here == set(FLOOR)
+
+
+@pytest.mark.parametrize("module", sorted(FLOOR))
+def test_a_file_imports_only_from_lower_floors(module: str) -> None:
+    wrong = [
+        imported
+        for imported in imports(module)
+        if imported in FLOOR
+        and FLOOR[imported] >= FLOOR[module]
+        and (module, imported) not in ONLY_FOR_TYPES
+    ]
+    assert wrong == []
+
+
+def test_the_look_upwards_is_for_types_only() -> None:
+    for module, imported in ONLY_FOR_TYPES:
+        guarded = [
+            node
+            for test in ast.walk(tree_of(module))
+            if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
+            for node in test.body
+        ]
+        assert imported in {node.module for node in guarded if isinstance(node, ast.ImportFrom)}
+        assert list(imports(module)).count(imported) == 1
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("chatwire", ("chatserver", "chatclient")),
+        ("chatclient", ("chatserver",)),
+        ("chatserver", ("chatclient",)),
+    ],
+)
+def test_the_two_sides_share_nothing_but_the_wire(package: str, forbidden: tuple[str, ...]) -> None:
+    wrong = [
+        (module, imported)
+        for module in modules_of(package)
+        for imported in imports(module)
+        if imported.split(".")[0] in forbidden
+    ]
+    assert wrong == []
+
+
+def test_only_the_command_line_names_the_client() -> None:
+    naming = {
+        module
+        for module in modules_of("chatserver")
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.Constant) and str(node.value).startswith("chatclient.")
+    }
+    assert naming == {"chatserver.cli"}
+
+
+@pytest.mark.parametrize("module", modules_of("chatwire"))
+def test_the_wire_has_no_io_no_threads_and_no_clock(module: str) -> None:
+    forbidden = {"asyncio", "io", "os", "pathlib", "select", "socket", "ssl", "threading", "time"}
+    assert not forbidden & {imported.split(".")[0] for imported in imports(module)}
+    calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
+    assert not {ast.unparse(call.func) for call in calls} & {"open", "print", "datetime.now"}
+
+
+def test_only_the_store_and_its_index_speak_sql_and_only_net_has_sockets() -> None:
+    databases = {module for module in SOURCES if "sqlite3" in imports(module)}
+    assert databases == {"chatserver.store", "chatserver.search"}
+    sockets = {module for module in modules_of("chatserver") if "socket" in imports(module)}
+    outside = {module for module in sockets if not module.startswith("chatserver.net.")}
+    assert outside <= {"chatserver.certificate"}  # which asks for the host's name
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_every_file_says_what_it_is(module: str) -> None:
+    assert ast.get_docstring(tree_of(module))
+
+
+def listed_in_setup() -> list[str]:
+    tree = ast.parse((ROOT / "setup.py").read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "packages":
+            listed: list[str] = ast.literal_eval(node.value)
+            return listed
+    raise AssertionError("setup.py lists no packages")
+
+
+def test_setup_lists_every_package() -> None:
+    there = [name_of(path) for path in SOURCES.values() if path.name == "__init__.py"]
+    assert sorted(listed_in_setup()) == sorted(there)
+
+
+def test_config_is_a_folder_and_no_package(tmp_path: Path) -> None:
+    assert not list((ROOT / "config").rglob("*.py"))
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import importlib.util; print(importlib.util.find_spec('config'))",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "None\n"

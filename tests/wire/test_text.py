@@ -1,0 +1,162 @@
+"""Text: what `clean` lets through, over all of Unicode, and what goes into a log line."""
+
+import sys
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatwire.text import clean, for_log, one_line
+
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+MARKS = "\u200e\u200f\u061c"  # left to right, right to left, Arabic letter mark
+ZERO_WIDTH = "\u00ad\u180e\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff"
+INVISIBLE = range(0xE0000, 0xE1000)  # tags and the variation selectors of rare ideographs
+
+
+def everything() -> Iterator[str]:
+    return map(chr, range(sys.maxunicode + 1))
+
+
+def steers(character: str) -> bool:
+    """Tell whether a screen would obey the character instead of showing it."""
+    if character in "\n\t":
+        return False
+    return (
+        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        or unicodedata.bidirectional(character) in BIDI
+        or character in MARKS
+        or character in ZERO_WIDTH
+    )
+
+
+def visible(character: str) -> bool:
+    category = unicodedata.category(character)
+    return (category[0] in "LNPSM" or category == "Zs") and ord(character) not in INVISIBLE
+
+
+def test_nothing_that_steers_a_screen_survives() -> None:
+    survivors = [hex(ord(each)) for each in everything() if steers(each) and clean(each)]
+    assert survivors == []
+
+
+def test_everything_that_can_be_seen_survives() -> None:
+    lost = [hex(ord(each)) for each in everything() if visible(each) and clean(each) != each]
+    assert lost == []
+
+
+def test_visible_characters_survive_beside_what_is_dropped() -> None:
+    seen = [each for each in everything() if visible(each)]
+    assert clean("\x1b".join(seen)) == "".join(seen)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="U+E0100 to U+E01EF stay in a text of one line and go from one of two"
+)
+def test_what_is_dropped_does_not_depend_on_the_rest_of_the_text() -> None:
+    alone = {each for each in everything() if clean(each)}
+    together = set(clean("".join(everything())))
+    differing = [hex(ord(each)) for each in alone ^ together]
+    assert differing == []
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", ""),
+        ("hello", "hello"),
+        ("two\nlines", "two\nlines"),
+        ("a\tb", "a\tb"),
+        ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+        ("\x9b31mred", "31mred"),
+        ("one\r\ntwo", "one\ntwo"),
+        ("over\rwritten", "overwritten"),
+        ("a\r\r\nb", "a\nb"),
+        ("bell\a, NUL\0, DEL\x7f", "bell, NUL, DEL"),
+        ("evil\u202egpj.exe", "evilgpj.exe"),
+        ("page\fbreak\vtab", "pagebreaktab"),
+        ("next\u0085line\u2028and\u2029", "nextlineand"),
+        ("half \ud83d a pair", "half  a pair"),
+        ("\U000e0068\U000e0069", ""),
+        ("\u0600 is seen", "\u0600 is seen"),  # an Arabic sign of category Cf
+    ],
+)
+def test_clean_drops_what_is_not_text(given: str, kept: str) -> None:
+    assert clean(given) == kept
+
+
+@pytest.mark.parametrize("emoji", ["👩\u200d👩\u200d👧", "❤\ufe0f\u200d🔥", "👩🏽\u200d🚀"])
+def test_a_joiner_between_two_emoji_stays(emoji: str) -> None:
+    assert clean(emoji) == emoji
+    assert clean(f"{emoji}\n") == f"{emoji}\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a\u200db", "ab"),
+        ("👩\u200d", "👩"),
+        ("\u200d👩", "👩"),
+        ("👩\u200db", "👩b"),
+        ("b\u200d👩", "b👩"),
+        ("👩\u200d\u200d👩", "👩👩"),
+        ("👩\u200d\u200b👩", "👩👩"),
+        ("👩\u200b\u200d👩", "👩👩"),
+    ],
+)
+def test_no_other_joiner_stays(given: str, kept: str) -> None:
+    assert clean(given) == kept
+
+
+@given(st.text(st.characters(codec=None) | st.sampled_from("👩\u200d\u200b\r\n\x1b")))
+def test_what_is_clean_stays_as_it_is(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+
+
+@given(st.text(st.characters(codec=None) | st.sampled_from("👩\u200d\u200b\r\n\x1b")))
+def test_no_combination_lets_anything_through(text: str) -> None:
+    assert not [each for each in clean(text) if steers(each) and each != "\u200d"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("in a meeting", "in a meeting"),
+        ("  in\n a\t\r\nmeeting ", "in a meeting"),
+        ("back\x1b[2J soon", "back[2J soon"),
+        (" \n\t", ""),
+        ("wide\u3000space", "wide space"),
+    ],
+)
+def test_one_line_is_one_line(given: str, kept: str) -> None:
+    assert one_line(given) == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "logged"),
+    [
+        ("bob", "bob"),
+        ("bob\nlogin failed: name=eve", r"bob\nlogin failed: name=eve"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("b\\n", r"b\\n"),
+        ("bøb", r"b\xf8b"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_a_log_line_gets_printable_ascii(given: str, logged: str) -> None:
+    assert for_log(given) == logged
+
+
+def test_a_log_line_gets_no_more_than_the_limit() -> None:
+    assert for_log("x" * 80) == "x" * 80
+    assert for_log("x" * 81) == "x" * 80 + "..."
+    assert for_log("abc", limit=2) == "ab..."
+
+
+@given(st.text(st.characters(codec=None)))
+def test_nothing_can_break_a_log_line(text: str) -> None:
+    logged = for_log(text)
+    assert logged.isascii()
+    assert logged.isprintable()
