@@ -8,6 +8,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import click
@@ -19,6 +20,7 @@ from chatclient.entrance import Credentials, Entry, enter, refusal_line
 from chatclient.errors import ChatError, Refused
 from chatclient.inputlines import InputLines
 from chatclient.plain import Plain
+from chatclient.trust import Trust, known_servers
 from chatwire.names import NAME_RULE, is_name
 from chatwire.protocol import DEFAULT_PORT
 
@@ -43,7 +45,16 @@ def _checked_name(_ctx: click.Context, _option: click.Parameter, value: str | No
     "port", default=DEFAULT_PORT, envvar="CHAT_PORT", type=click.IntRange(min=1, max=65535)
 )
 @click.option("--user", envvar="CHAT_USER", callback=_checked_name, help="Your account name.")
-def connect(host: str, port: int, user: str | None) -> None:
+@click.option(
+    "--fingerprint",
+    metavar="SHA256",
+    envvar="CHAT_FINGERPRINT",
+    help="Accept only a server with this certificate; nothing is asked.",
+)
+@click.option("--plaintext", is_flag=True, help="Do without TLS, if the server allows that.")
+def connect(
+    host: str, port: int, user: str | None, fingerprint: str | None, plaintext: bool
+) -> None:
     """Log in to the server at HOST (127.0.0.1) and PORT (4119), and chat.
 
     Type help for the commands. Ctrl-D leaves.
@@ -53,20 +64,31 @@ def connect(host: str, port: int, user: str | None) -> None:
     missing.
     """
     at_terminal = _is_terminal()
+    lines = InputLines.standard()
+    trust = _trust(fingerprint, lines)
     try:
-        code = _connect(host, port, user, at_terminal)
+        code = _connect(
+            lambda: Connection.open(host, port, trust=trust, plaintext=plaintext),
+            _credentials(user, lines),
+            lines,
+            at_terminal,
+        )
     except KeyboardInterrupt:
         tell("")  # the prompt, or ^C, has left the cursor in the middle of a line
         code = LEFT if at_terminal else INTERRUPTED
     sys.exit(code)
 
 
-def _connect(host: str, port: int, user: str | None, at_terminal: bool) -> int:
+def _connect(
+    open_connection: Callable[[], Connection],
+    credentials: Credentials,
+    lines: InputLines,
+    at_terminal: bool,
+) -> int:
     """Log in and chat; return the exit code."""
     entered = False
-    lines = InputLines.standard()
     try:
-        entry = enter(lambda: Connection.open(host, port), _credentials(user, lines), tell)
+        entry = enter(open_connection, credentials, tell)
         entered = True
         with entry.connection:
             _chat(entry, lines, at_terminal)
@@ -113,6 +135,20 @@ def _credentials(user: str | None, lines: InputLines) -> Credentials:
     if is_person and (user is None or password is None):
         return AskedCredentials(user, lines.read)
     return GivenCredentials(user, password, lines.read)
+
+
+def _trust(fingerprint: str | None, lines: InputLines) -> Trust:
+    """Return what decides about unknown certificates: a person, if there is one."""
+
+    def ask(question: str) -> bool:
+        tell(question, end="")
+        return lines.read().strip().lower() in ("y", "yes")
+
+    is_person = sys.stdin is not None and sys.stdin.isatty()
+    try:
+        return Trust(known_servers(), ask if is_person else None, fingerprint)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fingerprint") from error
 
 
 def _is_terminal() -> bool:

@@ -26,6 +26,7 @@ from typing import Final, Self, TypeVar
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.inbox import Inbox
 from chatclient.transport import Quiet, Transport
+from chatclient.trust import Trust, known_servers
 from chatwire.framing import LineSplitter
 from chatwire.protocol import (
     DEFAULT_PORT,
@@ -100,13 +101,19 @@ class Connection:
         timeout: float = 10.0,
         quiet_seconds: float = _QUIET_SECONDS,
         queue_limit: int = QUEUE_LIMIT,
+        trust: Trust | None = None,
+        plaintext: bool = False,
     ) -> Self:
         """Connect and wait for the server's greeting, `timeout` seconds for each of the two.
 
+        A server on another machine is spoken to in TLS, unless `plaintext` says otherwise; `trust`
+        decides about certificates that no authority vouches for (by default, the pinned keys of
+        this user, and nobody is asked). On this machine TLS needs a `trust` with a fingerprint.
         After `quiet_seconds` without a byte from the server it is asked for one, and after twice
         that the link counts as lost. Raises ConnectFailed.
         """
-        transport = Transport.open(host, port, timeout, quiet_seconds)
+        transport = _connect(host, port, timeout, trust, plaintext)
+        transport.be_patient(quiet_seconds)
         connection = cls(transport, queue_limit=queue_limit)
         try:
             connection._greet(f"{host} port {port}", timeout)
@@ -379,6 +386,24 @@ class Connection:
                 self._transport.send(encode(request), patient=False)
             finally:
                 self._write_lock.release()
+
+
+def _connect(
+    host: str, port: int, timeout: float, trust: Trust | None, plaintext: bool
+) -> Transport:
+    """Return a connection to be spoken on. Raises ConnectFailed."""
+    raw = Transport.open(host, port, timeout, timeout)
+    if plaintext or (raw.is_local and not (trust is not None and trust.explicit)):
+        return raw
+    from chatclient.tls import secure  # noqa: PLC0415 - slow to import, and often not needed
+
+    return secure(
+        host,
+        port,
+        raw,
+        lambda: Transport.open(host, port, timeout, timeout),
+        trust or Trust(known_servers()),
+    )
 
 
 def _line(op: str, number: int, fields: dict[str, object]) -> dict[str, object]:

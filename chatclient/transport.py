@@ -6,6 +6,7 @@ TLS will be a second class with the same five methods; nothing above this file w
 
 import contextlib
 import errno
+import ipaddress
 import socket
 import threading
 from typing import Final, Self
@@ -27,11 +28,28 @@ class Transport:
 
     def __init__(self, sock: socket.socket, quiet_seconds: float) -> None:
         """Take over a connected socket; `quiet_seconds` is when `receive` raises Quiet."""
-        sock.settimeout(quiet_seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.quiet_seconds = quiet_seconds
         self._sock = sock
+        self.be_patient(quiet_seconds)
         self._shut = threading.Event()
+
+    security = "plaintext"
+    """What protects it, for people: `TLSv1.3`, `plaintext`."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the other end is on this machine, so that nobody can be in between."""
+        try:
+            address = str(self._sock.getpeername()[0])
+        except OSError:
+            return False
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+        return bool((getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback)
+
+    def be_patient(self, quiet_seconds: float) -> None:
+        """Set after how long without a byte `receive` raises Quiet."""
+        self.quiet_seconds = quiet_seconds
+        self._sock.settimeout(quiet_seconds)
 
     @classmethod
     def open(cls, host: str, port: int, timeout: float, quiet_seconds: float) -> Self:

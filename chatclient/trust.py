@@ -1,4 +1,4 @@
-"""Whether a server is the one it says it is: by the system's authorities, or by its key, as ssh does.
+"""Whether a server is the one it says it is: by the system's authorities, or by its key, like ssh.
 
 `known_servers` has one line for each host and port: the place, the SHA-256 of the server's public
 key (which is what counts: a certificate may be renewed with the same key) and the fingerprint of
@@ -128,7 +128,9 @@ def key_of(certificate: bytes) -> str:
     from cryptography.x509 import load_der_x509_certificate  # noqa: PLC0415
 
     key = load_der_x509_certificate(certificate).public_key()
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    return hashlib.sha256(
+        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).hexdigest()
 
 
 def known_servers() -> Path:
