@@ -51,7 +51,15 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """Return the account called `name` in whatever case, or None."""
-        return self.all().get(fold(name))
+        # Only of a well-formed name: folding turns some letters into ASCII ones that look alike.
+        return self.all().get(fold(name)) if is_name(name) else None
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is such an account; one that cannot be looked up is not gone."""
+        try:
+            return self.find(name) is not None
+        except OSError:
+            return True
 
     def all(self) -> Mapping[str, Account]:
         """Return every account by its folded name, as the file has them now.

@@ -11,6 +11,7 @@ from chatserver.accounts import FILE_NAME, Account, Accounts
 from chatserver.cli import data_folder, data_option, fail, settings_from
 from chatserver.passwords import Passwords
 from chatwire.names import NAME_RULE, is_name
+from chatwire.text import for_log
 
 _SYLLABLES: Final = [first + second for first in "bdfghjklmnprstvz" for second in "aeiou"]
 _GROUPS: Final = 4
@@ -48,7 +49,7 @@ def adduser(
     _check_choice(names, password_stdin, generate)
     for name in names:
         if not is_name(name):
-            fail(f"'{name}' cannot be used: {NAME_RULE}.")
+            fail(f"'{for_log(name)}' cannot be used: {NAME_RULE}.")
     _refuse_existing(accounts, names)
     for name in names:
         password = _password_for(name, passwords, password_stdin, generate)
@@ -154,7 +155,7 @@ def _find(accounts: Accounts, name: str) -> Account:
     _all(accounts)
     account = accounts.find(name)
     if account is None:
-        fail(f"There is no account {name}; chat users lists them.")
+        fail(f"There is no account {for_log(name)}; chat users lists them.")
     return account
 
 
@@ -170,7 +171,10 @@ def _password_for(name: str, passwords: Passwords, from_stdin: bool, generate: b
     if generate:
         return _passphrase()
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+        try:
+            password = sys.stdin.buffer.readline().decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            fail("The password on standard input is not UTF-8.")
     else:
         password = click.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True)
     problem = passwords.problem_with(password)

@@ -83,8 +83,7 @@ class ChatServer:
         self._server.stop()
         self._housekeeper.stop()
         self._presence.silent = True
-        for connection in self._handler.connections():
-            connection.end("shutting_down", "The server is shutting down.")
+        self._handler.stop()
         if not self._server.wait_until_empty(_STOP_SECONDS):
             _log.warning("some clients did not go in time")
         self._log.stop()
@@ -105,7 +104,7 @@ class ChatServer:
             self._passwords = Passwords(settings.passwords)
             self._index = SearchIndex(self.data / SEARCH_FILE, self._store)
             directory = UserDirectory(self._store.standings())
-            self._log = Log(self._store, directory, Delivery(directory))
+            self._log = Log(self._store, directory, Delivery(directory), self.accounts.exists)
             self._flusher = Flusher()
             self._presence = Presence(directory, settings.session.presence_notices_up_to)
             services = Services(
@@ -127,10 +126,17 @@ class ChatServer:
             self._handler = ClientHandler(services, self._flusher, self._tls_contexts())
             self._housekeeper = Housekeeper(services, self._handler.connections)
             self._server = self._listen()
-            self.accounts.all()  # name damaged lines now, not at the first login
+            self._read_accounts()
         except BaseException:
             self._store.close()
             raise
+
+    def _read_accounts(self) -> None:
+        """Name damaged lines now, and not at the first login."""
+        try:
+            self.accounts.all()
+        except OSError as error:
+            raise StartError(f"Cannot read {self.accounts.path}: {error.strerror}.") from error
 
     def _tls_contexts(self) -> TlsContexts:
         """Return the operator's certificate, or the server's own, made at the first start."""

@@ -55,7 +55,8 @@ class Connection:
         self.ending: Ending | None = None
         now = time.monotonic()
         self.connected_at = now
-        self.last_input = now
+        self.listening_since: float | None = None
+        """When the handler last began to wait for input; None while it is carrying out some."""
         self.last_command = now
         self.pinged_at = 0.0
         self.logged_in = False
@@ -117,6 +118,11 @@ class Connection:
     def touch(self) -> None:
         """Note a command: the session is not idle. Handler thread."""
         self.last_command = time.monotonic()
+
+    def rest(self, seconds: float) -> None:
+        """Read nothing for a while, because the client is over its rate. Handler thread."""
+        self.drain()
+        self.ended.wait(seconds)
 
     def appended(self) -> None:
         """Count a message handed to the log. Handler thread."""

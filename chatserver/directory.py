@@ -40,6 +40,7 @@ class _Entry:
     busy: bool = False
     reply: str = ""
     hidden: bool = False
+    saved: bool = False
     sessions: tuple[Session, ...] = field(default=())
 
     @property
@@ -54,7 +55,14 @@ class UserDirectory:
         self._lock = threading.Lock()
         self._entries = {
             each.name: _Entry(
-                each.name, each.since, each.read, each.seen_at, each.busy, each.reply, each.hidden
+                name=each.name,
+                since=each.since,
+                read=each.read,
+                seen_at=each.seen_at,
+                busy=each.busy,
+                reply=each.reply,
+                hidden=each.hidden,
+                saved=True,
             )
             for each in standings
         }
@@ -166,14 +174,18 @@ class UserDirectory:
 
     # -- the log thread only --
 
-    def join(self, session: Session, last_seq: int) -> bool:
+    def join(self, session: Session, last_seq: int, *, known: bool) -> bool:
         """Add a session; tell whether the account has become visible by it.
 
-        For an account that was never here, the room begins after message `last_seq`.
+        For an account that was never here, the room begins after message `last_seq`. That is also
+        one whose standing had been saved and is no longer on disk (not `known`): it was deleted,
+        and this is a new one of that name.
         """
         with self._lock:
             entry = self._entries.get(session.key)
-            if entry is None:
+            if entry is not None and entry.saved and not known and not entry.sessions:
+                entry = self._entries[session.key] = _Entry(session.account, since=last_seq)
+            elif entry is None:
                 entry = self._entries[session.key] = _Entry(session.account, since=last_seq)
                 insort(self._order, session.key)
             entry.name = session.account  # as its owner spells it now
@@ -200,6 +212,12 @@ class UserDirectory:
         """
         with self._lock:
             return self._change(self._entries[key], hidden=hidden)
+
+    def note_saved(self, keys: Iterable[str]) -> None:
+        """Note that the standing of these accounts is on disk."""
+        with self._lock:
+            for key in keys:
+                self._entries[key].saved = True
 
     def note_read(self, key: str, upto: int) -> bool:
         """Move the account's read position forward; tell whether it moved."""

@@ -47,21 +47,39 @@ class ClientHandler:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
+        self._opening: set[Stream] = set()
+        self._stopping = False
 
     def connections(self) -> tuple[Connection, ...]:
         """Return every connection there is, logged in or not."""
         with self._lock:
             return tuple(self._connections)
 
+    def stop(self) -> None:
+        """End every connection. Called once no new ones are accepted."""
+        with self._lock:
+            self._stopping = True
+            opening = tuple(self._opening)
+        for stream in opening:
+            stream.interrupt()
+        for connection in self.connections():
+            connection.end("shutting_down", "The server is shutting down.")
+
     def __call__(self, stream: Stream, admitted: bool) -> None:
         """Serve one client. Raises nothing that a client can cause."""
         number = next(self._numbers)
         threading.current_thread().name = f"client-{number}"  # stands on every log line
+        raw = stream
+        with self._lock:
+            self._opening.add(raw)
         try:
-            stream, first = self._open(stream)
+            stream, first = self._open(raw)
         except Disconnected as error:
-            _log.info("not connected: address=%s reason=%s", stream.address, error.reason)
+            _log.info("not connected: address=%s reason=%s", raw.address, error.reason)
             return
+        finally:
+            with self._lock:
+                self._opening.discard(raw)
         if first == b"":
             return  # gone before it said anything: a port check
         dialect = _choose(first)
@@ -74,6 +92,9 @@ class ClientHandler:
         )
         with self._lock:
             self._connections.add(connection)
+            stopping = self._stopping
+        if stopping:
+            connection.end("shutting_down", "The server is shutting down.")
         try:
             self._serve(connection, dialect, first or b"", admitted)
         finally:
@@ -153,11 +174,12 @@ class ClientHandler:
                 connection.end("line_too_long", error.text)
                 return
             connection.drain()
+            connection.listening_since = time.monotonic()
             received = connection.stream.receive()
+            connection.listening_since = None
             if not received:
                 return
             data = received
-            connection.last_input = time.monotonic()
 
     def _carry_out(self, context: Context, dialect: Dialect, line: bytes) -> None:
         connection = context.connection
@@ -166,7 +188,7 @@ class ClientHandler:
         except CommandError as error:
             delay = context.bucket.take(1.0)
             if delay:
-                connection.ended.wait(delay)
+                connection.rest(delay)
             connection.push(answer(None, error))
         else:
             event = None

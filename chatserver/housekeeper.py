@@ -89,11 +89,13 @@ class Housekeeper:
         blocked = connection.outbox.blocked_since
         if patience and blocked is not None and now - blocked > patience:
             connection.end("too_slow", "Cut off: this connection has stopped reading.")
-        elif patience and connection.renderer.can_ping:
-            silent = now - connection.last_input
-            if silent > 2 * patience:
+            return
+        since = connection.listening_since  # while we do not listen, silence says nothing
+        if patience and since is not None and connection.renderer.can_ping:
+            asked = connection.pinged_at
+            if asked > since and now - asked > patience:
                 connection.end("too_slow", "Cut off: no answer to a ping.")
-            elif silent > patience and connection.pinged_at < connection.last_input:
+            elif asked <= since and now - since > patience:
                 connection.pinged_at = now
                 connection.push(Ping())
                 connection.drain()

@@ -51,7 +51,15 @@ class _Change(Generic[T]):
 class Log:
     """The log thread and its inbox. `append` and `run` may be called from any other thread."""
 
-    def __init__(self, store: Store, directory: UserDirectory, delivery: Delivery) -> None:
+    def __init__(
+        self,
+        store: Store,
+        directory: UserDirectory,
+        delivery: Delivery,
+        exists: Callable[[str], bool],
+    ) -> None:
+        """`exists` tells whether there is an account of a (folded) name."""
+        self._exists = exists
         self._store = store
         self._directory = directory
         self._delivery = delivery
@@ -69,6 +77,10 @@ class Log:
     def last_seq(self) -> int:
         """The number of the newest message on disk."""
         return self._store.last_seq
+
+    def has_standing(self, key: str) -> bool:
+        """Tell whether the standing of an account is on disk."""
+        return self._store.has_standing(key)
 
     def start(self) -> None:
         """Start the log thread."""
@@ -234,10 +246,15 @@ class Log:
         """Write how accounts stand. What the disk does not take now is tried again later."""
         if not (self._unsaved or chores):
             return
+        # Not of an account that was deleted meanwhile: a new one of that name starts afresh.
+        standings = [
+            each
+            for each in map(self._directory.standing, self._unsaved)
+            if each is not None and self._exists(each.name)
+        ]
         try:
             with self._store.batch() as batch:
-                standings = map(self._directory.standing, self._unsaved)
-                batch.put(each for each in standings if each is not None)
+                batch.put(standings)
                 for chore in chores:
                     chore(batch)
         except StorageFull as error:
@@ -246,3 +263,4 @@ class Log:
             _log.exception("the standing of accounts could not be stored")
         else:
             self._unsaved.clear()
+            self._directory.note_saved(each.name for each in standings)

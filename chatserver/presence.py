@@ -33,10 +33,13 @@ class Presence:
         self.silent = False
         """Set when the server stops: that everybody leaves is no news then."""
 
-    def join(self, session: Session, last_seq: int) -> Joined:
-        """Add a session. Its outbox holds live messages back until the handler releases it."""
+    def join(self, session: Session, last_seq: int, *, known: bool) -> Joined:
+        """Add a session. Its outbox holds live messages back until the handler releases it.
+
+        `known` tells whether the account's standing is on disk.
+        """
         session.connection.outbox.hold()
-        appeared = self._directory.join(session, last_seq)
+        appeared = self._directory.join(session, last_seq, known=known)
         standing = self._directory.standing(session.key)
         assert standing is not None, "it has just joined"
         start = standing.read if session.since is None else session.since
@@ -89,10 +92,7 @@ class Presence:
 
     def note_read(self, session: Session) -> bool:
         """Take over how far a session has read; tell whether the account's position moved."""
-        read = session.read
-        if self._directory.recipient(session.key).busy:
-            read = min(read, session.cursor)
-        return self._directory.note_read(session.key, read)
+        return self._directory.note_read(session.key, session.read)
 
     def _refuse_during_replay(self, sessions: tuple[Session, ...]) -> None:
         if any(each.connection.outbox.holding for each in sessions):

@@ -21,10 +21,13 @@ class Replay:
         self._store = store
         self._limit = limit
 
-    def window(self, session: Session, since: int, upto: int, *, own: bool) -> Window:
+    def window(
+        self, session: Session, since: int, upto: int, *, own: bool, others: bool = True
+    ) -> Window:
         """Return what the session has not seen of the messages up to `upto`.
 
-        `since` is where the room begins for the account; `own` counts what it said itself.
+        `since` is where the room begins for the account; `own` and `others` tell whether what it
+        said itself and what others said is included.
         """
         return Window(
             account=session.key,
@@ -33,6 +36,7 @@ class Replay:
             upto=upto,
             since=since,
             own=own,
+            others=others,
         )
 
     def count(self, window: Window) -> int:

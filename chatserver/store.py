@@ -58,11 +58,11 @@ CREATE TABLE alive (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
 _VISIBLE: Final = """
     (SELECT seq FROM messages
         WHERE seq > max(:after, :since) AND seq <= :upto AND room IS NOT NULL
-        AND (:own OR sender <> :sender)
+        AND iif(sender = :sender, :own, :others)
     UNION
     SELECT inboxes.seq FROM inboxes JOIN messages USING (seq)
         WHERE account = :account AND seq > :after AND seq <= :upto
-        AND (:own OR sender <> :sender))
+        AND iif(sender = :sender, :own, :others))
 """
 
 _NEWEST: Final = f"""
@@ -118,7 +118,8 @@ class Standing:
 class Window:
     """The messages that `account` may read with `after` < seq <= `upto`.
 
-    The room begins with message `since` for an account. `own` includes what it said itself.
+    The room begins with message `since` for an account. `own` and `others` tell whether what it
+    said itself and what others said is included.
     """
 
     account: str
@@ -127,6 +128,7 @@ class Window:
     upto: int
     since: int
     own: bool
+    others: bool = True
 
     def parameters(self) -> dict[str, object]:
         """Return the window as the parameters of a query."""
@@ -338,6 +340,12 @@ class Store:
             row = reader.execute(_COUNT, window.parameters()).fetchone()
         return int(row[0])
 
+    def has_standing(self, account: str) -> bool:
+        """Tell whether it is stored how the account (folded) stands."""
+        with self._reader() as reader:
+            found = reader.execute("SELECT 1 FROM accounts WHERE account = ?", (account,))
+            return found.fetchone() is not None
+
     def standings(self) -> list[Standing]:
         """Return how every account stands that was ever here."""
         with self._reader() as reader:
@@ -427,6 +435,10 @@ def forget_account(path: Path, name: str) -> None:
         with connection:
             connection.execute("DELETE FROM inboxes WHERE account = ?", (fold(name),))
             connection.execute("DELETE FROM accounts WHERE account = ?", (fold(name),))
+            connection.execute(
+                "UPDATE messages SET key = NULL WHERE key IS NOT NULL AND lower(sender) = ?",
+                (fold(name),),
+            )
     except sqlite3.Error as error:
         raise StoreError(f"{path} could not be updated ({error}).") from error
     finally:

@@ -23,13 +23,17 @@ def login(
             connection.end("locked_out", "Too many failed logins; the connection is closed.")
         raise
     session = Session(connection, account, since)
-    joined = services.log.run(lambda seq: services.presence.join(session, seq), session.key)
+    known = services.log.has_standing(session.key)
+    joined = services.log.run(
+        lambda seq: services.presence.join(session, seq, known=known), session.key
+    )
     context.session = session
     connection.logged_in = True
     standing = joined.standing
     try:
-        window = services.replay.window(session, standing.since, joined.seq, own=since is not None)
-        missed = services.replay.count(window)
+        replay, own = services.replay, since is not None
+        window = replay.window(session, standing.since, joined.seq, own=own)
+        missed = replay.count(window)
         context.answer(
             LoginReply(
                 name=account,
@@ -40,7 +44,10 @@ def login(
                 hidden=standing.hidden,
             )
         )
-        services.replay.show(session, window, 0 if standing.busy else missed)
+        if standing.busy:  # what others said is held; a device that resumes lacks its own
+            window = replay.window(session, standing.since, joined.seq, own=own, others=False)
+            missed = replay.count(window)
+        replay.show(session, window, missed)
     except Exception:
         # The outbox may still be holding: this connection is of no use any more.
         connection.end("internal", "Something went wrong at the login; try again.")

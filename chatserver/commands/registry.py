@@ -247,7 +247,7 @@ def _wait(context: Context, cost: float) -> None:
     """Over its rate, a client is read more slowly: its own handler thread waits."""
     delay = context.bucket.take(cost)
     if delay:
-        context.connection.ended.wait(delay)
+        context.connection.rest(delay)
 
 
 def bad_arguments(command: Command, error: msgspec.ValidationError) -> CommandError:

@@ -21,7 +21,7 @@ from chatwire.protocol import (
     encode,
 )
 
-DEADLINE = 6.0
+DEADLINE = 20.0
 """Seconds after which a test that waits for something has failed."""
 
 

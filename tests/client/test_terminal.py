@@ -278,6 +278,16 @@ def test_a_paste_is_one_message(bracketed: bool) -> None:
         assert screen.leave() == 0
 
 
+def test_keys_behind_enter_are_no_paste() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.expect("who")
+        link.take_logout()
+
+    with FakeServer(script) as server, client(server) as screen:
+        assert screen.leave("who\r" + CTRL_D) == 0
+
+
 def test_a_long_paste_is_asked_about() -> None:
     def script(link: Link) -> None:
         link.let_in()

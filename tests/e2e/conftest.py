@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .process import UNHURRIED, ServerProcess, environment
+from .process import ServerProcess, environment
 
 StartServer = Callable[..., ServerProcess]
 
@@ -22,22 +22,34 @@ def server(
     """One server for the module, with its SETTINGS."""
     settings = getattr(request.module, "SETTINGS", {})
     data = tmp_path_factory.mktemp("server") / "data"
-    server = ServerProcess(data, "--data", str(data), env=environment(**(UNHURRIED | settings)))
+    server = ServerProcess(data, "--data", str(data), env=environment(**settings))
     yield server
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def _left_running() -> Iterator[list[ServerProcess]]:
+    """The servers that tests left running. They end while other tests run, and are looked at when
+    the module is done: its data folder says whose a server was."""
+    left: list[ServerProcess] = []
+    yield left
+    with ExitStack() as stack:
+        for each in left:
+            stack.callback(each.stop)
+
+
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Start servers: `start_server(login_attempts=2)`; on the same data folder unless told so."""
+def start_server(tmp_path: Path, _left_running: list[ServerProcess]) -> Iterator[StartServer]:
+    """Start servers: `start_server(login_attempts=2)`, on one data folder unless told otherwise."""
     with ExitStack() as started:
 
         def start(*options: str, data: Path | None = None, **settings: object) -> ServerProcess:
             folder = tmp_path / "data" if data is None else data
             server = ServerProcess(
-                folder, "--data", str(folder), *options, env=environment(**(UNHURRIED | settings))
+                folder, "--data", str(folder), *options, env=environment(**settings)
             )
-            started.callback(server.stop)
+            _left_running.append(server)
+            started.callback(server.begin_to_stop)
             return server
 
         yield start

@@ -17,15 +17,16 @@ from .client import PASSWORD, PATIENCE, JsonClient, Place, TextClient, eventuall
 
 PYTHON = (sys.executable, "-m", "chatserver")
 
-CHEAP = {
+DEFAULTS = {
+    "server_host": "127.0.0.1",
+    # Hashing at its real price would be most of the time these tests take.
     "passwords_time_cost": 1,
     "passwords_memory_kib": 8,
     "passwords_parallelism": 1,
+    # All tests come from one address and say much; test_login and test_rate are about these.
+    "login_address_failures": 0,
+    "session_rate_per_second": 0,
 }
-"""Hashing at its real price would be most of the time these tests take."""
-
-UNHURRIED = {"session_rate_per_second": 0}
-"""No rate: `test_rate` is about that."""
 
 
 @cache
@@ -38,8 +39,9 @@ def environment(**settings: object) -> dict[str, str]:
     """Return an environment with these settings and none of the tester's own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
     clean["PYTHONUNBUFFERED"] = "1"
+    clean.pop("PYTHONDONTWRITEBYTECODE", None)  # so many processes must not all compile
     return clean | {
-        f"CHAT_{name.upper()}": str(value) for name, value in (CHEAP | settings).items()
+        f"CHAT_{name.upper()}": str(value) for name, value in (DEFAULTS | settings).items()
     }
 
 
@@ -76,6 +78,7 @@ class ServerProcess:
         self.passwords = data / "user_pass.txt"
         self._numbers = itertools.count(1)
         self._checked = 0
+        self._stopping = False
         self._log_path = data.with_name(f"{data.name}.log") if log is None else log
         with self._log_path.open("ab") as stderr:
             self._checked = stderr.tell()
@@ -83,7 +86,7 @@ class ServerProcess:
                 [*PYTHON, "serve", "--port", "0", *options],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=environment(**UNHURRIED) if env is None else env,
+                env=environment() if env is None else env,
             )
         self.running.append(self)
         try:
@@ -166,16 +169,22 @@ class ServerProcess:
             code = self.process.wait(within)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"the server has not ended within {within} s") from None
+            raise AssertionError(f"{self.data}: not ended within {within} s") from None
         self._let_go()
         return code
 
+    def begin_to_stop(self) -> None:
+        """Ask it to end, as an operator would, without waiting for that."""
+        if not self._stopping and self.process.poll() is None:
+            self._stopping = True
+            self.signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """End it as an operator would; anything but a clean end is a failure."""
-        if self.process.returncode is None:
-            self.signal(signal.SIGTERM)
+        if self in self.running:
+            self.begin_to_stop()
             code = self.wait()
-            assert code == 0, f"exit code {code}: {self.log[-2000:]}"
+            assert code == 0, f"{self.data}: exit code {code}: {self.log[-2000:]}"
         self.check()
 
     def kill(self) -> None:

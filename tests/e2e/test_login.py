@@ -205,9 +205,6 @@ def test_a_name_that_cannot_log_in_answers_like_a_wrong_password(
     assert texts[0] == texts[1]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="names are folded with str.lower, which knows more than ASCII"
-)
 def test_name_that_only_looks_like_another_is_unknown(server: ServerProcess) -> None:
     kim = server.account("kim")
     with server.json() as client:
@@ -356,7 +353,7 @@ def test_failed_and_blocked_logins_are_one_log_line_each(server: ServerProcess) 
         for _ in range(3):
             client.send("login", name=bob, password="hunter2 hunter2")
         client.to_end()
-    lines = [each for each in server.log.splitlines() if f"name={bob} " in each]
+    lines = [each for each in server.log.splitlines() if re.search(rf"name={bob}\b", each)]
     assert [each.partition("login ")[2].split()[0] for each in lines] == [
         "failed:",
         "failed:",
@@ -370,7 +367,7 @@ def test_failed_and_blocked_logins_are_one_log_line_each(server: ServerProcess) 
 def test_name_cannot_forge_a_log_line(server: ServerProcess) -> None:
     with server.json() as client:
         client.refused("login", name="x\n2026 WARNING forged\x1b[2J\u202e", password="wrong")
-    server.wait_for_log("login failed: name=x.*forged")
+    server.wait_for_log("login failed: .*name=x.*forged")
     assert "\n2026 WARNING" not in server.log
     assert "\x1b" not in server.log
     assert "\u202e" not in server.log

@@ -27,7 +27,6 @@ def test_within_the_burst_nobody_waits(server: ServerProcess) -> None:
     [
         {"op": "status"},
         {"op": "broadcast", "text": "hi"},
-        {"op": "nonsense"},
         {"op": "broadcast", "text": ""},
         {"no": "op"},
     ],
@@ -82,14 +81,12 @@ def test_acks_and_pings_count_a_twentieth(server: ServerProcess) -> None:
         assert time.monotonic() - started < 2
 
 
-@pytest.mark.xfail(strict=True, reason="the handler waits before it drains what it has answered")
 def test_answers_within_the_burst_do_not_wait_for_what_follows(server: ServerProcess) -> None:
     with server.json(server.account("bob")) as client:
         client.write(b'{"op":"status"}\n' * 300)  # six seconds' worth
         client.expect(op="status", within=2)
 
 
-@pytest.mark.xfail(strict=True, reason="the time that the server does not read counts as silence")
 def test_client_that_is_read_slowly_is_not_cut_off_for_silence(start_server: StartServer) -> None:
     server = start_server(session_rate_per_second=20, session_rate_burst=1, session_ping_seconds=1)
     ann, bob = server.accounts("ann", "bob")

@@ -44,9 +44,8 @@ def test_json_client_is_shown_again_what_it_has_not_acknowledged(server: ServerP
         assert texts(missed(server, bob)) == ["three"]
         with server.json(bob) as reader:
             reader.write(line({"op": "ack", "upto": numbers[2]}))
-            reader.close()
-        sender.expect(event="presence", name=bob, state="offline")
-        eventually(lambda: server.log.count(f"disconnected: account={bob}") >= 4)
+            reader.finish()
+            reader.to_end()
         assert missed(server, bob) == []
 
 

@@ -186,7 +186,6 @@ def test_what_was_held_is_not_lost_when_the_connection_breaks_at_idle(
             assert again.heard() == ["one", "two"]
 
 
-@pytest.mark.xfail(strict=True, reason="idle takes an ack made while busy for what was held, too")
 def test_ack_of_ones_own_words_while_busy_does_not_count_what_is_held_as_read(
     server: ServerProcess,
 ) -> None:
@@ -203,7 +202,6 @@ def test_ack_of_ones_own_words_while_busy_does_not_count_what_is_held_as_read(
             assert "held" in again.heard()
 
 
-@pytest.mark.xfail(strict=True, reason="own words before a login with since while busy never come")
 def test_resuming_while_busy_shows_ones_own_words_once(server: ServerProcess) -> None:
     ann, bob = server.accounts("ann", "bob")
     with server.json(ann) as sender, server.json(bob) as desk:
