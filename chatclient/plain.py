@@ -96,6 +96,9 @@ class Plain:
             self._connection.logout()
         except LinkLost:
             pass  # the main thread learns it too, and says so
+        except BaseException:
+            self._connection.close()  # or the main thread would wait for ever
+            raise
 
     def _type_line(self, line: str) -> bool:
         """Send one command; False when it was the last."""

@@ -201,6 +201,8 @@ class Terminal:
                 while True:
                     self._pass_on(self._connection.next_events(), loop)
             except LinkLost:
+                pass  # `_chat` looks at how it ended
+            finally:
                 loop.call_soon_threadsafe(over.set)
 
     def _pass_on(self, events: list[Event], loop: asyncio.AbstractEventLoop) -> None:
@@ -231,7 +233,8 @@ def _keys() -> KeyBindings:
         Nobody types that fast: it is a paste into a terminal that does not mark pastes, and its
         line breaks belong to the text.
         """
-        if any(press.data.isprintable() for press in event.key_processor.input_queue):
+        waiting = event.key_processor.input_queue
+        if any(len(press.data) == 1 and press.data.isprintable() for press in waiting):
             event.current_buffer.insert_text("\n")
         else:
             event.current_buffer.validate_and_handle()

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import ipaddress
 import socket
-import threading
 from typing import Final, Self
 
 from chatclient.errors import ConnectFailed, LinkLost
@@ -23,7 +22,7 @@ class Quiet(Exception):
 class Transport:
     """A TCP connection. One thread may receive while any number of threads send, one at a time.
 
-    Whoever sends holds the caller's write lock; nothing here is locked but the flag in `close`.
+    Nothing is locked here: whoever sends holds the caller's write lock.
     """
 
     def __init__(self, sock: socket.socket, quiet_seconds: float) -> None:
@@ -31,7 +30,6 @@ class Transport:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self.be_patient(quiet_seconds)
-        self._shut = threading.Event()
 
     security = "plaintext"
     """What protects it, for people: `TLSv1.3`, `plaintext`."""
@@ -94,14 +92,13 @@ class Transport:
             try:
                 rest = rest[self._sock.send(rest) :]
             except TimeoutError as error:
-                if not patient or self._shut.is_set() or error.errno == errno.ETIMEDOUT:
+                if not patient or error.errno == errno.ETIMEDOUT:
                     raise LinkLost(_why_lost(error)) from error
             except OSError as error:
                 raise LinkLost(_why_lost(error)) from error
 
     def shut(self) -> None:
         """End the stream both ways and wake whoever is receiving or sending. From any thread."""
-        self._shut.set()
         with contextlib.suppress(OSError):  # the other side may have been faster
             self._sock.shutdown(socket.SHUT_RDWR)
 

@@ -1,9 +1,10 @@
 """The command line: `chat`. Only click is imported until a command runs, so `--help` is quick."""
 
 import logging
+import os
 import signal
 import sys
-import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -86,8 +87,6 @@ def data_folder(data: Path | None) -> Path:
 
 def settings_from(config: Path | None, **server: object) -> "Settings":
     """Return the settings, or end with a usage error that names what is wrong with them."""
-    import os  # noqa: PLC0415
-
     from chatserver.settings import SettingsError, load_settings  # noqa: PLC0415
 
     given = {name: value for name, value in server.items() if value is not None}
@@ -114,9 +113,11 @@ def serve(
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM."""
     # Before the slow imports, so that an early Ctrl-C is as clean as a late one.
-    stopping = threading.Event()
+    # A pipe, because an Event may not be set by a handler that interrupts somebody in its wait.
+    asked_to_stop, ask_to_stop = os.pipe()
+    os.set_blocking(ask_to_stop, False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda *_: _write_byte(ask_to_stop))
     settings = settings_from(config, host=host, port=port)
     from chatserver.app import ChatServer, StartError  # noqa: PLC0415
     from chatserver.certificate import fingerprint  # noqa: PLC0415
@@ -137,5 +138,10 @@ def serve(
         where = "" if data is None else f" --data {data}"
         click.echo(f"There are no accounts yet; add one with: chat adduser{where} NAME")
     sys.stdout.flush()
-    stopping.wait()
+    os.read(asked_to_stop, 1)
     server.stop()
+
+
+def _write_byte(descriptor: int) -> None:
+    with suppress(BlockingIOError):  # asked often enough already
+        os.write(descriptor, b"\0")

@@ -163,8 +163,7 @@ def test_answers_find_their_askers_in_any_order() -> None:
 
 
 def test_eight_threads_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    each = 5
-    long_text = "x" * 20_000  # lines that the small socket below takes in pieces
+    each = 25
 
     def script(link: Link) -> None:
         link.greet()
