@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -113,11 +112,13 @@ def serve(
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM."""
     # Before the slow imports, so that an early Ctrl-C is as clean as a late one.
-    # A pipe, because an Event may not be set by a handler that interrupts somebody in its wait.
+    # The system may deliver a signal to any thread, and then nothing wakes this one out of a wait;
+    # but Python writes to the wakeup descriptor from whichever thread it is.
     asked_to_stop, ask_to_stop = os.pipe()
     os.set_blocking(ask_to_stop, False)
+    signal.set_wakeup_fd(ask_to_stop, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: _write_byte(ask_to_stop))
+        signal.signal(number, _leave_it_to_the_pipe)
     settings = settings_from(config, host=host, port=port)
     from chatserver.app import ChatServer, StartError  # noqa: PLC0415
     from chatserver.certificate import fingerprint  # noqa: PLC0415
@@ -142,6 +143,5 @@ def serve(
     server.stop()
 
 
-def _write_byte(descriptor: int) -> None:
-    with suppress(BlockingIOError):  # asked often enough already
-        os.write(descriptor, b"\0")
+def _leave_it_to_the_pipe(_number: int, _frame: object) -> None:
+    """Take a signal; its byte is in the pipe already."""

@@ -75,7 +75,8 @@ class Presence(Event, kw_only=True, tag="presence"):
     """Somebody came, went, or is or is no longer busy."""
 
     name: str
-    state: PresenceState
+    state: str
+    """One of PresenceState, or what a later version has."""
 
 
 class Replayed(Event, kw_only=True, tag="replayed"):

@@ -64,7 +64,8 @@ def _take(command: CommandHelp, parameter: Parameter, rest: str) -> tuple[Value,
         if not closing or not names:
             raise UsageError(f"Put the names in brackets: (bob carol). {_usage(command)}")
         return names, after.strip()
-    word, _, after = rest.replace("\t", " ", 1).partition(" ")
+    word, *others = rest.split(maxsplit=1)
+    after = others[0] if others else ""
     if parameter.kind == "names":
         return [word], after.strip()
     if parameter.kind == "number":

@@ -72,7 +72,7 @@ def event_lines(event: Event) -> list[str]:
         case Error(text=text) | Bye(text=text):
             return [text]
         case Presence(name=name, state=state):
-            return [_PRESENCE[state].format(name)]
+            return [_PRESENCE[state].format(name)] if state in _PRESENCE else []
         case Replayed(count=count, more=0):
             return [f"End of the {_messages(count)} you missed."]
         case Replayed(count=count, more=more):

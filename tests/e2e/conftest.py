@@ -43,10 +43,13 @@ def start_server(tmp_path: Path, _left_running: list[ServerProcess]) -> Iterator
     """Start servers: `start_server(login_attempts=2)`, on one data folder unless told otherwise."""
     with ExitStack() as started:
 
-        def start(*options: str, data: Path | None = None, **settings: object) -> ServerProcess:
+        def start(
+            *options: str, data: Path | None = None, prepared: bool = True, **settings: object
+        ) -> ServerProcess:
             folder = tmp_path / "data" if data is None else data
+            arguments = ["--data", str(folder), *options]
             server = ServerProcess(
-                folder, "--data", str(folder), *options, env=environment(**settings)
+                folder, *arguments, env=environment(**settings), prepared=prepared
             )
             _left_running.append(server)
             started.callback(server.begin_to_stop)

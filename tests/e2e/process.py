@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,6 +63,10 @@ def chat(
     )
 
 
+_certificates: list[Path] = []
+"""A folder with a certificate that a server has made in this run."""
+
+
 class ServerProcess:
     """`chat serve` on a free port. `log` is what it has written to standard error."""
 
@@ -73,13 +78,19 @@ class ServerProcess:
         *options: str,
         env: dict[str, str] | None = None,
         log: Path | None = None,
+        prepared: bool = True,
     ) -> None:
+        """Start it on `data`. In a `prepared` folder there is a certificate already, which takes
+        as long to make as all the rest."""
         self.data = data
         self.passwords = data / "user_pass.txt"
         self._numbers = itertools.count(1)
         self._checked = 0
         self._stopping = False
         self._log_path = data.with_name(f"{data.name}.log") if log is None else log
+        if prepared and not data.exists() and _certificates:
+            data.mkdir(mode=0o700)
+            shutil.copytree(_certificates[0], data / "tls")
         with self._log_path.open("ab") as stderr:
             self._checked = stderr.tell()
             self.process = subprocess.Popen(
@@ -97,6 +108,8 @@ class ServerProcess:
             self.kill()
             raise
         self.place: Place = (found[1], int(found[2]))
+        if not _certificates:
+            _certificates.append(data / "tls")
 
     @property
     def log(self) -> str:

@@ -88,10 +88,12 @@ def test_answers_within_the_burst_do_not_wait_for_what_follows(server: ServerPro
 
 
 def test_client_that_is_read_slowly_is_not_cut_off_for_silence(start_server: StartServer) -> None:
-    server = start_server(session_rate_per_second=20, session_rate_burst=1, session_ping_seconds=1)
+    server = start_server(
+        session_rate_per_second=20, session_rate_burst=1, session_ping_seconds=0.5
+    )
     ann, bob = server.accounts("ann", "bob")
     with server.text(ann) as reader, server.json(bob) as client:
-        count = 80
+        count = 50
         client.write(
             b"".join(line({"op": "broadcast", "id": 100 + n, "text": str(n)}) for n in range(count))
         )

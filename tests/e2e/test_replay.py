@@ -215,7 +215,7 @@ def test_no_gap_and_no_repeat_where_a_replay_meets_a_flood(
         flood.wait_for(1)
         expected = 1
         since: int | None = None
-        for _ in range(15):
+        for _ in range(10):
             flood.wait_for(30)
             with server.json() as reader:
                 reply = reader.login(bob, **({} if since is None else {"since": since}))

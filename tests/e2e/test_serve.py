@@ -32,7 +32,7 @@ def test_it_starts_with_nothing_configured(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     env = {"HOME": str(home), "XDG_DATA_HOME": str(home / "share"), "CHAT_HOST": "127.0.0.1"}
-    server = ServerProcess(home / "share" / "chat", env=env, log=tmp_path / "log")
+    server = ServerProcess(home / "share" / "chat", env=env, log=tmp_path / "log", prepared=False)
     try:
         server.read_output("adduser NAME\n")
         first, *_, last = server.output.splitlines()
@@ -59,7 +59,7 @@ def test_it_says_how_to_add_an_account_in_the_folder_it_uses(start_server: Start
 
 
 def test_data_is_for_the_owner_only(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server(prepared=False)
     assert server.data.stat().st_mode & 0o077 == 0
     chat("adduser", "bob", "--generate", "--data", server.data)
     assert server.passwords.stat().st_mode & 0o077 == 0

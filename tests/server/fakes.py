@@ -23,7 +23,7 @@ from chatserver.errors import Disconnected
 from chatserver.lockout import Lockout
 from chatserver.log import Log
 from chatserver.passwords import Passwords
-from chatserver.presence import Presence
+from chatserver.presence import Joined, Presence
 from chatserver.ratelimit import TokenBucket
 from chatserver.replay import Replay
 from chatserver.search import FILE_NAME as SEARCH_FILE
@@ -151,7 +151,7 @@ class Server:
         login = self.settings.login
         self.directory = UserDirectory(self.store.standings())
         self.delivery = Delivery(self.directory)
-        self.log = Log(self.store, self.directory, self.delivery)
+        self.log = Log(self.store, self.directory, self.delivery, self.accounts.exists)
         self.presence = Presence(self.directory, self.settings.session.presence_notices_up_to)
         self.index = SearchIndex(data / SEARCH_FILE, self.store)
         self.archive = Archive(self.store, self.index)
@@ -203,9 +203,15 @@ class Server:
             for name in names:
                 draft.put(Account(name, hashed))
 
+    def admit(self, client: Client) -> Joined:
+        """Give the client's session its place in the order; its outbox holds, as at a login."""
+        session = client.session
+        known = self.log.has_standing(session.key)
+        return self.log.run(lambda seq: self.presence.join(session, seq, known=known), session.key)
+
     def join(self, client: Client) -> Client:
         """Add the client's session to the directory; nothing is replayed."""
-        self.log.run(lambda seq: self.presence.join(client.session, seq), client.session.key)
+        self.admit(client)
         client.connection.outbox.release()
         client.connection.logged_in = True
         self.settle()

@@ -66,9 +66,10 @@ def flusher() -> Iterator[Flusher]:
 
 
 @pytest.fixture
-def link() -> Iterator[Link]:
+def link(flusher: Flusher) -> Iterator[Link]:
     made = Link()
     yield made
+    flusher.forget(made)
     made.close()
 
 
@@ -160,24 +161,28 @@ def test_a_connection_that_is_closed_already_harms_no_other(
     assert link.read(len(LARGE)) == LARGE
 
 
-def test_stopping_does_not_wait_for_anybody(link: Link) -> None:
-    flusher = Flusher()
+def test_stopping_does_not_wait_for_anybody() -> None:
+    flusher, link = Flusher(), Link()
     flusher.start()
     stall(link)
     flusher.watch(link)
     flusher.stop()
+    link.close()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.xfail(strict=True, reason="an exception in one connection's flush ends the flusher")
-def test_a_bug_in_one_connection_harms_no_other(flusher: Flusher, link: Link) -> None:
-    broken = Broken()
+def test_a_bug_in_one_connection_harms_no_other() -> None:
+    flusher, broken, link = Flusher(), Broken(), Link()
+    flusher.start()
     flusher.watch(broken)
     assert broken.emptied.wait(DEADLINE)
     stall(link)
-    link.peer.settimeout(0.5)
+    link.peer.settimeout(0.2)
     flusher.watch(link)
     try:
         assert link.read(len(LARGE)) == LARGE
     finally:
+        flusher.stop()
         broken.close()
+        link.close()

@@ -183,10 +183,11 @@ def test_a_bug_in_the_handler_ends_one_client_and_is_logged(
 def test_stopping_leaves_clients_to_their_handlers(idle: Host) -> None:
     idle.server.start()
     assert idle.greeting() == b"welcome\n"
+    port = idle.server.port
     idle.server.stop()
     assert not idle.server.wait_until_empty(0)
     with pytest.raises(ConnectionRefusedError):
-        idle.connect()
+        socket.create_connection(("127.0.0.1", port), DEADLINE)
     idle.leave()
 
 

@@ -177,6 +177,22 @@ def test_a_window_has_what_one_said_oneself_only_if_asked_for(store: Store) -> N
     assert texts(store, window(own=True)) == ["said", "sent", "to myself"]
 
 
+def test_a_window_may_have_only_what_one_said_oneself(store: Store) -> None:
+    say(store, "mine", sender="alice")
+    send(store, "mine to bob", "bob", "carol", sender="alice")
+    say(store, "not mine")
+    send(store, "not mine to alice", "alice")
+    own = replace(window(own=True), others=False)
+    assert texts(store, own) == ["mine", "mine to bob"]
+    assert store.count(own) == 2
+
+
+def test_a_message_to_several_is_one_message(store: Store) -> None:
+    send(store, "to all", "bob", "carol", "dave", sender="alice")
+    assert store.count(window(own=True)) == 1
+    assert texts(store, window("carol")) == ["to all"]
+
+
 def test_a_window_begins_after_its_start_and_ends_with_its_end(store: Store) -> None:
     for number in range(1, 7):
         say(store, f"room {number}") if number % 2 else send(store, f"private {number}", "alice")
@@ -298,6 +314,15 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         Store(tmp_path / "none" / "chat.db")
 
 
+def test_only_the_owner_may_read_it(path: Path) -> None:
+    store = Store(path)
+    say(store, "hi")
+    modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert len(modes) == 3  # the database and what it writes ahead
+    store.close()
+
+
 def test_the_file_says_what_it_is(path: Path) -> None:
     Store(path).close()
     assert path.read_bytes()[68:72] == b"chat"
@@ -388,6 +413,21 @@ def test_a_forgotten_account_leaves_no_inbox_and_no_standing(store: Store, path:
     assert texts(store, window("alice", own=True)) == ["room"]
     assert texts(store, window("carol")) == ["room", "to both"]
     assert [each.name for each in store.standings()] == ["carol"]
+
+
+def test_a_new_account_may_use_the_keys_of_the_forgotten(store: Store, path: Path) -> None:
+    say(store, "once", "Alice", "k")
+    say(store, "once", "bob", "k")
+    forget_account(path, "alice")
+    assert say(store, "again", "Alice", "k") == 3
+    assert say(store, "again", "bob", "k") == 2
+
+
+def test_a_standing_is_there_or_not(store: Store) -> None:
+    assert not store.has_standing("bob")
+    with store.batch() as batch:
+        batch.put([Standing("bob")])
+    assert store.has_standing("bob")
 
 
 def test_forgetting_without_a_database_makes_none(path: Path) -> None:
