@@ -154,6 +154,7 @@ def _parse(lines: list[str], path: Path) -> dict[str, Account]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8", "surrogateescape").splitlines()
+        # Not splitlines(), which knows line ends that nobody meant.
+        return path.read_text("utf-8", "surrogateescape").removesuffix("\n").split("\n")
     except FileNotFoundError:
         return []

@@ -119,7 +119,7 @@ class ChatServer:
                 directory=directory,
                 log=self._log,
                 presence=self._presence,
-                archive=Archive(self._store, self._index),
+                archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
                 replay=Replay(self._store, settings.history.replay_limit),
                 registry=all_commands(),
             )

@@ -8,6 +8,7 @@ The answers go first, each with what the directory says at that moment; then the
 served. So how long an answer takes says nothing about who is hidden.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from chatserver.connection import Connection, Renderer
@@ -15,7 +16,9 @@ from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
 from chatserver.session import Session
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import BroadcastReply, Error, Message, Reply, SendReply, timestamp
+from chatwire.protocol import BroadcastReply, Error, Event, Message, Reply, SendReply, timestamp
+
+_log = logging.getLogger(__name__)
 
 
 class Post:
@@ -103,7 +106,7 @@ class Delivery:
         for post in posts:
             connection = post.origin.connection
             event = answer(post.re, self._reply(post, busy))
-            rendered = connection.renderer.render(event, post.origin.account)
+            rendered = _render(connection.renderer, event, post.origin.account)
             senders.setdefault(connection, []).append(rendered)
         for connection, answers in senders.items():
             connection.push_bytes(b"".join(answers))
@@ -156,7 +159,7 @@ class Delivery:
             connection = session.connection
             renderer = connection.renderer
             if renderer not in joined:
-                frames[renderer] = [renderer.render(event) for event in events]
+                frames[renderer] = [_render(renderer, event) for event in events]
                 joined[renderer] = b"".join(frames[renderer])
             data = joined[renderer]
             if session in senders:
@@ -195,8 +198,17 @@ class Delivery:
 
     def _push(self, session: Session, event: Message, seq: int) -> None:
         connection = session.connection
-        connection.push_bytes(connection.renderer.render(event, session.account), seq)
+        connection.push_bytes(_render(connection.renderer, event, session.account), seq)
         self._touched.add(connection)
+
+
+def _render(renderer: Renderer, event: Event, viewer: str = "") -> bytes:
+    """Return the event as bytes, or none when that fails: a bug must not keep it from others."""
+    try:
+        return renderer.render(event, viewer)
+    except Exception:
+        _log.exception("an event could not be rendered as %s", renderer.name)
+        return b""
 
 
 def answer(re: int | None, result: Reply | CommandError) -> Reply | Error:

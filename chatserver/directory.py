@@ -54,8 +54,8 @@ class UserDirectory:
     def __init__(self, standings: Iterable[Standing]) -> None:
         self._lock = threading.Lock()
         self._entries = {
-            each.name: _Entry(
-                name=each.name,
+            each.key: _Entry(
+                name=each.name or each.key,
                 since=each.since,
                 read=each.read,
                 seen_at=each.seen_at,
@@ -163,7 +163,8 @@ class UserDirectory:
             if entry is None:
                 return None
             return Standing(
-                name=key,
+                key=key,
+                name=entry.name,
                 since=entry.since,
                 read=entry.read,
                 seen_at=None if entry.visible else entry.seen_at,

@@ -250,7 +250,7 @@ class Log:
         standings = [
             each
             for each in map(self._directory.standing, self._unsaved)
-            if each is not None and self._exists(each.name)
+            if each is not None and self._exists(each.key)
         ]
         try:
             with self._store.batch() as batch:
@@ -263,4 +263,4 @@ class Log:
             _log.exception("the standing of accounts could not be stored")
         else:
             self._unsaved.clear()
-            self._directory.note_saved(each.name for each in standings)
+            self._directory.note_saved(each.key for each in standings)

@@ -57,7 +57,8 @@ class Replay:
                     event.replay = True
                     data = connection.renderer.render(event, session.account)
                     connection.push_bytes(data, message.seq, ahead=True)
-                    _pace(connection)
+                    if not _pace(connection):
+                        return
                 end = Replayed(count=len(messages), more=max(0, missed - len(messages)))
                 connection.push_bytes(connection.renderer.render(end), window.upto, ahead=True)
         finally:
@@ -65,9 +66,12 @@ class Replay:
             connection.drain()
 
 
-def _pace(connection: Connection) -> None:
-    """Go on as fast as the client reads: a replay may be larger than an outbox."""
+def _pace(connection: Connection) -> bool:
+    """Go on as fast as the client reads: a replay may be larger than an outbox. False: it is over,
+    because the client has stopped reading or has gone."""
     half = connection.outbox.limit // 2
     if half and connection.outbox.waiting > half:
         connection.drain()
-        connection.outbox.wait_below(half, _PATIENCE_SECONDS)
+        if not connection.outbox.wait_below(half, _PATIENCE_SECONDS):
+            connection.end("too_slow", "Cut off: this connection has stopped reading.")
+    return not connection.ended.is_set()

@@ -18,6 +18,7 @@ from typing import Final
 
 from chatserver.store import Store, StoredMessage
 from chatwire.names import fold
+from chatwire.text import clean
 
 FILE_NAME: Final = "search.db"
 
@@ -29,10 +30,9 @@ _SCHEMA: Final = f"""
         text, sender, readers, content='', columnsize=0, prefix='2 3',
         tokenize="unicode61 remove_diacritics 2"
     );
-    CREATE TABLE progress (upto INTEGER NOT NULL);
-    INSERT INTO progress VALUES (0);
+    CREATE TABLE progress (identity TEXT NOT NULL, upto INTEGER NOT NULL);
     PRAGMA user_version = {_SCHEMA_VERSION};
-"""  # noqa: S608 - put together from constants
+"""
 _STEP: Final = 500
 """Messages indexed in one transaction: some milliseconds."""
 
@@ -47,7 +47,7 @@ def parse_query(query: str) -> str | None:
     else is typed counts as words.
     """
     parts = []
-    for at, piece in enumerate(query.split('"')):
+    for at, piece in enumerate(clean(query).split('"')):
         if at % 2:
             parts.append(_phrase(piece))
             continue
@@ -162,8 +162,12 @@ class SearchIndex:
             connection.execute("PRAGMA synchronous = NORMAL")
             if version == 0:
                 connection.executescript(_SCHEMA)
+                connection.execute("INSERT INTO progress VALUES (?, 0)", (self._store.identity,))
             elif version != _SCHEMA_VERSION:
                 raise sqlite3.DatabaseError("another version")
+            (identity,) = connection.execute("SELECT identity FROM progress").fetchone()
+            if identity != self._store.identity:
+                raise sqlite3.DatabaseError("of another database")
             connection.execute("SELECT rowid FROM words WHERE words MATCH 'x' LIMIT 1").fetchone()
         except BaseException:
             connection.close()

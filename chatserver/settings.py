@@ -17,7 +17,7 @@ from chatwire.protocol import DEFAULT_PORT
 
 Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=315_360_000)]  # ten years; infinity is written 0
 Port = Annotated[int, Meta(ge=0, le=65535)]
 OutboxBytes = Annotated[int, Meta(ge=4096)]
 
@@ -59,7 +59,7 @@ class SessionSettings(_Section, frozen=True, kw_only=True):
     idle_timeout: Seconds = 1800
     ping_seconds: Seconds = 60
     outbox_bytes: OutboxBytes = 1048576
-    rate_per_second: Annotated[float, Meta(ge=0)] = 10
+    rate_per_second: Annotated[float, Meta(ge=0, le=1_000_000_000)] = 10
     rate_burst: AtLeastOne = 30
     presence_notices_up_to: Count = 100
 
@@ -119,7 +119,11 @@ def load_settings(
             values.setdefault(section, {})[key] = _convert(name, environ[name], kind, strict=False)
     for section, pairs in options.items():
         values.setdefault(section, {}).update(pairs)
-    settings: Settings = _convert(str(file) if file else "the settings", values, Settings)
+    source = str(file) if file else "the settings"
+    settings: Settings = _convert(source, values, Settings)
+    passwords = settings.passwords
+    if passwords.memory_kib < 8 * passwords.parallelism:
+        raise SettingsError(f"{source}: passwords.memory_kib: expected at least 8 x parallelism.")
     return settings
 
 

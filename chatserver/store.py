@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +45,7 @@ CREATE TABLE inboxes (            -- private messages by who takes part, folded 
 CREATE INDEX inboxes_by_peer ON inboxes (account, peer, seq);
 CREATE TABLE accounts (
     account TEXT PRIMARY KEY,     -- folded name
+    name TEXT NOT NULL,           -- as its owner spells it
     since INTEGER NOT NULL,       -- the newest message when the account first came
     read INTEGER NOT NULL DEFAULT 0,
     seen_at REAL,                 -- seconds since 1970; NULL while visibly here
@@ -53,6 +54,8 @@ CREATE TABLE accounts (
     hidden INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE alive (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
+CREATE TABLE identity (id TEXT NOT NULL);  -- tells this database from every other
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
 """
 
 _VISIBLE: Final = """
@@ -103,15 +106,17 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an account stands, over logins and restarts. `name` is folded."""
+    """How an account stands, over logins and restarts; `key` is its folded name."""
 
-    name: str
+    key: str
     since: int = 0
     read: int = 0
     seen_at: float | None = None
     busy: bool = False
     reply: str = ""
     hidden: bool = False
+    name: str = ""
+    """As its owner spells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +191,10 @@ class Batch:
     def put(self, standings: Iterable[Standing]) -> None:
         """Write how accounts stand now."""
         self._connection.executemany(
-            "INSERT OR REPLACE INTO accounts (account, since, read, seen_at, busy, reply, hidden)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (each.name, each.since, each.read, each.seen_at, each.busy, each.reply, each.hidden)
-                for each in standings
-            ],
+            "INSERT OR REPLACE INTO accounts"
+            " (account, since, read, seen_at, busy, reply, hidden, name)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            map(astuple, standings),
         )
 
     def put_alive(self, now: float) -> None:
@@ -267,6 +270,7 @@ class Store:
         self.last_seq: int = self._writer.execute(
             "SELECT coalesce(max(seq), 0) FROM messages"
         ).fetchone()[0]
+        self.identity: str = self._writer.execute("SELECT id FROM identity").fetchone()[0]
         self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         for _ in range(_READERS):
             reader = self._connect()
@@ -350,11 +354,11 @@ class Store:
         """Return how every account stands that was ever here."""
         with self._reader() as reader:
             rows = reader.execute(
-                "SELECT account, since, read, seen_at, busy, reply, hidden FROM accounts"
+                "SELECT account, since, read, seen_at, busy, reply, hidden, name FROM accounts"
             ).fetchall()
         return [
-            Standing(name, since, read, seen_at, bool(busy), reply, bool(hidden))
-            for name, since, read, seen_at, busy, reply, hidden in rows
+            Standing(key, since, read, seen_at, bool(busy), reply, bool(hidden), name)
+            for key, since, read, seen_at, busy, reply, hidden, name in rows
         ]
 
     def close(self) -> None:

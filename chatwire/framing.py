@@ -22,8 +22,7 @@ class LineSplitter:
             return []
         if b"\n" not in data:
             self._rest += data
-            if self._too_long(len(self._rest)):
-                self._give_up()
+            self._check_rest()
             return []
         if self._rest:
             data = bytes(self._rest) + data
@@ -35,9 +34,14 @@ class LineSplitter:
             first = next(at for at, line in enumerate(lines) if self._too_long(len(line)))
             del lines[first:]
             self._give_up()
-        elif self._too_long(len(self._rest)):
-            self._give_up()
+        else:
+            self._check_rest()
         return lines
+
+    def _check_rest(self) -> None:
+        """Give up when the beginning of a line is too long; its CR does not count."""
+        if self._too_long(len(self._rest) - self._rest.endswith(b"\r")):
+            self._give_up()
 
     def _too_long(self, length: int) -> bool:
         return 0 < self._max < length

@@ -286,7 +286,7 @@ def decode_event(line: bytes) -> Event | None:
             return _DECODERS[_REPLIES.get(envelope.op, Reply)].decode(line)
         kind = _EVENTS.get(envelope.event)
         return None if kind is None else _DECODERS[kind].decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(str(error)) from error
 
 

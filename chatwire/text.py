@@ -18,7 +18,7 @@ _NOT_TEXT: Final = re.compile(
     "\u00ad\u061c\u180e"  # soft hyphen, Arabic letter mark, Mongolian vowel separator
     "\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # zero width, bidi
     "\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # annotations, invisible formats
-    "\U000e0000-\U000e0fff"  # tags: text that nobody sees
+    "\U000e0000-\U000e007f"  # tags: text that nobody sees
     "\ud800-\udfff"  # halves of surrogate pairs, which no UTF-8 can carry
     "]"
 )

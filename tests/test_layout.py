@@ -7,6 +7,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ def name_of(path: Path) -> str:
 SOURCES = {name_of(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
 
 
+@cache
 def tree_of(module: str) -> ast.Module:
     return ast.parse(SOURCES[module].read_text("utf-8"))
 

@@ -18,7 +18,7 @@ def login(
     try:
         account = services.authenticator.authenticate(name, password, connection.address)
     except CommandError as error:
-        context.refusals += 1
+        context.refusals += error.code != "try_later"
         if error.attempts_left == 0 or context.refusals >= services.settings.login.attempts:
             connection.end("locked_out", "Too many failed logins; the connection is closed.")
         raise

@@ -16,6 +16,7 @@ from chatwire.protocol import HistoryReply, Reply, SearchReply
 from chatwire.text import for_log
 
 _NEVER = 2**62
+"""Beyond every number of a message, and not beyond those that SQLite takes."""
 
 
 @command("past", "Read what was said before, to everybody or with somebody.")
@@ -39,8 +40,8 @@ def history(
         account=context.me.key,
         room=LOBBY if with_ is None else None,
         peer=None if with_ is None else _peer(context, with_),
-        after=max(since, after or 0),
-        before=_NEVER if before is None else before,
+        after=max(since, min(after or 0, _NEVER)),
+        before=_NEVER if before is None else min(before, _NEVER),
         forward=after is not None,
     )
     messages, more = context.services.archive.history(page, limit)

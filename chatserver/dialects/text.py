@@ -105,7 +105,7 @@ class TextDialect:
                 "invalid_utf8", f"That line is not UTF-8 at byte {error.start}; send it again."
             ) from error
         if logged_in:
-            word, _, rest = text.strip().replace("\t", " ", 1).partition(" ")
+            word, rest = (*text.split(maxsplit=1), "", "")[:2]
             return TextRequest(word.removeprefix("/"), rest) if word else None
         if self._name is None:
             self._name = text.strip() or None

@@ -87,11 +87,19 @@ class Flusher:
             for key, _ in self._selector.select():
                 if key.fileobj is self._wake_read:
                     self._run_tasks()
-                elif self._watching(key.data) and key.data.flush():
-                    self._unregister(key.data)
-                    # Another thread may have been refused between the flush and the line above.
-                    if not key.data.flush():
-                        self.watch(key.data)
+                elif self._watching(key.data):
+                    self._flush(key.data)
+
+    def _flush(self, connection: Drainable) -> None:
+        try:
+            if connection.flush():
+                self._unregister(connection)
+                # Another thread may have been refused between the flush and the line above.
+                if not connection.flush():
+                    self.watch(connection)
+        except Exception:
+            _log.exception("a connection could not be flushed")
+            self._unregister(connection)
 
     def _run_tasks(self) -> None:
         try:

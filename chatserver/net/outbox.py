@@ -7,6 +7,7 @@ flusher. The outbox itself never blocks anybody: past its limit it overflows, on
 ends the connection.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from typing import Final
 
 from chatserver.errors import Disconnected
+
+_log = logging.getLogger(__name__)
 
 _JOIN_BYTES: Final = 262_144
 """How much is joined for one send: enough to make the system call cheap, not more."""
@@ -42,6 +45,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._entries: deque[_Entry] = deque()
         self._held: list[_Entry] | None = None
+        self._held_bytes = 0
         self._front: _Data = b""  # sealed, and partly sent
         self._front_seq = 0
         self._front_bytes = 0  # what it counts for, until the last of it has gone
@@ -60,7 +64,11 @@ class Outbox:
         with self._lock:
             if self._closed:
                 return True
-            (self._entries if self._held is None else self._held).append((data, seq))
+            if self._held is None:
+                self._entries.append((data, seq))
+            else:
+                self._held.append((data, seq))
+                self._held_bytes += len(data)
             return self._count(data)
 
     def push_ahead(self, data: bytes, seq: int = 0) -> bool:
@@ -82,7 +90,7 @@ class Outbox:
         with self._lock:
             if self._held is not None:
                 self._entries.extend(self._held)
-                self._held = None
+                self._held, self._held_bytes = None, 0
 
     @property
     def holding(self) -> bool:
@@ -91,8 +99,8 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """How many bytes have not been taken by the system."""
-        return self._bytes
+        """How many bytes the system has not taken, without those that are held."""
+        return self._bytes - self._held_bytes
 
     def drain(self, *, retry: bool = False) -> bool:
         """Send what can be sent now. False: something is left and the system takes no more.
@@ -119,9 +127,13 @@ class Outbox:
                 sent = self._send(self._front)
             except Disconnected:
                 self.close()
-                sent = len(self._front)
+                sent = 0
+            except Exception:
+                _log.exception("an outbox could not be sent")
+                self.close()
+                sent = 0
             with self._lock:
-                if sent < len(self._front):
+                if sent < len(self._front) and not self._closed:
                     self._front = memoryview(self._front)[sent:]
                     if sent or self.blocked_since is None:
                         self.blocked_since = time.monotonic()
@@ -135,20 +147,20 @@ class Outbox:
                 self._front, self._front_bytes, self._taken = b"", 0, False
 
     def wait_below(self, limit: int, timeout: float) -> bool:
-        """Wait until fewer than `limit` bytes are left; False when that took over `timeout` s."""
-        if self._bytes < limit:
+        """Wait until fewer than `limit` bytes are `waiting`; False when `timeout` s are too few."""
+        if self.waiting < limit:
             return True
         with self._lock:
             if self._emptied is None:
                 self._emptied = threading.Condition(self._lock)
-            return self._emptied.wait_for(lambda: self._bytes < limit or self._closed, timeout)
+            return self._emptied.wait_for(lambda: self.waiting < limit or self._closed, timeout)
 
     def replace(self, data: bytes) -> None:
         """Drop what no byte was sent of and append `data`, the last words to this client."""
         with self._lock:
             if not self._closed:
                 self._entries = deque([(data, 0)])
-                self._held = None
+                self._held, self._held_bytes = None, 0
                 self._bytes = self._front_bytes + len(data)
 
     def close(self) -> None:
@@ -156,7 +168,7 @@ class Outbox:
         with self._lock:
             self._closed = True
             self._entries.clear()
-            self._held = None
+            self._held, self._held_bytes = None, 0
             self._bytes = 0
             self._signal()
 

@@ -40,15 +40,14 @@ class TlsContexts:
     def current(self) -> ssl.SSLContext:
         """Return the context for a new connection."""
         identity, context = self._loaded
-        try:
-            now = self._identity()
-            if now != identity:
+        now = self._identity()
+        if now != identity:
+            try:
                 context = self._load()
-                self._loaded = (now, context)
                 _log.info("TLS certificate renewed from %s", self._certificate)
-        except OSError as error:
-            _log.warning("the new TLS certificate cannot be used (%s); the old one stays", error)
-            self._loaded = (now, context)
+            except OSError as error:
+                _log.warning("the new TLS certificate cannot be used: %s; the old stays", error)
+            self._loaded = (now, context)  # either way, it is not tried again until it changes
         return context
 
     def _load(self) -> ssl.SSLContext:
@@ -60,7 +59,11 @@ class TlsContexts:
         return context
 
     def _identity(self) -> tuple[tuple[int, int, int], ...]:
-        found = (path.stat() for path in (self._certificate, self._key))
+        """Return what changes when the files do; nothing while one of them is missing."""
+        try:
+            found = [path.stat() for path in (self._certificate, self._key)]
+        except OSError:
+            return ()
         return tuple((each.st_ino, each.st_mtime_ns, each.st_size) for each in found)
 
 

@@ -79,6 +79,15 @@ class Wire:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 
+    def receive_all(self) -> bytes:
+        """Return all bytes up to the end; a connection that is reset has ended, too."""
+        deadline = time.monotonic() + PATIENCE
+        data = b""
+        with contextlib.suppress(ConnectionResetError):
+            while more := self.receive(deadline):
+                data += more
+        return data
+
     def receive(self, deadline: float) -> bytes:
         """Return some bytes, or b"" at the end. Raises TimeoutError."""
         left = deadline - time.monotonic()

@@ -145,7 +145,7 @@ class Server:
             passwords=CHEAP, session=SessionSettings(rate_per_second=0)
         )
         self.clock = FakeClock()
-        self.store = Store(data / STORE_FILE)
+        self.store = Store(data / STORE_FILE, synchronous="off")  # no test pulls the plug
         self.accounts = Accounts(data / ACCOUNTS_FILE)
         self.passwords = Passwords(self.settings.passwords)
         login = self.settings.login
@@ -154,7 +154,7 @@ class Server:
         self.log = Log(self.store, self.directory, self.delivery, self.accounts.exists)
         self.presence = Presence(self.directory, self.settings.session.presence_notices_up_to)
         self.index = SearchIndex(data / SEARCH_FILE, self.store)
-        self.archive = Archive(self.store, self.index)
+        self.archive = Archive(self.store, self.index, most_bytes=100_000)
         self.replay = Replay(self.store, self.settings.history.replay_limit)
         self.registry = all_commands()
         self.services = Services(

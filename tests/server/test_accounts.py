@@ -82,7 +82,6 @@ def test_only_the_owner_may_read_the_file(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root edits the files of others")
-@pytest.mark.xfail(strict=True, reason="after an edit by root the server cannot read the file")
 def test_the_owner_of_the_file_stays(path: Path) -> None:
     add(path, "alice")
     os.chown(path, 12345, 12345)
@@ -199,7 +198,6 @@ def test_damaged_lines_stay_as_they_are(path: Path) -> None:
     assert path.read_bytes() == DAMAGED + b"dave:hash\n"
 
 
-@pytest.mark.xfail(strict=True, reason="splitlines() also splits at \\f, U+0085, U+2028 and others")
 def test_only_a_line_feed_ends_a_line(path: Path) -> None:
     comment = "# page\fbreak, line\u2028separator, next\x85line\n"
     path.write_text(comment, "utf-8")

@@ -171,7 +171,6 @@ def test_stopping_does_not_wait_for_anybody() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.xfail(strict=True, reason="an exception in one connection's flush ends the flusher")
 def test_a_bug_in_one_connection_harms_no_other() -> None:
     flusher, broken, link = Flusher(), Broken(), Link()
     flusher.start()

@@ -230,7 +230,7 @@ def test_a_standing_is_given_back_as_it_was_stored(path: Path) -> None:
         batch.put([replace(carol, read=7)])
     store.close()
     store = Store(path)
-    assert sorted(store.standings(), key=lambda each: each.name) == [bob, replace(carol, read=7)]
+    assert sorted(store.standings(), key=lambda each: each.key) == [bob, replace(carol, read=7)]
     store.close()
 
 
@@ -243,7 +243,7 @@ def test_after_a_crash_whoever_was_here_was_seen_until_the_last_sign_of_life(pat
         batch.put_alive(160.0)
     store.close()
     store = Store(path)
-    assert {each.name: each.seen_at for each in store.standings()} == {"here": 160.0, "gone": 50.0}
+    assert {each.key: each.seen_at for each in store.standings()} == {"here": 160.0, "gone": 50.0}
     store.close()
 
 
@@ -412,7 +412,7 @@ def test_a_forgotten_account_leaves_no_inbox_and_no_standing(store: Store, path:
     forget_account(path, "ALICE")
     assert texts(store, window("alice", own=True)) == ["room"]
     assert texts(store, window("carol")) == ["room", "to both"]
-    assert [each.name for each in store.standings()] == ["carol"]
+    assert [each.key for each in store.standings()] == ["carol"]
 
 
 def test_a_new_account_may_use_the_keys_of_the_forgotten(store: Store, path: Path) -> None:

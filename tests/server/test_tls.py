@@ -237,11 +237,6 @@ def test_half_a_renewal_leaves_the_old_one_in_force(
     assert contexts.current() is not first
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=UnboundLocalError,
-    reason="`now` is not set when a file is missing, and every new TLS connection fails",
-)
 def test_a_certificate_that_is_gone_for_a_moment_leaves_the_old_one_in_force(
     tmp_path: Path, pems: Pems
 ) -> None:

@@ -71,9 +71,6 @@ def test_a_line_may_be_as_long_as_the_limit(end: bytes) -> None:
     assert read([b"abc" + end], limit=3) == ([b"abc"], False)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the CR of a line as long as the limit counts when its LF comes later"
-)
 def test_the_line_end_never_counts() -> None:
     assert read([b"abc\r", b"\n"], limit=3) == ([b"abc"], False)
 

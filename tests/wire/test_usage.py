@@ -83,7 +83,6 @@ def test_what_is_typed_becomes_arguments(
     assert parse_arguments(command, rest) == values
 
 
-@pytest.mark.xfail(strict=True, reason="the first tab of a message becomes a space")
 def test_a_tab_in_a_message_stays() -> None:
     assert parse_arguments(SEND, "bob a\tb") == {"to": ["bob"], "text": "a\tb"}
 

@@ -98,6 +98,7 @@ def test_no_text_can_pass_for_a_message_of_somebody_else(text: str) -> None:
         (Presence(name="bob", state="offline"), ["bob went offline."]),
         (Presence(name="bob", state="busy"), ["bob is busy."]),
         (Presence(name="bob", state="idle"), ["bob is no longer busy."]),
+        (Presence(name="bob", state="asleep"), []),  # of a later version
         (Replayed(count=1, more=0), ["End of the 1 message you missed."]),
         (Replayed(count=12, more=0), ["End of the 12 messages you missed."]),
         (

@@ -1,0 +1,264 @@
+"""Delivery: who gets a message, who is answered what, and how often it is written."""
+
+import pytest
+
+from chatserver.connection import Renderer
+from chatserver.delivery import Delivery, Post, answer
+from chatserver.dialects.json import JsonRenderer
+from chatserver.dialects.text import RENDERER as TEXT
+from chatserver.directory import UserDirectory
+from chatserver.errors import CommandError
+from chatwire.protocol import Event, Message, Reply
+
+from .fakes import Client
+
+AT = 1_795_361_042_123
+
+
+class CountingRenderer(JsonRenderer):
+    """Json, and a count of how often a message was written."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+
+    def render(self, event: Event, viewer: str = "") -> bytes:
+        self.messages += isinstance(event, Message)
+        return super().render(event, viewer)
+
+
+class Room:
+    """A directory and deliveries into it, in the test's own thread."""
+
+    def __init__(self) -> None:
+        self.directory = UserDirectory([])
+        self.delivery = Delivery(self.directory)
+        self._seq = 0
+
+    def join(self, name: str, renderer: Renderer | None = None) -> Client:
+        client = Client(name) if renderer is None else Client(name, renderer)
+        self.directory.join(client.session, 0, known=True)
+        return client
+
+    def post(self, sender: Client, text: str, *to: str, re: int | None = None) -> Post:
+        self._seq += 1
+        post = Post(sender.session, re, text, None, to or None)
+        post.seq, post.at = self._seq, AT
+        return post
+
+    def deliver(self, *posts: Post) -> None:
+        for post in posts:
+            post.origin.connection.appended()
+        self.delivery.deliver(posts)
+        self.delivery.drain()
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def test_a_broadcast_goes_to_everybody_but_the_session_that_said_it(room: Room) -> None:
+    alice, laptop, bob = room.join("alice"), room.join("alice"), room.join("bob")
+    room.deliver(room.post(alice, "hi", re=4))
+    message = {
+        "event": "message",
+        "seq": 1,
+        "at": "2026-11-22T15:24:02.123Z",
+        "from": "alice",
+        "room": "lobby",
+        "text": "hi",
+    }
+    assert bob.events() == laptop.events() == [message]
+    assert alice.events() == [{"event": "reply", "re": 4, "op": "broadcast", "seq": 1, "busy": {}}]
+
+
+def test_a_private_message_goes_to_those_named_and_the_senders_other_sessions(room: Room) -> None:
+    alice, laptop = room.join("alice"), room.join("alice")
+    bob, bobs_phone, carol = room.join("bob"), room.join("bob"), room.join("carol")
+    room.deliver(room.post(alice, "psst", "bob", re=5))
+    assert bob.said() == bobs_phone.said() == laptop.said() == ["psst"]
+    assert carol.events() == []
+    (reply,) = alice.events()
+    assert reply == {
+        "event": "reply",
+        "re": 5,
+        "op": "send",
+        "seq": 1,
+        "delivered": ["bob"],
+        "stored": [],
+        "busy": {},
+        "unknown": [],
+    }
+
+
+def test_a_message_to_oneself_comes_back(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob")
+    room.deliver(room.post(alice, "note", "Alice"))
+    reply, message = alice.events()
+    assert reply["delivered"] == ["Alice"]
+    assert message["text"] == "note"
+    assert bob.events() == []
+
+
+def test_every_account_named_is_in_exactly_one_answer(room: Room) -> None:
+    alice = room.join("alice")
+    room.join("bob")
+    room.join("Carol")
+    room.join("dave")
+    room.join("eve")
+    room.directory.set_busy("carol", "at lunch")
+    room.directory.set_hidden("dave", True)
+    room.directory.set_busy("eve", "never seen")
+    room.directory.set_hidden("eve", True)
+    post = room.post(alice, "hi", "bob", "Carol", "dave", "eve", "frank")
+    post.unknown = ("bbo",)
+    room.deliver(post)
+    (reply,) = alice.events()
+    assert reply["delivered"] == ["bob"]
+    assert reply["busy"] == {"Carol": "at lunch"}
+    assert reply["stored"] == ["dave", "eve", "frank"]
+    assert reply["unknown"] == ["bbo"]
+
+
+def test_the_hidden_get_what_is_stored_for_them(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob")
+    room.directory.set_hidden("bob", True)
+    room.deliver(room.post(alice, "one"), room.post(alice, "two", "bob"))
+    assert bob.said() == ["one", "two"]
+
+
+def test_a_broadcast_names_the_busy_that_can_be_seen_but_not_oneself(room: Room) -> None:
+    alice = room.join("alice")
+    for name in ("bob", "carol", "dave"):
+        room.join(name)
+        room.directory.set_busy(name, f"{name} is away")
+    room.directory.set_busy("alice", "I am busy")
+    room.directory.set_hidden("carol", True)
+    room.deliver(room.post(alice, "hi"))
+    (reply,) = alice.events()
+    assert reply["busy"] == {"bob": "bob is away", "dave": "dave is away"}
+
+
+def test_the_busy_get_nothing_of_others(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob")
+    room.directory.set_busy("bob", "")
+    room.deliver(room.post(alice, "one"), room.post(alice, "two", "bob"))
+    assert bob.events() == []
+
+
+def test_the_busy_see_what_they_say_themselves_on_their_other_sessions(room: Room) -> None:
+    desk, laptop, alice = room.join("bob"), room.join("bob"), room.join("alice")
+    room.directory.set_busy("bob", "")
+    room.deliver(room.post(desk, "one"), room.post(desk, "two", "alice"))
+    assert alice.said() == ["one", "two"]
+    assert laptop.said() == ["one", "two"]
+    assert [each["op"] for each in desk.events()] == ["broadcast", "send"]
+    assert laptop.connection.outbox.written_seq == 0  # where the held messages begin
+
+
+def test_everybody_gets_the_same_order(room: Room) -> None:
+    alice, bob, carol = room.join("alice"), room.join("bob"), room.join("carol")
+    room.deliver(
+        room.post(alice, "1"),
+        room.post(bob, "2"),
+        room.post(alice, "3", "carol"),
+        room.post(carol, "4"),
+        room.post(bob, "5"),
+    )
+    assert alice.said() == ["2", "4", "5"]
+    assert bob.said() == ["1", "4"]
+    assert carol.said() == ["1", "2", "3", "5"]
+
+
+def test_what_has_been_written_is_the_newest_of_a_run(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob")
+    room.deliver(room.post(alice, "1"), room.post(bob, "2"), room.post(alice, "3"))
+    assert bob.connection.outbox.written_seq == 3
+    assert alice.connection.outbox.written_seq == 3
+
+
+def test_a_message_to_the_room_is_written_once_for_everybody(room: Room) -> None:
+    renderer = CountingRenderer()
+    alice = room.join("alice", renderer)
+    crowd = [room.join(f"user{number}", renderer) for number in range(50)]
+    room.deliver(*(room.post(alice, str(number)) for number in range(10)))
+    assert renderer.messages == 10
+    assert all(each.said() == list(map(str, range(10))) for each in crowd)
+
+
+def test_each_dialect_is_written_in_its_own_words(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob", TEXT)
+    carol = room.join("carol", TEXT)
+    room.deliver(room.post(alice, "hi"), room.post(alice, "psst", "bob", "carol"))
+    assert bob.text() == "alice: hi\nalice → you, carol: psst\n"
+    assert carol.text() == "alice: hi\nalice → you, bob: psst\n"
+
+
+def test_one_that_failed_is_answered_and_not_delivered(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob")
+    failed = room.post(alice, "lost", re=7)
+    failed.error = CommandError("storage_full", "No room.")
+    room.deliver(failed, room.post(alice, "kept"))
+    assert bob.said() == ["kept"]
+    error, reply = alice.events()
+    assert error == {"event": "error", "re": 7, "code": "storage_full", "text": "No room."}
+    assert reply["seq"] == 2
+
+
+def test_a_duplicate_is_answered_and_not_delivered(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob")
+    posts = [room.post(alice, "again"), room.post(alice, "again", "bob", "carol")]
+    for post in posts:
+        post.duplicate = True
+    room.deliver(*posts)
+    assert bob.events() == []
+    broadcast, send = alice.events()
+    assert broadcast["duplicate"] is True
+    assert send["duplicate"] is True
+    assert (send["delivered"], send["stored"]) == ([], ["bob", "carol"])
+
+
+def test_an_answer_does_not_wait_for_the_deliveries(room: Room) -> None:
+    alice, bob = room.join("alice"), room.join("bob")
+    post = room.post(alice, "hi")
+    alice.connection.appended()
+    room.delivery.deliver([post])
+    assert alice.connection.settle(0)
+    assert len(alice.events()) == 1
+    assert bob.events() == []  # until the batch is sent
+    room.delivery.drain()
+    assert bob.said() == ["hi"]
+
+
+def test_every_answer_is_counted(room: Room) -> None:
+    alice = room.join("alice")
+    room.deliver(room.post(alice, "1"), room.post(alice, "2"), room.post(alice, "3"))
+    assert alice.connection.settle(0)
+
+
+def test_a_reader_that_stalls_is_cut_off_and_nobody_else(room: Room) -> None:
+    alice, bob, slow = room.join("alice"), room.join("bob"), room.join("carol")
+    slow.stream.room = 10
+    slow.connection.outbox.limit = 4096
+    for number in range(100):
+        room.deliver(room.post(alice, f"{number}" * 50))
+    assert len(bob.said()) == 100
+    assert slow.connection.ending is not None
+    assert slow.connection.ending.code == "too_slow"
+    assert bob.connection.ending is None
+    assert slow.watched >= 1
+
+
+# -- answers --
+
+
+def test_an_answer_has_the_number_of_its_request() -> None:
+    assert answer(3, Reply(op="idle")) == Reply(re=3, op="idle")
+    assert answer(None, Reply(op="idle")) == Reply(op="idle")
+    assert answer(0, Reply(op="idle")) == Reply(re=0, op="idle")
+
+
+def test_an_error_has_what_goes_with_it() -> None:
+    event = answer(3, CommandError("locked_out", "No.", attempts_left=0, retry_after=60))
+    assert (event.re, event.code, event.text) == (3, "locked_out", "No.")
+    assert (event.attempts_left, event.retry_after) == (0, 60)

@@ -1,0 +1,375 @@
+"""The housekeeper: deadlines, pings, read positions, retention, by a clock that a test moves."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatserver.accounts import Account
+from chatserver.dialects.text import RENDERER as TEXT
+from chatserver.housekeeper import Housekeeper
+from chatserver.settings import HistorySettings, LoginSettings, SessionSettings, Settings
+from chatserver.store import Batch, Window, forget_account
+
+from .fakes import CHEAP, DEADLINE, Client, Server
+
+DAY_MS = 86_400_000
+
+
+class House:
+    """A server and its housekeeper, who does nothing until `tick`."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.clients: list[Client] = []
+        self.keeper = Housekeeper(
+            server.services, lambda: tuple(each.connection for each in self.clients)
+        )
+        self.now = float(int(time.monotonic()))  # whole, so that sums are exact
+
+    def arrive(self, name: str = "bob", **options: object) -> Client:
+        """Return a client that has connected now and listens."""
+        client = Client(name, **options)  # type: ignore[arg-type]
+        connection = client.connection
+        connection.connected_at = connection.last_command = self.now
+        connection.listening_since = self.now
+        self.clients.append(client)
+        return client
+
+    def log_in(self, name: str = "bob", **options: object) -> Client:
+        client = self.server.join(self.arrive(name, **options))
+        client.stream.sent.clear()
+        return client
+
+    def tick(self, after: float = 0.0) -> None:
+        self.now += after
+        self.keeper._tick(self.now)
+        self.server.settle()
+
+
+def house_with(folder: Path, settings: Settings) -> Iterator[House]:
+    with Server(folder, settings) as server:
+        server.add_accounts("alice", "bob")
+        yield House(server)
+
+
+@pytest.fixture
+def house(server: Server) -> House:
+    return House(server)
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Iterator[House]:
+    """Give a house in which every time-out is switched off."""
+    yield from house_with(
+        tmp_path,
+        Settings(
+            passwords=CHEAP,
+            login=LoginSettings(deadline_seconds=0),
+            session=SessionSettings(idle_timeout=0, ping_seconds=0),
+            history=HistorySettings(retention_days=0),
+        ),
+    )
+
+
+def code(client: Client) -> str | None:
+    return None if client.connection.ending is None else client.connection.ending.code
+
+
+def text(client: Client) -> str:
+    assert client.connection.ending is not None
+    return client.connection.ending.text
+
+
+# -- deadlines --
+
+
+def test_a_login_has_a_deadline(house: House) -> None:
+    client = house.arrive()
+    house.tick(after=30)
+    assert code(client) is None
+    house.tick(after=1)
+    assert (code(client), text(client)) == ("login_timeout", "No login within 30 s.")
+
+
+def test_whoever_is_logged_in_has_met_it(house: House) -> None:
+    client = house.log_in()
+    house.tick(after=31)
+    assert code(client) is None
+
+
+def test_without_a_command_a_session_ends(house: House) -> None:
+    client = house.log_in()
+    for _ in range(30):
+        client.connection.listening_since = house.now  # it answers every ping
+        house.tick(after=60)
+    assert code(client) is None
+    client.connection.listening_since = house.now
+    house.tick(after=1)
+    assert (code(client), text(client)) == (
+        "idle_timeout",
+        "Logged out after 30 min without a command.",
+    )
+
+
+def test_a_command_keeps_a_session_alive(house: House) -> None:
+    client = house.log_in(renderer=TEXT)
+    house.tick(after=1800)
+    client.connection.last_command = house.now
+    house.tick(after=1800)
+    assert code(client) is None
+
+
+def test_what_is_switched_off_never_comes(endless: House) -> None:
+    stranger, client = endless.arrive(), endless.log_in("alice")
+    client.connection.outbox.blocked_since = endless.now
+    endless.tick(after=10**7)
+    assert code(stranger) is None
+    assert code(client) is None
+    assert client.events() == []
+
+
+# -- pings --
+
+
+def test_a_silent_program_is_asked_once_and_then_cut_off(house: House) -> None:
+    client = house.log_in()
+    house.tick(after=60)
+    assert client.events() == []
+    house.tick(after=1)
+    assert client.events() == [{"event": "ping"}]
+    house.tick(after=60)
+    assert client.events() == []
+    assert code(client) is None
+    house.tick(after=1)
+    assert (code(client), text(client)) == ("too_slow", "Cut off: no answer to a ping.")
+
+
+def test_whoever_answers_is_asked_again_later(house: House) -> None:
+    client = house.log_in()
+    for _ in range(3):
+        house.tick(after=61)
+        assert client.events() == [{"event": "ping"}]
+        client.connection.listening_since = house.now + 1
+        house.tick(after=30)
+        assert client.events() == []
+        client.connection.listening_since = house.now
+    assert code(client) is None
+
+
+def test_while_the_server_is_busy_with_a_client_its_silence_says_nothing(house: House) -> None:
+    client = house.log_in()
+    client.connection.listening_since = None
+    house.tick(after=1000)
+    assert code(client) is None
+    assert client.events() == []
+
+
+def test_people_are_not_pinged(house: House) -> None:
+    client = house.log_in(renderer=TEXT)
+    house.tick(after=1000)
+    assert client.text() == ""
+    assert code(client) is None
+
+
+@pytest.mark.parametrize("renderer", [None, TEXT])
+def test_whoever_stops_reading_is_cut_off(house: House, renderer: object) -> None:
+    client = house.log_in(**({} if renderer is None else {"renderer": renderer}))
+    client.connection.outbox.blocked_since = house.now
+    house.tick(after=60)
+    assert code(client) is None
+    house.tick(after=1)
+    assert (code(client), text(client)) == (
+        "too_slow",
+        "Cut off: this connection has stopped reading.",
+    )
+
+
+# -- accounts that go --
+
+
+def remove(house: House, name: str) -> None:
+    with house.server.accounts.edit() as draft:
+        draft.remove(name)
+
+
+def test_the_sessions_of_a_deleted_account_end(house: House) -> None:
+    desk, laptop, alice = house.log_in(), house.log_in(), house.log_in("alice")
+    remove(house, "bob")
+    house.tick()
+    assert code(desk) == code(laptop) == "kicked"
+    assert text(desk) == "This account was removed by the operator."
+    assert code(alice) is None
+
+
+def test_the_sessions_of_a_disabled_account_end(house: House) -> None:
+    client = house.log_in()
+    with house.server.accounts.edit() as draft:
+        draft.put(Account("bob", "!switched off"))
+    house.tick()
+    assert code(client) == "kicked"
+
+
+def test_a_changed_password_ends_no_session(house: House) -> None:
+    client = house.log_in()
+    with house.server.accounts.edit() as draft:
+        draft.put(Account("bob", "another hash"))
+    house.tick()
+    assert code(client) is None
+
+
+def test_a_file_that_cannot_be_read_ends_no_session(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = house.log_in()
+    path = house.server.accounts.path
+    path.unlink()
+    path.mkdir()
+    house.tick()
+    assert code(client) is None
+    assert "the accounts cannot be read: Is a directory" in caplog.text
+
+
+def test_an_account_made_anew_inherits_nothing(house: House) -> None:
+    server = house.server
+    alice, bob = house.log_in("alice"), house.log_in()
+    server.ask(server.context(bob), "busy", reply="no")
+    server.ask(server.context(bob), "hide")
+    server.say(alice, "for the old bob", "bob")
+    server.settle()
+    remove(house, "bob")
+    forget_account(server.store.path, "bob")
+    house.tick()
+    assert code(bob) == "kicked"
+    server.leave(bob)
+    server.add_accounts("bob")
+    new = house.log_in()
+    standing = server.directory.standing("bob")
+    assert standing is not None
+    assert (standing.busy, standing.hidden, standing.since) == (False, False, 1)
+    status = server.ask(server.context(new), "status")
+    assert status is not None
+    assert (status["busy"], status["hidden"]) == (False, False)
+
+
+# -- read positions --
+
+
+def read_position(house: House, name: str = "bob") -> int:
+    (found,) = (each.read for each in house.server.store.standings() if each.name == name)
+    return found
+
+
+def test_what_was_read_is_on_disk_soon(house: House) -> None:
+    client = house.log_in()
+    client.session.acknowledged = 5
+    house.tick()
+    assert read_position(house) == 5
+
+
+def test_of_two_sessions_the_one_that_has_read_more_counts(house: House) -> None:
+    desk, laptop = house.log_in(), house.log_in()
+    desk.session.acknowledged = 5
+    laptop.session.acknowledged = 3
+    house.tick()
+    assert read_position(house) == 5
+
+
+def test_what_has_not_moved_is_not_written(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = house.log_in()
+    client.session.acknowledged = 5
+    house.tick()
+    written: list[object] = []
+    monkeypatch.setattr(Batch, "put", lambda _, standings: written.extend(standings))
+    house.tick()
+    assert written == []
+
+
+# -- signs of life and retention --
+
+
+def test_the_database_gets_a_sign_of_life_a_minute(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signs: list[float] = []
+    monkeypatch.setattr(Batch, "put_alive", lambda _, now: signs.append(now))
+    for _ in range(12):
+        house.tick(after=15)
+    assert len(signs) == 3
+
+
+def said_long_ago(house: House, count: int, days: float) -> None:
+    at = int(time.time() * 1000 - days * DAY_MS)
+    with house.server.store.batch() as batch:
+        for number in range(count):
+            batch.add(at, "bob", "lobby", (), str(number), None)
+
+
+def kept(house: House) -> int:
+    return house.server.store.count(Window("x", "x", 0, 10**9, 0, own=True))
+
+
+def test_old_messages_go(house: House) -> None:
+    said_long_ago(house, 3, days=366)
+    said_long_ago(house, 4, days=364)
+    house.tick()
+    assert kept(house) == 4
+
+
+def test_many_old_messages_go_step_by_step(house: House) -> None:
+    said_long_ago(house, 1200, days=366)
+    said_long_ago(house, 1, days=0)
+    left = []
+    for _ in range(4):
+        house.tick(after=1)
+        left.append(kept(house))
+    assert left == [701, 201, 1, 1]
+
+
+def test_retention_comes_once_an_hour(house: House) -> None:
+    house.tick()
+    said_long_ago(house, 3, days=366)
+    said_long_ago(house, 1, days=0)
+    house.tick(after=3599)
+    assert kept(house) == 4
+    house.tick(after=1)
+    assert kept(house) == 1
+
+
+def test_without_retention_everything_stays(endless: House) -> None:
+    said_long_ago(endless, 3, days=10_000)
+    said_long_ago(endless, 1, days=0)
+    endless.tick()
+    assert kept(endless) == 4
+
+
+# -- the thread --
+
+
+def test_a_bug_does_not_end_the_housekeeping(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    ticks, enough = 0, threading.Event()
+
+    def connections() -> tuple[()]:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 3:
+            enough.set()
+        raise RuntimeError("a bug")
+
+    keeper = Housekeeper(server.services, connections, interval=0.001)
+    with caplog.at_level(logging.ERROR):
+        keeper.start()
+        assert enough.wait(DEADLINE)
+        keeper.stop()
+    assert "housekeeping failed; it goes on" in caplog.text
+
+
+def test_stopping_does_not_wait_for_the_next_tick(server: Server) -> None:
+    keeper = Housekeeper(server.services, tuple, interval=3600)
+    keeper.start()
+    keeper.stop()

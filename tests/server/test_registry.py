@@ -1,0 +1,334 @@
+"""The registry: a signature is the declaration, and the dispatcher alone enforces it."""
+
+import logging
+import re
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from chatserver.commands import all_commands
+from chatserver.commands.context import Context
+from chatserver.commands.registry import (
+    Command,
+    Key,
+    Minutes,
+    Names,
+    Registry,
+    ReplyWords,
+    Words,
+    command,
+)
+from chatserver.dialects.json import JsonRequest
+from chatserver.dialects.text import TextRequest
+from chatserver.errors import CommandError, Disconnected
+from chatserver.ratelimit import TokenBucket
+from chatwire.names import is_name
+from chatwire.protocol import Error, Event, Parameter, Reply, encode
+from chatwire.usage import usage_lines
+
+from .fakes import Client, FakeClock, Server
+
+
+def made(
+    action: Callable[[Context], Reply | None] = lambda _: Reply(op="act"), **options: object
+) -> Command:
+    """Return a command called `act` that does `action`."""
+
+    def act(context: Context) -> Reply | None:
+        return action(context)
+
+    return command("talk", "Act.", **options)(act)  # type: ignore[arg-type]
+
+
+@command("talk", "Shout.", aliases=("yell", "cry"), cost=2.0)
+def shout(_: Context, to: Names, text: Words, key: Key = None) -> Reply | None:
+    """Shout."""
+    return Reply(op=f"shout {to} {text} {key}")
+
+
+@command("people", "Wait.")
+def wait(_: Context, minutes: Minutes, reply: ReplyWords = None) -> Reply | None:
+    """Wait."""
+    return Reply(op=f"wait {minutes} {reply}")
+
+
+def json_request(op: str, re: int | None = None, **fields: object) -> JsonRequest:
+    named = {"op": op} | ({} if re is None else {"id": re}) | fields
+    return JsonRequest(op, re, encode(named))
+
+
+class Desk:
+    """A registry of one command and a client that uses it."""
+
+    def __init__(self, server: Server, *commands: Command, logged_in: bool = True) -> None:
+        self.clock = FakeClock()
+        self.registry = Registry(*commands)
+        self.client = Client("alice")
+        self.context = server.context(self.client, logged_in=logged_in)
+        self.context.bucket = TokenBucket(1, 3, self.clock)
+        self.waited: list[float] = []
+        self.client.connection.rest = self.waited.append  # type: ignore[method-assign]
+
+    def use(self, op: str = "act", **fields: object) -> Event | None:
+        return self.registry.dispatch(self.context, json_request(op, 7, **fields))
+
+    def code(self, op: str = "act", **fields: object) -> str:
+        event = self.use(op, **fields)
+        assert isinstance(event, Error)
+        return event.code
+
+
+# -- declarations --
+
+
+def test_the_signature_is_the_usage() -> None:
+    assert shout.name == "shout"
+    assert shout.help.parameters == (
+        Parameter(name="to", label="user", kind="names", required=True),
+        Parameter(name="text", label="message", kind="words", required=True),
+    )
+    assert usage_lines("wait", wait.help.parameters) == ["wait <minutes> [<reply>]"]
+
+
+def test_a_parameter_that_is_not_shown_exists_on_the_wire_only() -> None:
+    assert "key" in shout.arguments.__struct_fields__
+    assert "key" not in [each.name for each in shout.help.parameters]
+
+
+@pytest.mark.parametrize(
+    ("fields", "values"),
+    [
+        ({"to": ["bob"], "text": "hi"}, [("bob",), "hi", None]),
+        ({"text": "hi", "to": ["bob", "carol"], "key": "k"}, [("bob", "carol"), "hi", "k"]),
+        ({"to": ["bob"], "text": "", "key": None}, [("bob",), "", None]),
+    ],
+)
+def test_the_signature_checks_what_comes_as_json(
+    fields: dict[str, object], values: list[object]
+) -> None:
+    arguments = json_request("shout", 1, **fields).arguments(shout)
+    assert shout.values(arguments) == values
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"text": "hi"}, "shout: Object missing required field 'to'."),
+        ({"to": ["bob"], "text": 3}, "shout: text: expected 'str', got 'int'."),
+        ({"to": "bob", "text": "hi"}, "shout: to: expected 'array', got 'str'."),
+        ({"to": ["bob", 3], "text": "hi"}, "shout: to[1]: expected 'str', got 'int'."),
+        ({"to": [], "text": "hi"}, "shout: to: expected 'array' of length >= 1."),
+        ({"to": [""], "text": "hi"}, "shout: to[0]: expected 'str' of length >= 1."),
+        ({"to": ["x"] * 101, "text": "hi"}, "shout: to: expected 'array' of length <= 100."),
+        ({"to": ["bob"], "text": "hi", "kye": "k"}, "shout: Object contains unknown field 'kye'."),
+        (
+            {"to": ["bob"], "text": "hi", "key": "x" * 65},
+            "shout: key: expected 'str' of length <= 64.",
+        ),
+        ({"to": ["bob"], "text": "hi", "key": ""}, "shout: key: expected 'str' of length >= 1."),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(fields: dict[str, object], problem: str) -> None:
+    with pytest.raises(CommandError) as raised:
+        json_request("shout", 1, **fields).arguments(shout)
+    assert (raised.value.code, raised.value.text) == ("bad_request", problem)
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ("bob hi there", [("bob",), "hi there", None]),
+        ("(bob carol) hi", [("bob", "carol"), "hi", None]),
+    ],
+)
+def test_the_signature_reads_what_is_typed(typed: str, values: list[object]) -> None:
+    assert shout.values(TextRequest("shout", typed).arguments(shout)) == values
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ("0", "wait: minutes: expected 'int' >= 1."),
+        ("99999999", "wait: minutes: expected 'int' <= 5256000."),
+        ("soon", "<minutes> must be a whole number, not 'soon'. Usage: wait <minutes> [<reply>]"),
+        ("", "<minutes> is missing. Usage: wait <minutes> [<reply>]"),
+    ],
+)
+def test_both_dialects_are_checked_alike(typed: str, problem: str) -> None:
+    with pytest.raises(CommandError) as raised:
+        TextRequest("wait", typed).arguments(wait)
+    assert (raised.value.code, raised.value.text) == ("bad_request", problem)
+
+
+# -- look-up --
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    @command("people", "", aliases=("cry",))
+    def weep(_: Context) -> Reply | None:
+        """Weep."""
+
+    with pytest.raises(ValueError, match="cry is registered twice"):
+        Registry(shout, weep)
+    with pytest.raises(ValueError, match="shout is registered twice"):
+        Registry(shout, shout)
+
+
+def test_people_may_use_aliases_and_capitals_and_programs_may_not() -> None:
+    registry = Registry(shout, wait)
+    assert list(registry) == [shout, wait]
+    assert registry.typed("YELL") is registry.typed("shout") is registry.get("shout") is shout
+    assert registry.get("yell") is registry.get("SHOUT") is registry.typed("whisper") is None
+
+
+def test_what_was_probably_meant_is_suggested() -> None:
+    registry = all_commands()
+    assert registry.suggestion("brodcast") == " Did you mean broadcast?"
+    assert registry.suggestion("WHOO") == " Did you mean who?"
+    assert registry.suggestion("xyzzy") == " Type help to see the commands."
+    assert registry.suggestion("pong") == " Type help to see the commands."  # not for people
+
+
+def test_the_server_declares_its_commands_well() -> None:
+    for each in all_commands():
+        assert is_name(each.name)
+        assert each.help.name == each.name
+        assert each.handler.__doc__
+        assert re.fullmatch(r"|[A-Z].{,60}\.", each.summary)
+        assert each.cost > 0
+        for word in each.aliases:
+            assert word == word.lower()
+        kinds = [parameter.kind for parameter in each.help.parameters]
+        assert "words" not in kinds[:-1]  # it takes the rest of the line
+        assert all(parameter.label for parameter in each.help.parameters)
+
+
+def test_only_the_password_is_secret_and_never_typed_in_a_command() -> None:
+    shown = {parameter.name for each in all_commands() for parameter in each.help.parameters}
+    assert "password" not in shown
+
+
+# -- dispatch --
+
+
+def test_an_answer_has_the_number_of_its_request(server: Server) -> None:
+    desk = Desk(server, made())
+    assert desk.use() == Reply(re=7, op="act")
+    assert desk.context.re == 7
+
+
+def test_no_answer_is_no_answer(server: Server) -> None:
+    assert Desk(server, made(lambda _: None)).use() is None
+
+
+def test_an_unknown_command_says_what_there_is(server: Server) -> None:
+    event = Desk(server, made()).use("acct")
+    assert event == Error(
+        re=7, code="unknown_command", text="There is no command 'acct'. Did you mean act?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("when", "logged_in", "code"),
+    [
+        ("after login", True, None),
+        ("after login", False, "not_logged_in"),
+        ("before login", False, None),
+        ("before login", True, "already_logged_in"),
+        ("always", True, None),
+        ("always", False, None),
+    ],
+)
+def test_a_command_has_its_time(
+    server: Server, when: str, logged_in: bool, code: str | None
+) -> None:
+    event = Desk(server, made(when=when), logged_in=logged_in).use()
+    assert (event.code if isinstance(event, Error) else None) == code
+
+
+def test_the_order_is_look_up_state_arguments_and_then_the_command(server: Server) -> None:
+    ran: list[str] = []
+    desk = Desk(server, made(lambda _: ran.append("act")), logged_in=False)
+    assert desk.code("none", nonsense=1) == "unknown_command"
+    assert desk.code("act", nonsense=1) == "not_logged_in"
+    desk.context.session = desk.client.session
+    assert desk.code("act", nonsense=1) == "bad_request"
+    assert ran == []
+    assert desk.use() is None
+    assert ran == ["act"]
+
+
+def test_over_its_rate_a_client_waits_before_its_command_is_carried_out(server: Server) -> None:
+    waits_before: list[int] = []
+    desk = Desk(server, made(lambda _: waits_before.append(len(desk.waited))))
+    for _ in range(5):
+        desk.use()
+    assert desk.waited == [1.0, 2.0]
+    assert waits_before == [0, 0, 0, 1, 2]
+
+
+def test_a_command_may_cost_more(server: Server) -> None:
+    desk = Desk(server, made(cost=3.0))
+    desk.use()
+    desk.use()
+    assert desk.waited == [3.0]
+
+
+def test_nonsense_is_no_cheaper_than_sense(server: Server) -> None:
+    for use in (lambda desk: desk.use("none"), lambda desk: desk.use(nonsense=1)):
+        desk = Desk(server, made())
+        for _ in range(4):
+            use(desk)
+        assert desk.waited == [1.0]
+
+
+def test_a_refusal_is_the_answer(server: Server) -> None:
+    def refuse(_: Context) -> Reply | None:
+        raise CommandError("try_later", "Not now.", retry_after=3)
+
+    event = Desk(server, made(refuse)).use()
+    assert event == Error(re=7, code="try_later", text="Not now.", retry_after=3)
+
+
+def test_a_bug_is_logged_and_tells_nothing(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Context) -> Reply | None:
+        raise RuntimeError("the secret of the server")
+
+    with caplog.at_level(logging.ERROR):
+        event = Desk(server, made(fail)).use()
+    assert isinstance(event, Error)
+    assert (event.code, event.re) == ("internal", 7)
+    assert "secret" not in event.text
+    assert "the secret of the server" in caplog.text
+    assert "the command act failed" in caplog.text
+
+
+def test_a_client_that_is_gone_is_no_bug(server: Server) -> None:
+    def gone(_: Context) -> Reply | None:
+        raise Disconnected("gone")
+
+    with pytest.raises(Disconnected):
+        Desk(server, made(gone)).use()
+
+
+@pytest.mark.parametrize(("activity", "touched"), [(True, True), (False, False)])
+def test_only_a_command_is_activity(server: Server, activity: bool, touched: bool) -> None:
+    desk = Desk(server, made(activity=activity))
+    desk.client.connection.last_command = 0.0
+    desk.use()
+    assert (desk.client.connection.last_command > 0) == touched
+
+
+def test_what_is_refused_is_no_activity(server: Server) -> None:
+    desk = Desk(server, made())
+    desk.client.connection.last_command = 0.0
+    desk.use(nonsense=1)
+    assert desk.client.connection.last_command == 0.0
+
+
+def test_the_help_can_be_sent(server: Server) -> None:
+    for each in server.registry:
+        assert msgspec.json.decode(encode(each.help))["name"] == each.name
