@@ -38,7 +38,12 @@ _SCRIPT: Final[list[tuple[str, str, list[tuple[str, str]]]]] = [
     (
         "robin",
         "idle",
-        [("robin", "milk"), ("robin", "for the bot"), ("robin", "you missed"), ("alice", "no longer")],
+        [
+            ("robin", "milk"),
+            ("robin", "for the bot"),
+            ("robin", "you missed"),
+            ("alice", "no longer"),
+        ],
     ),
     ("robin", "hide", [("alice", "went offline")]),
     ("alice", "who", []),
@@ -118,7 +123,7 @@ class Person:
             self.chat.logout()
             return
         try:
-            self.show(self.chat.request(request.op, **request.fields))
+            self.show(self.chat.submit(request.op, **request.fields).result(_WAIT_SECONDS))
         except Refused as refusal:
             raise DemoFailure(f"{line!r} was refused: {refusal.text}") from refusal
 
