@@ -45,6 +45,10 @@ class Archive:
         fitting = self._fitting(messages)
         return tuple(map(event_of, fitting)), len(found) > limit or len(fitting) < len(messages)
 
+    def forget(self, messages: list[StoredMessage]) -> None:
+        """Have messages that were deleted found no more. Any thread."""
+        self._index.forget(messages)
+
     def _fitting(self, messages: list[StoredMessage]) -> list[StoredMessage]:
         """Return the first messages that fit into one answer; at least one, if there is one."""
         size = 0

@@ -129,5 +129,7 @@ class Housekeeper:
         """Delete a few old messages; when there were many, come back soon. Log thread."""
         days = self._services.settings.history.retention_days
         before = int(time.time() * 1000) - days * _MS_PER_DAY
-        if batch.trim(before, _TRIM_STEP) == _TRIM_STEP:
+        deleted = batch.trim(before, _TRIM_STEP)
+        self._services.archive.forget(deleted)
+        if len(deleted) == _TRIM_STEP:
             self._trim_at = 0.0

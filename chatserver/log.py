@@ -21,11 +21,11 @@ from chatwire.names import LOBBY
 
 _log = logging.getLogger(__name__)
 
-_INBOX_CHARACTERS: Final = 4_000_000
+_INBOX_BYTES: Final = 4_000_000
 """What may wait for the log thread; whoever comes then waits for room (up to _PATIENCE)."""
 
-_BATCH_CHARACTERS: Final = 100_000
-"""So that one batch, rendered, stays far below the limit of an outbox."""
+_BATCH_BYTES: Final = 64_000
+"""So that one batch, rendered, stays below the limit of the smallest outbox there may be."""
 
 _OVERHEAD: Final = 100
 """What a message counts for beside its text: about its envelope on the wire."""
@@ -64,7 +64,7 @@ class Log:
         self._directory = directory
         self._delivery = delivery
         self._inbox: deque[Post | _Change[object]] = deque()
-        self._waiting = 0  # characters in the inbox
+        self._waiting = 0  # bytes in the inbox, about
         self._stopping = False
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
@@ -99,9 +99,9 @@ class Log:
 
         Waits while the inbox is full. Raises CommandError: try_later, or shutting_down.
         """
-        size = len(post.text) + _OVERHEAD
+        size = _size(post)
         with self._lock:
-            if self._waiting > _INBOX_CHARACTERS:
+            if self._waiting > _INBOX_BYTES:
                 self._emptied.wait_for(self._has_room, _PATIENCE)
             if self._stopping:
                 raise CommandError("shutting_down", "The server is shutting down.")
@@ -143,7 +143,7 @@ class Log:
             self._filled.notify()
 
     def _has_room(self) -> bool:
-        return self._stopping or self._waiting <= _INBOX_CHARACTERS
+        return self._stopping or self._waiting <= _INBOX_BYTES
 
     # -- the log thread only --
 
@@ -162,10 +162,10 @@ class Log:
     def _take(self) -> list[Post | _Change[object]]:
         """Take the next batch out of the inbox. The caller holds the lock."""
         batch, size = [], 0
-        while self._inbox and size < _BATCH_CHARACTERS:
+        while self._inbox and size < _BATCH_BYTES:
             item = self._inbox.popleft()
             if isinstance(item, Post):
-                size += len(item.text) + _OVERHEAD
+                size += _size(item)
             batch.append(item)
         self._waiting -= size
         if size:
@@ -264,3 +264,8 @@ class Log:
         else:
             self._unsaved.clear()
             self._directory.note_saved(each.key for each in standings)
+
+
+def _size(post: Post) -> int:
+    """Return what a message counts for: its bytes on the wire, about, without encoding it."""
+    return len(post.text) * (1 if post.text.isascii() else 4) + _OVERHEAD

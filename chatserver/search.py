@@ -10,6 +10,7 @@ looks at what the asker may not see.
 """
 
 import logging
+import queue
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -78,6 +79,7 @@ class SearchIndex:
             self._writer, self._reader = self._open(), self._connect()
         self._lock = threading.Lock()  # one search at a time: each takes milliseconds
         self._stopped = threading.Event()
+        self._deleted: queue.SimpleQueue[list[StoredMessage]] = queue.SimpleQueue()
         self._upto: int = self._reader.execute("SELECT upto FROM progress").fetchone()[0]
         self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
 
@@ -118,13 +120,12 @@ class SearchIndex:
         return sorted({seq for (seq,) in found}, reverse=True)[:limit]
 
     def forget(self, messages: Iterable[StoredMessage]) -> None:
-        """Take messages that are about to be deleted out of the index. Indexer thread."""
-        with self._writer:
-            self._writer.executemany(
-                "INSERT INTO words (words, rowid, text, sender, readers)"
-                " VALUES ('delete', ?, ?, ?, ?)",
-                [_row(each) for each in messages],
-            )
+        """Have messages that were deleted taken out of the index. Any thread.
+
+        If the server ends before that is done, their words stay; they are found no more all the
+        same, because they are looked up.
+        """
+        self._deleted.put(list(messages))
 
     # -- the indexer thread only --
 
@@ -133,6 +134,7 @@ class SearchIndex:
             try:
                 while self._step() and not self._stopped.is_set():
                     pass
+                self._delete()
             except sqlite3.Error as error:
                 _log.warning("the search index is behind: %s", error)
                 self._stopped.wait(5.0)
@@ -154,6 +156,18 @@ class SearchIndex:
         self._upto = messages[-1].seq
         return True
 
+    def _delete(self) -> None:
+        """Take out what is waiting for that. A message that was never indexed is not in it."""
+        while not self._deleted.empty():
+            messages = [each for each in self._deleted.get() if each.seq <= self._upto]
+            with self._writer:
+                self._writer.execute("BEGIN")
+                self._writer.executemany(
+                    "INSERT INTO words (words, rowid, text, sender, readers)"
+                    " VALUES ('delete', ?, ?, ?, ?)",
+                    [_row(each) for each in messages],
+                )
+
     def _open(self) -> sqlite3.Connection:
         connection = self._connect()
         try:
@@ -165,8 +179,8 @@ class SearchIndex:
                 connection.execute("INSERT INTO progress VALUES (?, 0)", (self._store.identity,))
             elif version != _SCHEMA_VERSION:
                 raise sqlite3.DatabaseError("another version")
-            (identity,) = connection.execute("SELECT identity FROM progress").fetchone()
-            if identity != self._store.identity:
+            identity, upto = connection.execute("SELECT identity, upto FROM progress").fetchone()
+            if identity != self._store.identity or upto > self._store.last_seq:
                 raise sqlite3.DatabaseError("of another database")
             connection.execute("SELECT rowid FROM words WHERE words MATCH 'x' LIMIT 1").fetchone()
         except BaseException:

@@ -19,7 +19,7 @@ Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0, le=315_360_000)]  # ten years; infinity is written 0
 Port = Annotated[int, Meta(ge=0, le=65535)]
-OutboxBytes = Annotated[int, Meta(ge=4096)]
+OutboxBytes = Annotated[int, Meta(ge=131072)]
 
 
 class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -201,30 +201,26 @@ class Batch:
         """Note that the server runs: after a crash, whoever was here was last seen then."""
         self._connection.execute("INSERT OR REPLACE INTO alive (id, at) VALUES (1, ?)", (now,))
 
-    def trim(self, before: int, limit: int) -> int:
-        """Delete up to `limit` messages said before `before` (ms); return how many went.
+    def trim(self, before: int, limit: int) -> list[StoredMessage]:
+        """Delete up to `limit` messages said before `before` (ms) and return them.
 
         The newest message stays whatever its age, because numbering goes on from it.
         """
-        old = self._connection.execute(
-            # Only the oldest are looked at, however many there are: older ones come first.
-            "SELECT seq, sender, recipients FROM (SELECT * FROM messages ORDER BY seq LIMIT ?)"
+        # Only the oldest are looked at, however many there are: older ones come first.
+        rows = self._connection.execute(
+            f"SELECT * FROM ({_ALL} ORDER BY seq LIMIT ?)"  # noqa: S608 - a constant
             " WHERE at < ? AND seq < (SELECT max(seq) FROM messages)",
             (limit, before),
-        ).fetchall()
+        )
+        old = [_stored(row) for row in rows]
         self._connection.executemany(
             "DELETE FROM inboxes WHERE account = ? AND seq = ?",
-            [
-                (fold(name), seq)
-                for seq, sender, recipients in old
-                if recipients is not None
-                for name in (sender, *recipients.split())
-            ],
+            [(fold(name), each.seq) for each in old if each.to for name in (each.sender, *each.to)],
         )
         self._connection.executemany(
-            "DELETE FROM messages WHERE seq = ?", [(seq,) for seq, _, _ in old]
+            "DELETE FROM messages WHERE seq = ?", [(each.seq,) for each in old]
         )
-        return len(old)
+        return old
 
     def flush(self) -> None:
         """Hand the collected rows to SQLite."""

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from typing import Protocol
+from weakref import WeakSet
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Flusher:
         self._lock = threading.Lock()
         self._tasks: list[Callable[[], None]] = []
         self._watched: set[Drainable] = set()
+        self._forgotten: WeakSet[Drainable] = WeakSet()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="flusher", daemon=True)
 
@@ -52,7 +54,7 @@ class Flusher:
     def watch(self, connection: Drainable) -> None:
         """Drain the connection whenever its socket takes bytes, until nothing is left."""
         with self._lock:
-            if connection in self._watched:
+            if connection in self._watched or connection in self._forgotten:
                 return
             self._watched.add(connection)
         self._post(lambda: self._register(connection))
@@ -60,6 +62,7 @@ class Flusher:
     def forget(self, connection: Drainable) -> None:
         """Let go of the connection. When this returns, its descriptor may be closed."""
         with self._lock:
+            self._forgotten.add(connection)  # whoever was about to have it watched comes too late
             if connection not in self._watched:
                 return
         done = threading.Event()

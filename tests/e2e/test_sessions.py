@@ -112,7 +112,7 @@ def test_ping_is_answered(server: ServerProcess) -> None:
 
 
 def test_reader_that_stops_is_cut_off_while_the_others_go_on(start_server: StartServer) -> None:
-    server = start_server(session_outbox_bytes=65536)
+    server = start_server(session_outbox_bytes=131072)
     ann, bob, eve = server.accounts("ann", "bob", "eve")
     with (
         server.json(ann) as sender,
@@ -144,7 +144,7 @@ def test_reader_that_stops_is_cut_off_while_the_others_go_on(start_server: Start
 def test_reader_that_reads_too_slowly_for_its_own_answers_is_only_read_more_slowly(
     start_server: StartServer,
 ) -> None:
-    server = start_server(session_outbox_bytes=65536)
+    server = start_server(session_outbox_bytes=131072)
     bob = server.add("bob")
     with server.json(bob) as client:
         # Ten times an outbox of answers, none of which is read before the end.

@@ -282,6 +282,7 @@ def index_all(index: SearchIndex) -> None:
     """Do at once what the indexer thread does in its own time."""
     while index._step():
         pass
+    index._delete()
 
 
 def close_index(index: SearchIndex) -> None:

@@ -26,6 +26,7 @@ class Link:
         self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
         self.peer.settimeout(DEADLINE)
         self.stream = PlainStream(ours, "test")
+        self.number = ours.fileno()
         self.outbox = Outbox(self.stream.send, 0)
         self.emptied = threading.Event()
 
@@ -159,6 +160,26 @@ def test_a_connection_that_is_closed_already_harms_no_other(
     stall(link)
     flusher.watch(link)
     assert link.read(len(LARGE)) == LARGE
+
+
+def test_a_watch_that_comes_after_the_end_harms_no_later_connection(flusher: Flusher) -> None:
+    late, registered = Link(), threading.Event()
+    stall(late)
+    flusher.forget(late)  # by the handler, which closes next
+    flusher.watch(late)  # by the log thread, which was refused a moment before
+    flusher._post(registered.set)
+    assert registered.wait(DEADLINE)
+    late.close()
+    link = Link()
+    assert link.fileno() == late.number
+    stall(link)
+    link.peer.settimeout(0.2)
+    flusher.watch(link)
+    try:
+        assert link.read(len(LARGE)) == LARGE
+    finally:
+        flusher.forget(link)
+        link.close()
 
 
 def test_stopping_does_not_wait_for_anybody() -> None:

@@ -319,6 +319,15 @@ def test_old_messages_go(house: House) -> None:
     assert kept(house) == 4
 
 
+def test_old_messages_go_from_the_index_too(house: House) -> None:
+    said_long_ago(house, 3, days=366)
+    said_long_ago(house, 1, days=0)
+    house.server.index_all()
+    house.tick()
+    house.server.index_all()
+    assert house.server.index.search("sender:x626f62", "x", 0, 10) == [4]
+
+
 def test_many_old_messages_go_step_by_step(house: House) -> None:
     said_long_ago(house, 1200, days=366)
     said_long_ago(house, 1, days=0)

@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chatserver import log as module
@@ -10,6 +11,7 @@ from chatserver.delivery import Delivery, Post
 from chatserver.dialects.json import JsonRenderer
 from chatserver.errors import CommandError
 from chatserver.log import Log
+from chatserver.settings import SessionSettings
 from chatserver.store import Batch, StorageFull, Store, Window, forget_account
 from chatwire.protocol import Event, Message
 
@@ -76,12 +78,23 @@ def test_what_piles_up_is_one_batch(server: Server, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_batch_has_its_limit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BATCH_CHARACTERS", 1000)
+    monkeypatch.setattr(module, "_BATCH_BYTES", 1000)
     alice, bob = server.joined("alice", "bob")
     with server.paused():
         for number in range(100):
             server.say(alice, f"{number:0100}")
     assert [int(text) for text in bob.said()] == list(range(100))
+
+
+def test_a_full_batch_fits_into_the_smallest_outbox(server: Server) -> None:
+    (alice,) = server.joined("alice")
+    fields = msgspec.inspect.type_info(SessionSettings).fields  # type: ignore[union-attr]
+    (smallest,) = (each.type.ge for each in fields if each.name == "outbox_bytes")
+    bob = server.join(Client("bob", outbox_bytes=smallest))
+    with server.paused():
+        for _ in range(30):
+            server.say(alice, "😀" * 4000)
+    assert bob.connection.ending is None
 
 
 def test_many_threads_give_one_order_without_gap_or_repeat(server: Server) -> None:
@@ -326,7 +339,7 @@ def test_a_chore_that_fails_harms_nothing(server: Server, caplog: pytest.LogCapt
 
 
 def test_a_full_inbox_makes_senders_wait(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_INBOX_CHARACTERS", 1000)
+    monkeypatch.setattr(module, "_INBOX_BYTES", 1000)
     alice, bob = server.joined("alice", "bob")
     sent = threading.Event()
 
@@ -347,7 +360,7 @@ def test_a_full_inbox_makes_senders_wait(server: Server, monkeypatch: pytest.Mon
 def test_an_inbox_that_stays_full_is_try_later(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_INBOX_CHARACTERS", 100)
+    monkeypatch.setattr(module, "_INBOX_BYTES", 100)
     monkeypatch.setattr(module, "_PATIENCE", 0.01)
     alice, bob = server.joined("alice", "bob")
     with server.paused():
@@ -391,7 +404,7 @@ def test_after_the_end_nothing_is_taken_in(server: Server) -> None:
 def test_whoever_waits_for_room_at_the_end_is_told(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_INBOX_CHARACTERS", 10)
+    monkeypatch.setattr(module, "_INBOX_BYTES", 10)
     (alice,) = server.joined("alice")
     codes: list[str] = []
     begun, go_on = threading.Event(), threading.Event()

@@ -198,11 +198,35 @@ def test_the_index_of_another_database_is_made_again(path: Path, store: Store) -
     other.close()
 
 
+def test_an_index_that_is_ahead_of_a_restored_backup_is_made_again(
+    path: Path, tmp_path: Path
+) -> None:
+    first = Store(tmp_path / "chat.db")
+    say(first, "room")
+    first.close()
+    backup = (tmp_path / "chat.db").read_bytes()
+    first = Store(tmp_path / "chat.db")
+    say(first, "lunch", "alice", "bob")
+    index = SearchIndex(path, first)
+    index_all(index)
+    close_index(index)
+    first.close()
+    (tmp_path / "chat.db").write_bytes(backup)
+    second = Store(tmp_path / "chat.db")
+    index = SearchIndex(path, second)
+    say(second, "secret", "carol", "dave")
+    assert find(index, "lunch", "alice") == []
+    assert find(index, "secret", "dave") == [2]
+    close_index(index)
+    second.close()
+
+
 def test_what_is_forgotten_is_found_no_more(store: Store, index: SearchIndex) -> None:
     say(store, "old news")
     say(store, "new news")
     index_all(index)
     index.forget(store.following(0, 1))
+    index_all(index)
     assert find(index, "news") == [2]
     assert find(index, "old") == []
 

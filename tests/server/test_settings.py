@@ -90,7 +90,7 @@ def test_variables_of_other_programs_are_left_alone() -> None:
         ("[server]\nhost = true", "server.host: expected str, got bool."),
         ("[login]\nattempts = 0", "login.attempts: expected int >= 1."),
         ("[login]\nblock_seconds = nan", "login.block_seconds: expected float >= 0.0."),
-        ("[session]\noutbox_bytes = 4095", "session.outbox_bytes: expected int >= 4096."),
+        ("[session]\noutbox_bytes = 131071", "session.outbox_bytes: expected int >= 131072."),
         ("[message]\nmax_line_bytes = 0", "message.max_line_bytes: expected int >= 256."),
         ('[history]\nsynchronous = "off"', "history.synchronous: invalid enum value 'off'."),
     ],
