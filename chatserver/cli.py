@@ -21,6 +21,9 @@ _ELSEWHERE = {
     "passwd": ("chatserver.accounts_cli", "Change an account's password."),
     "deluser": ("chatserver.accounts_cli", "Delete accounts."),
     "users": ("chatserver.accounts_cli", "List the accounts."),
+    "backup": ("chatserver.archive_cli", "Copy the data folder, also while the server runs."),
+    "restore": ("chatserver.archive_cli", "Put a backup into an empty data folder."),
+    "export": ("chatserver.archive_cli", "Write messages out as JSON lines or text."),
 }
 """Commands whose module is imported when they are asked for, and what `--help` says of them."""
 

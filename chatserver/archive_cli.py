@@ -1,0 +1,129 @@
+"""The commands that copy what is stored: backup, restore and export."""
+
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from chatserver.cli import data_folder, data_option, fail, settings_from
+
+if TYPE_CHECKING:
+    from chatwire.protocol import Message
+
+_QUICK_SECONDS: Final = 1.0
+"""A backup that takes longer shows how far it is."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@data_option
+def backup(file: Path, data: Path | None, config: Path | None) -> None:
+    """Copy the data folder to FILE, also while the server runs."""
+    from chatserver.backup import BackupError, back_up  # noqa: PLC0415
+    from chatserver.store import StoreError  # noqa: PLC0415
+
+    settings_from(config)
+    bar = _Bar()
+    try:
+        back_up(data_folder(data), file, bar)
+    except (BackupError, StoreError) as error:
+        bar.finish()
+        fail(str(error))
+    bar.finish()
+    click.echo(f"Backed up to {file}, {file.stat().st_size:,} bytes.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@data_option
+def restore(file: Path, data: Path | None, config: Path | None) -> None:
+    """Put the backup in FILE into an empty data folder."""
+    from chatserver.backup import BackupError  # noqa: PLC0415
+    from chatserver.backup import restore as put_back  # noqa: PLC0415
+
+    settings_from(config)
+    folder = data_folder(data)
+    try:
+        put_back(file, folder)
+    except BackupError as error:
+        fail(str(error))
+    click.echo(f"Restored to {folder}; start it with: chat serve --data {folder}")
+
+
+@click.command()
+@click.option("--with", "user", metavar="USER", help="Only messages that USER sent or was sent.")
+@click.option("--room", help="Only what was said in this room; the room is lobby.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Only from this day or moment on (UTC).",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "text"]),
+    default="jsonl",
+    show_default=True,
+    help="One JSON object a message, or lines to read.",
+)
+@data_option
+def export(
+    user: str | None,
+    room: str | None,
+    since: datetime | None,
+    form: str,
+    data: Path | None,
+    config: Path | None,
+) -> None:
+    """Write messages to standard output, the oldest first, also while the server runs."""
+    from chatserver.archive import event_of  # noqa: PLC0415
+    from chatserver.store import FILE_NAME, StoreError, stored_messages  # noqa: PLC0415
+    from chatwire.protocol import encode  # noqa: PLC0415
+
+    settings_from(config)
+    if user is not None and room is not None:
+        raise click.UsageError("Name a user or a room, not both.")
+    path = data_folder(data) / FILE_NAME
+    from_ms = (
+        0 if since is None else int((since - datetime(1970, 1, 1)).total_seconds() * 1000)
+    )  # both are UTC
+    try:
+        for stored in stored_messages(path, user, room, from_ms):
+            message = event_of(stored)
+            line = encode(message) if form == "jsonl" else _text(message)
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    except StoreError as error:
+        fail(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads any more, as under `head`; nothing else is to be said
+
+
+def _text(message: "Message") -> bytes:
+    from chatwire.wording import message_lines  # noqa: PLC0415
+
+    first, *others = message_lines(message, "")
+    stamp = message.at[:19].replace("T", " ")
+    return "".join(f"{line}\n" for line in (f"{stamp} {first}", *others)).encode()
+
+
+class _Bar:
+    """A progress bar on a terminal's standard error, once a copy has taken a second."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        if sys.stderr.isatty() and time.monotonic() - self._started > _QUICK_SECONDS and total:
+            filled = 40 * done // total
+            bar = "#" * filled + "-" * (40 - filled)
+            click.echo(f"\r[{bar}] {100 * done // total:3d} %", nl=False, err=True)
+            self._shown = True
+
+    def finish(self) -> None:
+        if self._shown:
+            click.echo(err=True)
