@@ -2,7 +2,7 @@
 
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -87,9 +87,8 @@ def export(
     if user is not None and room is not None:
         raise click.UsageError("Name a user or a room, not both.")
     path = data_folder(data) / FILE_NAME
-    from_ms = (
-        0 if since is None else int((since - datetime(1970, 1, 1)).total_seconds() * 1000)
-    )  # both are UTC
+    # What click parses has no zone; it is UTC.
+    from_ms = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1000)
     try:
         for stored in stored_messages(path, user, room, from_ms):
             message = event_of(stored)
