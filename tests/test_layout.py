@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatserver.net.stream",
     ),
     # the same, over a stream; over the store
-    ("chatserver.net.server", "chatserver.net.tls", "chatserver.search"),
+    ("chatserver.net.server", "chatserver.net.tls", "chatserver.search", "chatserver.backup"),
     # who may log in; one client's wire; the past
     (
         "chatserver.authentication",
@@ -75,7 +75,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("chatserver.app",),
     # the command line
     ("chatserver.cli",),
-    ("chatserver.accounts_cli", "chatserver.__main__"),
+    ("chatserver.accounts_cli", "chatserver.archive_cli", "chatserver.__main__"),
 )
 
 ONLY_FOR_TYPES = {("chatserver.commands.context", "chatserver.commands.registry")}
@@ -185,9 +185,12 @@ def test_the_wire_has_no_io_no_threads_and_no_clock(module: str) -> None:
     assert not {ast.unparse(call.func) for call in calls} & {"open", "print", "datetime.now"}
 
 
-def test_only_the_store_and_its_index_speak_sql_and_only_net_has_sockets() -> None:
+def test_only_the_store_and_what_stands_on_it_speak_sql() -> None:
     databases = {module for module in SOURCES if "sqlite3" in imports(module)}
-    assert databases == {"chatserver.store", "chatserver.search"}
+    assert databases == {"chatserver.store", "chatserver.search", "chatserver.backup"}
+
+
+def test_only_net_has_sockets() -> None:
     sockets = {module for module in modules_of("chatserver") if "socket" in imports(module)}
     outside = {module for module in sockets if not module.startswith("chatserver.net.")}
     assert outside <= {"chatserver.certificate"}  # which asks for the host's name

@@ -271,7 +271,7 @@ def test_many_logins_at_once_in_a_flood_all_see_everything(server: ServerProcess
 
 
 def test_replay_larger_than_an_outbox_comes_whole(start_server: StartServer) -> None:
-    server = start_server(session_outbox_bytes=16384, history_replay_limit=0)
+    server = start_server(session_outbox_bytes=131072, history_replay_limit=0)
     ann, bob = server.accounts("ann", "bob")
     with server.json(bob) as reader:
         leave(reader)

@@ -230,6 +230,15 @@ def test_a_new_account_of_an_old_name_starts_afresh(directory: UserDirectory) ->
     assert directory.online(but="") == ("bob",)
 
 
+def test_whoever_is_here_is_no_new_one(directory: UserDirectory) -> None:
+    (desk,) = join(directory, "bob")
+    directory.note_saved(["bob"])
+    laptop = Client("bob")
+    directory.join(laptop.session, 9, known=False)
+    assert directory.recipient("bob").sessions == (desk.session, laptop.session)
+    assert directory.since("bob") == 7
+
+
 def test_an_account_that_could_not_be_saved_yet_is_no_new_one(directory: UserDirectory) -> None:
     (bob,) = join(directory, "bob")
     directory.set_busy("bob", "no")

@@ -50,6 +50,24 @@ class Link:
         self.peer.close()
 
 
+class Overtaken(Link):
+    """A connection that another thread sends for, and that is refused, while it is flushed."""
+
+    def __init__(self, flusher: Flusher) -> None:
+        super().__init__()
+        self.flusher = flusher
+        self.answers = [True, False, True]
+
+    def flush(self) -> bool:
+        if len(self.answers) == 3:
+            self.flusher.watch(self)  # by the other thread: it is watched still
+        answer = self.answers.pop(0)
+        if not self.answers:
+            self.answers = [True]
+            self.emptied.set()
+        return answer
+
+
 class Broken(Link):
     """A connection with a bug in it."""
 
@@ -119,6 +137,14 @@ def test_watching_again_and_again_is_watching_once(
         assert link.emptied.wait(DEADLINE)
         link.emptied.clear()
     assert caplog.records == []
+
+
+def test_what_is_refused_to_another_thread_meanwhile_is_watched_again(flusher: Flusher) -> None:
+    link = Overtaken(flusher)
+    flusher.watch(link)
+    assert link.emptied.wait(DEADLINE)
+    flusher.forget(link)
+    link.close()
 
 
 def test_what_is_forgotten_may_be_closed_and_its_descriptor_used_again(

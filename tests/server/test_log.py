@@ -86,15 +86,21 @@ def test_a_batch_has_its_limit(server: Server, monkeypatch: pytest.MonkeyPatch) 
     assert [int(text) for text in bob.said()] == list(range(100))
 
 
-def test_a_full_batch_fits_into_the_smallest_outbox(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("😀" * 4000, 20), ('"' * 4000, 20), ("y", 700)],
+    ids=["4 bytes", "escaped", "short"],
+)
+def test_a_full_batch_fits_into_the_smallest_outbox(server: Server, text: str, count: int) -> None:
     (alice,) = server.joined("alice")
     fields = msgspec.inspect.type_info(SessionSettings).fields  # type: ignore[union-attr]
     (smallest,) = (each.type.ge for each in fields if each.name == "outbox_bytes")
     bob = server.join(Client("bob", outbox_bytes=smallest))
     with server.paused():
-        for _ in range(30):
-            server.say(alice, "😀" * 4000)
+        for _ in range(count):
+            server.say(alice, text)
     assert bob.connection.ending is None
+    assert len(bob.said()) == count
 
 
 def test_many_threads_give_one_order_without_gap_or_repeat(server: Server) -> None:

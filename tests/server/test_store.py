@@ -16,6 +16,8 @@ from chatserver.store import (
     StoreError,
     Window,
     forget_account,
+    open_snapshot,
+    stored_messages,
 )
 
 NOW = 1_795_361_042_123
@@ -399,6 +401,55 @@ def test_a_trim_takes_the_oldest_and_no_more_than_its_limit(store: Store) -> Non
         say(store, str(number))
     assert trim(store, NOW + 1, limit=2) == 2
     assert texts(store, window()) == ["2", "3", "4", "5"]
+
+
+# -- reading beside a server --
+
+
+@pytest.mark.parametrize(
+    ("user", "room", "since", "expected"),
+    [
+        (None, None, 0, ["room", "to both", "later"]),
+        ("ALICE", None, 0, ["to both"]),
+        ("bob", None, 0, ["to both"]),
+        ("dave", None, 0, []),
+        (None, "lobby", 0, ["room", "later"]),
+        (None, "kitchen", 0, []),
+        (None, None, NOW + 10, ["later"]),
+        ("alice", None, NOW + 1, []),
+    ],
+)
+def test_messages_are_read_beside_a_server(
+    store: Store, path: Path, user: str | None, room: str | None, since: int, expected: list[str]
+) -> None:
+    say(store, "room")
+    send(store, "to both", "Alice", "carol")
+    say(store, "later", at=NOW + 10)
+    found = stored_messages(path, user, room, since)
+    assert [each.text for each in found] == expected
+
+
+def test_a_snapshot_stays_as_it_was(store: Store, path: Path) -> None:
+    say(store, "before")
+    reading = stored_messages(path, None, None, 0)
+    first = next(reading)
+    say(store, "after")
+    assert [first.text, *(each.text for each in reading)] == ["before"]
+
+
+def test_a_snapshot_cannot_be_written_to(store: Store, path: Path) -> None:
+    snapshot = open_snapshot(path)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        snapshot.execute("DELETE FROM messages")
+    snapshot.close()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hello" * 1000])
+def test_what_is_no_chat_database_cannot_be_read(path: Path, content: bytes | None) -> None:
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StoreError):
+        list(stored_messages(path, None, None, 0))
 
 
 # -- an account that goes --

@@ -46,7 +46,11 @@ class Link:
         clients: list[ssl.SSLSocket] = []
 
         def wrap() -> None:
-            clients.append(context.wrap_socket(self.raw, server_hostname="localhost"))
+            clients.append(
+                context.wrap_socket(
+                    self.raw, server_hostname="localhost", suppress_ragged_eofs=False
+                )
+            )
 
         connecting = threading.Thread(target=wrap)
         connecting.start()
@@ -140,6 +144,29 @@ def test_two_threads_at_once_do_not_disturb_each_other(link: Link) -> None:
     for thread in threads:
         thread.join(DEADLINE)
     assert got == {"server": lines, "client": lines}
+
+
+class Guarded:
+    """An OpenSSL connection that notes every use of it without the lock."""
+
+    def __init__(self, stream: TlsStream) -> None:
+        self._ssl, self._lock = stream._ssl, stream._lock
+        self.uses: list[tuple[str, bool]] = []
+
+    def __getattr__(self, name: str) -> object:
+        self.uses.append((name, self._lock.locked()))
+        return getattr(self._ssl, name)
+
+
+def test_openssl_is_never_used_by_two_threads_at_once(link: Link) -> None:
+    stream, client = link.connect()
+    stream._ssl = guarded = Guarded(stream)  # type: ignore[assignment]
+    client.sendall(b"hello")
+    stream.receive(DEADLINE)
+    stream.send(stream.seal(b"welcome"))
+    stream.close()
+    assert {name for name, _ in guarded.uses} == {"read", "write", "unwrap"}
+    assert all(locked for _, locked in guarded.uses)
 
 
 def test_nothing_within_the_time_is_none_and_a_goodbye_is_the_end(link: Link) -> None:

@@ -1,0 +1,210 @@
+"""The backup: everything as it was at one moment, for its owner alone, and back again."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from chatserver.accounts import Account, Accounts
+from chatserver.backup import BackupError, back_up, restore
+from chatserver.certificate import ensure_certificate
+from chatserver.store import Store, StoreError, Window
+
+EVERYTHING = Window("bob", "bob", 0, 10**9, 0, own=True)
+
+
+def quiet(_done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+def say(store: Store, text: str) -> None:
+    with store.batch() as batch:
+        batch.add(1000, "bob", "lobby", (), text, None)
+
+
+def said(store: Store) -> list[str]:
+    return [each.text for each in store.messages(EVERYTHING, 1000)]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Give a data folder with a message, an account and a certificate in it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    store = Store(folder / "chat.db")
+    say(store, "hi")
+    store.close()
+    with Accounts(folder / "user_pass.txt").edit() as draft:
+        draft.put(Account("bob", "hash"))
+    ensure_certificate(folder / "tls")
+    return folder
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "chat.backup"
+
+
+def names_in(folder: Path) -> set[str]:
+    """Return what is in a folder beside what SQLite keeps next to a database."""
+    return {each.name for each in folder.iterdir()} - {"chat.db-wal", "chat.db-shm"}
+
+
+def archive(file: Path, **members: bytes) -> Path:
+    """Write a tar file that somebody else might have made."""
+    with tarfile.open(file, "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return file
+
+
+def test_what_is_backed_up_can_be_put_back(data: Path, file: Path, tmp_path: Path) -> None:
+    back_up(data, file, quiet)
+    restored = tmp_path / "restored"
+    restore(file, restored)
+    store = Store(restored / "chat.db")
+    assert said(store) == ["hi"]
+    store.close()
+    for name in ("user_pass.txt", "tls/certificate.pem", "tls/key.pem"):
+        assert (restored / name).read_bytes() == (data / name).read_bytes()
+
+
+def test_only_the_owner_may_read_any_of_it(data: Path, file: Path, tmp_path: Path) -> None:
+    back_up(data, file, quiet)
+    assert file.stat().st_mode & 0o777 == 0o600
+    restored = tmp_path / "restored"
+    restore(file, restored)
+    assert restored.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in restored.rglob("*"))
+
+
+def test_a_running_server_is_backed_up_as_it_is_at_one_moment(
+    data: Path, file: Path, tmp_path: Path
+) -> None:
+    store = Store(data / "chat.db")
+    say(store, "before")
+    steps: list[tuple[int, int]] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        steps.append((done, total))
+        say(store, "after")
+
+    back_up(data, file, meanwhile)
+    store.close()
+    restore(file, tmp_path / "restored")
+    copy = Store(tmp_path / "restored" / "chat.db")
+    assert said(copy) == ["hi", "before"]
+    copy.close()
+    assert steps[-1][0] == steps[-1][1] > 0
+
+
+def test_a_server_that_was_never_used_has_less_to_back_up(tmp_path: Path, file: Path) -> None:
+    Store(tmp_path / "chat.db").close()
+    back_up(tmp_path, file, quiet)
+    restore(file, tmp_path / "restored")
+    assert names_in(tmp_path / "restored") == {"chat.db"}
+
+
+def test_where_there_is_nothing_nothing_is_backed_up(tmp_path: Path, file: Path) -> None:
+    with pytest.raises(BackupError, match=r"There is no chat\.db"):
+        back_up(tmp_path, file, quiet)
+    assert not file.exists()
+
+
+def test_a_backup_that_fails_leaves_the_one_before(data: Path, file: Path) -> None:
+    file.write_bytes(b"the one before")
+    (data / "chat.db").write_bytes(b"damaged" * 1000)
+    with pytest.raises(StoreError):
+        back_up(data, file, quiet)
+    assert file.read_bytes() == b"the one before"
+    assert sorted(each.name for each in file.parent.iterdir()) == ["chat.backup", "data"]
+
+
+def test_a_folder_that_is_not_there_is_an_error(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(BackupError, match="cannot be written"):
+        back_up(data, tmp_path / "none" / "chat.backup", quiet)
+
+
+def test_nothing_is_ever_overwritten(data: Path, file: Path) -> None:
+    back_up(data, file, quiet)
+    with pytest.raises(BackupError, match="is not empty"):
+        restore(file, data)
+
+
+def test_an_empty_folder_may_be_there_already(data: Path, file: Path, tmp_path: Path) -> None:
+    back_up(data, file, quiet)
+    (tmp_path / "restored").mkdir()
+    restore(file, tmp_path / "restored")
+    assert (tmp_path / "restored" / "chat.db").exists()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"user_pass.txt": b"bob:hash"},
+        {"chat.db": b""},
+        {"chat.db": b"hello" * 1000},
+    ],
+)
+def test_what_is_no_backup_is_refused_and_leaves_nothing(
+    tmp_path: Path, file: Path, members: dict[str, bytes]
+) -> None:
+    archive(file, **members)
+    with pytest.raises(BackupError):
+        restore(file, tmp_path / "restored")
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, file: Path) -> None:
+    file.write_bytes(b"hello" * 1000)
+    with pytest.raises(BackupError, match="is not a backup of chat"):
+        restore(file, tmp_path / "restored")
+
+
+def test_a_damaged_database_is_refused(data: Path, file: Path, tmp_path: Path) -> None:
+    store = Store(data / "chat.db")
+    for number in range(20):
+        say(store, f"{number}" * 2000)
+    store.close()
+    content = bytearray((data / "chat.db").read_bytes())
+    content[12288:20480] = b"\xa5" * 8192
+    archive(file, **{"chat.db": bytes(content)})
+    with pytest.raises(BackupError, match=r"damaged|no chat database"):
+        restore(file, tmp_path / "restored")
+    assert not (tmp_path / "restored").exists()
+
+
+def test_nothing_but_the_files_of_a_backup_is_written(
+    data: Path, file: Path, tmp_path: Path
+) -> None:
+    members = {"chat.db": (data / "chat.db").read_bytes()}
+    archive(file, **members, **{"../evil": b"x", "search.db": b"x", "tls/other": b"x"})
+    restore(file, tmp_path / "restored")
+    assert names_in(tmp_path / "restored") == {"chat.db"}
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.xfail(strict=True, raises=KeyError, reason="extractfile of a link ends in a traceback")
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_link_in_an_archive_leads_nowhere(
+    data: Path, file: Path, tmp_path: Path, kind: bytes
+) -> None:
+    with tarfile.open(file, "w") as tar:
+        tar.add(data / "chat.db", "chat.db")
+        link = tarfile.TarInfo("user_pass.txt")
+        link.type, link.linkname = kind, "/etc/passwd"
+        tar.addfile(link)
+    with pytest.raises(BackupError):
+        restore(file, tmp_path / "restored")
+
+
+@pytest.mark.xfail(strict=True, raises=NotADirectoryError, reason="iterdir() stands before the try")
+def test_a_data_folder_that_is_a_file_is_refused(data: Path, file: Path, tmp_path: Path) -> None:
+    back_up(data, file, quiet)
+    (tmp_path / "restored").write_text("a file")
+    with pytest.raises(BackupError):
+        restore(file, tmp_path / "restored")
