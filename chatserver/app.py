@@ -76,7 +76,7 @@ class ChatServer:
         self._housekeeper.start()
         self._server.start()
         # Not waited for: a first login that comes sooner is only a little slower.
-        threading.Thread(target=self._passwords.warm_up, name="warm-up", daemon=True).start()
+        threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def stop(self) -> None:
         """Say goodbye to everybody, put everything on disk and let go of everything."""
@@ -91,6 +91,12 @@ class ChatServer:
         self._index.stop()
         self._store.close()
         os.close(self._lock)
+
+    def _warm_up(self) -> None:
+        """Do what takes long and need not be done before anybody can come."""
+        self._passwords.warm_up()
+        if not self._store.check_whole():
+            _log.error("%s is damaged: stop the server and restore a backup", self._store.path)
 
     def _assemble(self) -> None:
         settings = self.settings

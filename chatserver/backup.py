@@ -64,9 +64,9 @@ def restore(file: Path, data: Path) -> None:
 
     Raises BackupError; then the folder is as it was.
     """
-    if data.exists() and any(data.iterdir()):
-        raise BackupError(f"{data} is not empty; restore into an empty folder.")
     try:
+        if data.exists() and any(data.iterdir()):
+            raise BackupError(f"{data} is not empty; restore into an empty folder.")
         data.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data.parent, prefix=".chat-restore-") as folder:
             whole = Path(folder, "data")
@@ -103,9 +103,12 @@ def _extract(tar: tarfile.TarFile, folder: Path) -> None:
     if STORE_FILE not in names:
         raise tarfile.TarError("no database")
     for name in (STORE_FILE, ACCOUNTS_FILE, *_TLS_FILES):
-        content = tar.extractfile(name) if name in names else None
-        if content is None:
+        if name not in names:
             continue
+        member = tar.getmember(name)
+        content = tar.extractfile(member) if member.isreg() else None
+        if content is None:
+            raise tarfile.TarError(f"{name} is no file")
         path = folder / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with content, os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:

@@ -1,6 +1,7 @@
 """The two ways a request can end early. Everything else that is raised is a bug."""
 
 from chatwire.protocol import Code
+from chatwire.text import one_line
 
 
 class CommandError(Exception):
@@ -17,9 +18,9 @@ class CommandError(Exception):
         attempts_left: int | None = None,
         retry_after: int | None = None,
     ) -> None:
-        super().__init__(text)
+        self.text = one_line(text)  # it may quote what somebody was talked into typing
+        super().__init__(self.text)
         self.code: Code = code
-        self.text = text
         self.attempts_left = attempts_left
         self.retry_after = retry_after
 

@@ -186,14 +186,14 @@ class ClientHandler:
         try:
             request = dialect.read(line, context.session is not None)
         except CommandError as error:
-            delay = context.bucket.take(1.0)
-            if delay:
-                connection.rest(delay)
+            self._charge(context)
             connection.push(answer(None, error))
         else:
             event = None
             if request is not None:
                 event = self._services.registry.dispatch(context, request)
+            else:
+                self._charge(context)
             if event is not None:
                 account = "" if context.session is None else context.session.account
                 connection.push(event, account)
@@ -201,6 +201,12 @@ class ClientHandler:
                 connection.settle(_SETTLE_SECONDS)
         if not connection.ended.is_set():
             connection.push_bytes(dialect.prompt(context.session is not None))
+
+    def _charge(self, context: Context) -> None:
+        """Have a line that is no request count towards the rate like one."""
+        delay = context.bucket.take(1.0)
+        if delay:
+            context.connection.rest(delay)
 
     def _keep_pace(self, connection: Connection) -> None:
         """Do not carry out more than the client reads answers to."""

@@ -9,7 +9,7 @@ from typing import Final
 from chatserver.commands.context import Services
 from chatserver.connection import Connection
 from chatserver.errors import CommandError
-from chatserver.store import Batch
+from chatserver.store import Batch, StoredMessage
 from chatwire.protocol import Ping
 from chatwire.wording import duration
 
@@ -68,7 +68,7 @@ class Housekeeper:
             self._services.log.save(lambda batch: batch.put_alive(time.time()))
         if now >= self._trim_at and self._services.settings.history.retention_days:
             self._trim_at = now + _RETENTION_SECONDS
-            self._services.log.save(self._trim)
+            self._trim()
 
     def _check_deadlines(self, connection: Connection, now: float) -> None:
         settings = self._services.settings
@@ -125,11 +125,18 @@ class Housekeeper:
             session.noted = session.read
         self._services.log.run_later(note, *{each.key for each in moved})
 
-    def _trim(self, batch: Batch) -> None:
-        """Delete a few old messages; when there were many, come back soon. Log thread."""
+    def _trim(self) -> None:
+        """Have a few old messages deleted; when there were many, come back soon."""
         days = self._services.settings.history.retention_days
         before = int(time.time() * 1000) - days * _MS_PER_DAY
-        deleted = batch.trim(before, _TRIM_STEP)
-        self._services.archive.forget(deleted)
-        if len(deleted) == _TRIM_STEP:
-            self._trim_at = 0.0
+        deleted: list[StoredMessage] = []
+
+        def trim(batch: Batch) -> None:  # the log thread
+            deleted.extend(batch.trim(before, _TRIM_STEP))
+
+        def trimmed() -> None:  # the log thread, once they are gone
+            self._services.archive.forget(deleted)
+            if len(deleted) == _TRIM_STEP:
+                self._trim_at = 0.0
+
+        self._services.log.save(trim, trimmed)

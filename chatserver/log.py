@@ -32,7 +32,13 @@ _OVERHEAD: Final = 100
 
 _PATIENCE: Final = 10.0
 
+_Chore = tuple[Callable[[Batch], None], Callable[[], None]]
+
 T = TypeVar("T")
+
+
+def nothing() -> None:
+    """Do nothing, once something has been saved."""
 
 
 class _Change(Generic[T]):
@@ -70,7 +76,7 @@ class Log:
         self._filled = threading.Condition(self._lock)
         self._emptied = threading.Condition(self._lock)
         self._unsaved: set[str] = set()  # accounts whose standing is newer than the disk's
-        self._chores: list[Callable[[Batch], None]] = []
+        self._chores: list[_Chore] = []
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
     @property
@@ -136,10 +142,14 @@ class Log:
             self._filled.notify()
         return change
 
-    def save(self, chore: Callable[[Batch], None]) -> None:
-        """Have something written with one of the next batches, by nobody waited for."""
+    def save(self, chore: Callable[[Batch], None], saved: Callable[[], None] = nothing) -> None:
+        """Have something written with one of the next batches, by nobody waited for.
+
+        `saved` is called, by the log thread, once it is on disk; when it could not be written,
+        neither is tried again.
+        """
         with self._lock:
-            self._chores.append(chore)
+            self._chores.append((chore, saved))
             self._filled.notify()
 
     def _has_room(self) -> bool:
@@ -172,9 +182,7 @@ class Log:
             self._emptied.notify_all()
         return batch
 
-    def _process(
-        self, batch: list[Post | _Change[object]], chores: list[Callable[[Batch], None]]
-    ) -> None:
+    def _process(self, batch: list[Post | _Change[object]], chores: list[_Chore]) -> None:
         before = self._store.last_seq
         self._commit([item for item in batch if isinstance(item, Post)])
         changes: list[_Change[object]] = []
@@ -242,7 +250,7 @@ class Log:
             change.error = error
         self._unsaved.update(change.accounts)
 
-    def _save(self, chores: list[Callable[[Batch], None]]) -> None:
+    def _save(self, chores: list[_Chore]) -> None:
         """Write how accounts stand. What the disk does not take now is tried again later."""
         if not (self._unsaved or chores):
             return
@@ -255,7 +263,7 @@ class Log:
         try:
             with self._store.batch() as batch:
                 batch.put(standings)
-                for chore in chores:
+                for chore, _ in chores:
                     chore(batch)
         except StorageFull as error:
             _log.error("the standing of accounts could not be stored: %s", error)
@@ -264,6 +272,8 @@ class Log:
         else:
             self._unsaved.clear()
             self._directory.note_saved(each.key for each in standings)
+            for _, saved in chores:
+                saved()
 
 
 def _size(post: Post) -> int:

@@ -47,7 +47,7 @@ class Presence:
         # Where a busy account has read to, its held messages begin; both dialects start there.
         session.acknowledged = standing.read
         if appeared:
-            self._notify(session.key, session.account, "online")
+            self._announce(session, busy=standing.busy)
         return Joined(last_seq, standing, self._directory.online(session.key))
 
     def leave(self, session: Session) -> None:
@@ -84,11 +84,10 @@ class Presence:
     def hide(self, session: Session, hidden: bool) -> None:
         """Make the account look logged out to others, or end that."""
         step = self._directory.set_hidden(session.key, hidden)
-        if step:
-            self._notify(session.key, session.account, "online" if step > 0 else "offline")
-            recipient = self._directory.recipient(session.key)
-            if step > 0 and recipient.busy:
-                self._notify(session.key, session.account, "busy")
+        if step > 0:
+            self._announce(session, busy=self._directory.recipient(session.key).busy)
+        elif step < 0:
+            self._notify(session.key, session.account, "offline")
 
     def note_read(self, session: Session) -> bool:
         """Take over how far a session has read; tell whether the account's position moved."""
@@ -99,6 +98,12 @@ class Presence:
             raise CommandError(
                 "try_later", "Earlier messages are still being shown; try again.", retry_after=1
             )
+
+    def _announce(self, session: Session, *, busy: bool) -> None:
+        """Tell the others that somebody is here: in the same way after a login and after hiding."""
+        self._notify(session.key, session.account, "online")
+        if busy:
+            self._notify(session.key, session.account, "busy")
 
     def _notify(self, key: str, name: str, state: PresenceState) -> None:
         """Tell the other accounts, unless so many are here that nobody could follow."""

@@ -21,6 +21,9 @@ FILE_NAME: Final = "chat.db"
 _APPLICATION_ID: Final = 0x63686174  # "chat", so that `file` and a person know the file
 _SCHEMA_VERSION: Final = 1
 _READERS: Final = 4
+_WHOLE_CHECK_BYTES: Final = 32 << 20
+"""A database up to this size is checked whole before the start, which takes half a second."""
+
 _BUSY_SECONDS: Final = 5.0
 """How long a write waits for another program's (`chat deluser`, a backup)."""
 
@@ -254,7 +257,10 @@ class Store:
     def __init__(self, path: Path, synchronous: str = "full") -> None:
         self.path = path
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            if path.exists():
+                _check(path)
+            else:
+                _create(path)
             self._writer = self._open(synchronous)
         except OSError as error:
             raise StoreError(f"Cannot write {path}: {error.strerror}.") from error
@@ -357,6 +363,13 @@ class Store:
             for key, since, read, seen_at, busy, reply, hidden, name in rows
         ]
 
+    def check_whole(self) -> bool:
+        """Tell whether a database that was too large to be checked at the start is sound."""
+        if self.path.stat().st_size <= _WHOLE_CHECK_BYTES:
+            return True
+        with self._reader() as reader:
+            return _is_sound(reader)
+
     def close(self) -> None:
         """Close the file; SQLite folds the write-ahead log into it."""
         for _ in range(_READERS):
@@ -373,24 +386,8 @@ class Store:
         return connection
 
     def _prepare(self, connection: sqlite3.Connection, synchronous: str) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        if tables and application != _APPLICATION_ID:
-            raise StoreError(f"{self.path} is not a chat database; move the file away.")
-        if version > _SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path} was written by a newer version of chat; install that version."
-            )
-        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise StoreError(f"{self.path} is damaged; restore a backup or move the file away.")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        if not tables:
-            connection.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID};"
-                f" PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-            )
         # Whoever was here when the last server ended without a goodbye was seen until then.
         connection.execute(
             "UPDATE accounts SET seen_at = coalesce((SELECT at FROM alive), ?)"
@@ -423,12 +420,10 @@ def open_snapshot(path: Path) -> sqlite3.Connection:
     The caller closes it. Raises StoreError when it is no chat database or cannot be read.
     """
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection = _read_only(path)
     except sqlite3.Error as error:
         raise StoreError(f"{path} cannot be opened ({error}).") from error
     try:
-        connection.isolation_level = None
-        connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("BEGIN")
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -472,6 +467,54 @@ def stored_messages(
 def _stored(row: tuple[int, int, str, str | None, str | None, str]) -> StoredMessage:
     seq, at, sender, room, recipients, text = row
     return StoredMessage(seq, at, sender, room, tuple((recipients or "").split()), text)
+
+
+def _create(path: Path) -> None:
+    """Make a new database: under another name first, so that an empty one is always damage."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.executescript(
+            f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID};"
+            f" PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+        )
+    new.replace(path)
+
+
+def _check(path: Path) -> None:
+    """Look at a database without changing it or its log. Raises StoreError when it is no good."""
+    if not path.stat().st_size:
+        raise StoreError(f"{path} is empty; restore a backup or move the file away.")
+    # Without a log nobody can be writing: then SQLite need not make files to see who is.
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    with closing(_read_only(path, immutable=alone)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+            raise StoreError(f"{path} is not a chat database; move the file away.")
+        if version > _SCHEMA_VERSION:
+            raise StoreError(
+                f"{path} was written by a newer version of chat; install that version."
+            )
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
+        damaged = alone and path.stat().st_size < size
+        if not damaged and size <= _WHOLE_CHECK_BYTES:
+            damaged = not _is_sound(connection)
+        if damaged:
+            raise StoreError(f"{path} is damaged; restore a backup or move the file away.")
+
+
+def _is_sound(connection: sqlite3.Connection) -> bool:
+    try:
+        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    how = "mode=ro&immutable=1" if immutable else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
 
 
 def forget_account(path: Path, name: str) -> None:

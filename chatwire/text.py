@@ -8,12 +8,12 @@ because it must not depend on the server's honesty for what happens on its own s
 import re
 from typing import Final
 
-_PICTOGRAPH: Final = "\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
-"""Arrows to emoji, the emoji presentation selector and skin tones: what emoji are made of."""
+_PICTOGRAPH: Final = "\u2190-\u2bff\U0001f000-\U0001faff"
+"""Arrows to emoji and skin tones; the first half of a joined emoji may end in a selector."""
 
 _NOT_TEXT: Final = re.compile(
     # A zero width joiner that makes one emoji of two (a family, say) is the only one that stays.
-    f"(?<=[{_PICTOGRAPH}])(?!\u200d[{_PICTOGRAPH}])\u200d|(?<![{_PICTOGRAPH}])\u200d|["
+    f"(?<![{_PICTOGRAPH}\ufe0f])\u200d|\u200d(?![{_PICTOGRAPH}])|["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 (but tab and line feed), DEL, C1: ESC and CSI among them
     "\u00ad\u061c\u180e"  # soft hyphen, Arabic letter mark, Mongolian vowel separator
     "\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # zero width, bidi

@@ -14,7 +14,10 @@ def who(context: Context) -> Reply | None:
 @command("people", "See who was here in the last minutes.")
 def last(context: Context, minutes: Minutes) -> Reply | None:
     """Name the visible accounts that were connected at some time in the last `minutes`."""
-    return LastReply(users=context.services.directory.seen(within=minutes * 60))
+    seen = context.services.directory.seen(within=minutes * 60)
+    return LastReply(
+        users=tuple(each for each in seen if context.services.accounts.exists(each.name))
+    )
 
 
 COMMANDS = (who, last)

@@ -64,7 +64,7 @@ class TlsContexts:
             found = [path.stat() for path in (self._certificate, self._key)]
         except OSError:
             return ()
-        return tuple((each.st_ino, each.st_mtime_ns, each.st_size) for each in found)
+        return tuple((each.st_ino, each.st_ctime_ns, each.st_size) for each in found)
 
 
 class TlsStream:
@@ -105,6 +105,7 @@ class TlsStream:
 
     def receive(self, timeout: float | None = None) -> bytes | None:
         """Return what has come, b"" at the end, or None when nothing came for `timeout` s."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             with self._lock:
                 data, pending = self._read(), self._outgoing.pending
@@ -112,7 +113,9 @@ class TlsStream:
                 self.on_output()
             if data is not None:
                 return data
-            received = self._raw.receive(timeout)
+            # Parts of a record are nothing yet: they do not start the time again.
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            received = self._raw.receive(left)
             if received is None:
                 return None
             with self._lock:

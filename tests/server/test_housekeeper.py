@@ -255,7 +255,6 @@ def test_an_account_made_anew_inherits_nothing(house: House) -> None:
     assert (status["busy"], status["hidden"]) == (False, False)
 
 
-@pytest.mark.xfail(strict=True, reason="`last` names a deleted account until the next restart")
 def test_a_deleted_account_is_named_no_more(house: House) -> None:
     bob = house.log_in()
     remove(house, "bob")
@@ -339,7 +338,6 @@ def test_old_messages_go_from_the_index_too(house: House) -> None:
     assert house.server.index.search("sender:x626f62", "x", 0, 10) == [4]
 
 
-@pytest.mark.xfail(strict=True, reason="the index forgets before the deletion is committed")
 def test_what_could_not_be_deleted_can_still_be_found(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

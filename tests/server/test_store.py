@@ -304,11 +304,11 @@ def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     assert "newer version" in refused(path)
 
 
-def test_an_empty_file_becomes_a_database(path: Path) -> None:
-    path.touch()
-    store = Store(path)
-    assert say(store, "hi") == 1
-    store.close()
+def test_an_empty_file_is_no_new_database(tmp_path: Path) -> None:
+    (tmp_path / "chat.db").touch()
+    with pytest.raises(StoreError, match="is empty"):
+        Store(tmp_path / "chat.db")
+    assert (tmp_path / "chat.db").stat().st_size == 0
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
