@@ -47,6 +47,7 @@ class Accounts:
     def __init__(self, path: Path) -> None:
         self.path = path
         # One tuple, replaced whole: a thread sees the identity and the accounts that belong to it.
+        self._unreadable: _Identity = None  # of the file that was complained of
         self._loaded: tuple[_Identity, Mapping[str, Account]] = (None, MappingProxyType({}))
 
     def find(self, name: str) -> Account | None:
@@ -69,7 +70,16 @@ class Accounts:
         identity, accounts = self._loaded
         now = self._identity()
         if now != identity:
-            accounts = MappingProxyType(_parse(_read_lines(self.path), self.path))
+            try:
+                accounts = MappingProxyType(_parse(_read_lines(self.path), self.path))
+            except OSError as error:
+                if identity is None:
+                    raise
+                # Out of descriptors, perhaps: what is known is still better than nothing.
+                if now != self._unreadable:
+                    _log.warning("%s cannot be read: %s", self.path, error.strerror)
+                self._unreadable = now
+                return accounts
             self._loaded = (now, accounts)
         return accounts
 

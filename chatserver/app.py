@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from chatserver.commands import all_commands
 from chatserver.commands.context import Services
 from chatserver.delivery import Delivery
 from chatserver.directory import UserDirectory
+from chatserver.errors import CommandError
 from chatserver.handler import ClientHandler
 from chatserver.housekeeper import Housekeeper
 from chatserver.lockout import Lockout
@@ -94,7 +96,8 @@ class ChatServer:
 
     def _warm_up(self) -> None:
         """Do what takes long and need not be done before anybody can come."""
-        self._passwords.warm_up()
+        with suppress(CommandError):  # short of memory just now: the first login will be slower
+            self._passwords.warm_up()
         if not self._store.check_whole():
             _log.error("%s is damaged: stop the server and restore a backup", self._store.path)
 

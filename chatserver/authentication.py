@@ -11,7 +11,7 @@ from chatserver.accounts import Account, Accounts
 from chatserver.errors import CommandError
 from chatserver.lockout import Key, Lockout, TooManyAtOnce, network
 from chatserver.passwords import Passwords, too_long
-from chatwire.names import fold
+from chatwire.names import MAX_NAME_LENGTH, fold
 from chatwire.text import for_log
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ class Authenticator:
         left, or try_later when too many people are logging in.
         """
         caller = network(address)
-        pair = (fold(name), caller)
+        # Longer names belong to nobody and count as one: they must not fill the memory.
+        pair = (fold(name[: MAX_NAME_LENGTH + 1]), caller)
         self._begin(name, address, pair, (caller,))
         try:
             account = self._accounts.find(name)

@@ -3,11 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from chatserver.net.outbox import Outbox
 from chatserver.net.stream import Stream
 from chatwire.protocol import Bye, Code, Event
+
+_LOOK_SECONDS: Final = 1.0
+"""How often somebody who waits for room looks whether the connection has ended."""
 
 
 class Renderer(Protocol):
@@ -123,6 +126,18 @@ class Connection:
         """Read nothing for a while, because the client is over its rate. Handler thread."""
         self.drain()
         self.ended.wait(seconds)
+        if self.stream.is_gone():  # what it still wanted is wanted no more
+            self.end(None, "reset by the client")
+
+    def keep_pace(self) -> bool:
+        """Wait until the client has read enough for more to be sent: half an outbox. False: the
+        connection has ended, by whoever saw that it does not read. Handler thread."""
+        half = self.outbox.limit // 2
+        if half and self.outbox.waiting > half:
+            self.drain()
+            while not self.ended.is_set() and not self.outbox.wait_below(half, _LOOK_SECONDS):
+                pass
+        return not self.ended.is_set()
 
     def appended(self) -> None:
         """Count a message handed to the log. Handler thread."""

@@ -34,6 +34,9 @@ _HANDSHAKE_SECONDS: Final = 30.0
 
 _SETTLE_SECONDS: Final = 10.0
 _FAREWELL_SECONDS: Final = 2.0
+_STALLED_SECONDS: Final = 0.2
+"""How long the last words wait for somebody who was cut off because he does not read."""
+
 _LINGER_SECONDS: Final = 1.0
 
 
@@ -164,9 +167,9 @@ class ClientHandler:
         while not connection.ended.is_set():
             for line in splitter.feed(data):
                 self._carry_out(context, dialect, line)
-                if connection.ended.is_set():
+                # Do not carry out more than the client reads answers to.
+                if not connection.keep_pace():
                     return
-                self._keep_pace(connection)
             if splitter.overlong:
                 limit = self._services.settings.message.max_line_bytes
                 error = CommandError("line_too_long", f"A line may have at most {limit} bytes.")
@@ -208,15 +211,6 @@ class ClientHandler:
         if delay:
             context.connection.rest(delay)
 
-    def _keep_pace(self, connection: Connection) -> None:
-        """Do not carry out more than the client reads answers to."""
-        half = connection.outbox.limit // 2
-        if half and connection.outbox.waiting > half:
-            connection.drain()
-            while not connection.outbox.wait_below(half, 1.0):
-                if connection.ended.is_set():
-                    return  # the housekeeper has seen that nothing moves
-
     def _leave(self, context: Context) -> None:
         """Give up the session. What was appended before is answered when this returns."""
         session = context.session
@@ -235,7 +229,8 @@ class ClientHandler:
             connection.push(bye)
         if not connection.flush():
             self._flusher.watch(connection)
-        connection.outbox.wait_below(1, _FAREWELL_SECONDS)
+        stalled = bye is not None and bye.code == "too_slow"
+        connection.outbox.wait_below(1, _STALLED_SECONDS if stalled else _FAREWELL_SECONDS)
         connection.outbox.close()
 
 

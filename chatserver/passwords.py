@@ -81,7 +81,7 @@ class Passwords:
                 self._check(password, self._dummy)
                 return False, None
             right, better = self._check(password, stored)
-            if not right and self.scheme(stored) != "argon2":
+            if not right and not self._costs_as_now(stored):
                 self._check(password, self._dummy)  # a cheap old hash must not show in the time
             return right, better
 
@@ -94,6 +94,12 @@ class Passwords:
         """Do what would make the first login slower than the others."""
         self.verify("", None)
 
+    def _costs_as_now(self, stored: str) -> bool:
+        try:
+            return not self._context.needs_update(stored)
+        except (ValueError, TypeError):
+            return False
+
     @cached_property
     def _dummy(self) -> str:
         return str(self._context.hash(secrets.token_hex()))
@@ -101,8 +107,12 @@ class Passwords:
     def _check(self, password: str, stored: str) -> tuple[bool, str | None]:
         try:
             right, better = self._context.verify_and_update(password, stored)
-        except (ValueError, TypeError):  # a hash cut short, or NUL in the password
+        except (ValueError, TypeError) as error:  # a hash cut short, or NUL in the password
+            if "memory" in str(error).lower():
+                raise _no_memory() from error
             return False, None
+        except MemoryError as error:
+            raise _no_memory() from error
         return bool(right), better
 
     @contextmanager
@@ -118,6 +128,14 @@ class Passwords:
                 yield
         finally:
             self._admitted.release()
+
+
+def _no_memory() -> CommandError:
+    return CommandError(
+        "try_later",
+        f"The server is short of memory; try again in {_RETRY_SECONDS} seconds.",
+        retry_after=_RETRY_SECONDS,
+    )
 
 
 def too_long(password: str) -> bool:

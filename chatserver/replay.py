@@ -6,12 +6,9 @@ then the outbox is released.
 """
 
 from chatserver.archive import event_of
-from chatserver.connection import Connection
 from chatserver.session import Session
 from chatserver.store import Store, Window
 from chatwire.protocol import Replayed
-
-_PATIENCE_SECONDS = 30.0
 
 
 class Replay:
@@ -57,21 +54,11 @@ class Replay:
                     event.replay = True
                     data = connection.renderer.render(event, session.account)
                     connection.push_bytes(data, message.seq, ahead=True)
-                    if not _pace(connection):
+                    # A replay may be larger than an outbox: go on as the client reads.
+                    if not connection.keep_pace():
                         return
                 end = Replayed(count=len(messages), more=max(0, missed - len(messages)))
                 connection.push_bytes(connection.renderer.render(end), window.upto, ahead=True)
         finally:
             connection.outbox.release()
             connection.drain()
-
-
-def _pace(connection: Connection) -> bool:
-    """Go on as fast as the client reads: a replay may be larger than an outbox. False: it is over,
-    because the client has stopped reading or has gone."""
-    half = connection.outbox.limit // 2
-    if half and connection.outbox.waiting > half:
-        connection.drain()
-        if not connection.outbox.wait_below(half, _PATIENCE_SECONDS):
-            connection.end("too_slow", "Cut off: this connection has stopped reading.")
-    return not connection.ended.is_set()

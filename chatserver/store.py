@@ -259,6 +259,8 @@ class Store:
         try:
             if path.exists():
                 _check(path)
+            elif path.with_name(f"{path.name}-wal").exists():
+                raise StoreError(f"{path} is missing but its log is there; restore a backup.")
             else:
                 _create(path)
             self._writer = self._open(synchronous)

@@ -44,6 +44,10 @@ class Stream(Protocol):
         """Send what the system takes now and return how many bytes that was; never blocks."""
         ...
 
+    def is_gone(self) -> bool:
+        """Tell whether the peer has reset the connection, without reading what it has sent."""
+        ...
+
     def interrupt(self) -> None:
         """Wake the thread that waits in `receive`, from any other thread; it gets b""."""
         ...
@@ -91,6 +95,12 @@ class PlainStream:
             return 0
         except OSError as error:
             raise Disconnected(_reason(error)) from error
+
+    def is_gone(self) -> bool:
+        """Tell whether the peer has reset the connection, without reading what it has sent."""
+        poll = select.poll()
+        poll.register(self._socket, 0)  # errors are always reported
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
     def interrupt(self) -> None:
         """Wake the thread that waits in `receive`, from any other thread; it gets b""."""

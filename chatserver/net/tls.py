@@ -138,6 +138,10 @@ class TlsStream:
         """Send sealed bytes; return how many the system took."""
         return self._raw.send(data)
 
+    def is_gone(self) -> bool:
+        """Tell whether the peer has reset the connection, without reading what it has sent."""
+        return self._raw.is_gone()
+
     def interrupt(self) -> None:
         """Wake the thread that waits in `receive`, from any other thread; it gets b""."""
         self._raw.interrupt()

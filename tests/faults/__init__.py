@@ -1,0 +1,1 @@
+"""Faults and attacks: what is meant to break the server, and that it does not."""

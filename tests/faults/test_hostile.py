@@ -1,0 +1,439 @@
+"""Peers that mean harm, or are broken: the others go on chatting, and nothing of it stays."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from e2e.client import PASSWORD, PATIENCE, JsonClient, Place, TextClient, eventually, line
+
+from .amounts import SCALE, amounts, figure, needs_proc
+from .chatting import Pair, logins_are_quick
+from .conftest import Start
+from .procfs import Usage, forget_peak, load_of, peak_of, pss_of, usage_of
+from .secure import TwoWay, trusting
+from .target import Target
+
+SILENT = amounts(500, 3000)
+SLOW_LOGINS = amounts(100, 500)
+STOPPED_READERS = amounts(20, 100)
+ENDLESS_BYTES = amounts(20_000_000, 200_000_000)
+COMMANDS = amounts(50_000, 500_000)
+FLOOD = amounts(200, 2000)
+BLANK_LINE_SENDERS = amounts(10, 30)
+STALLED_REPLAYS = amounts(3, 30)
+
+MIB = 1024  # KiB
+ROOM_FOR_NOISE = 10 * MIB
+"""What an allocator may keep. A crowd's threads and connections are several times that."""
+
+LAZY_FILES = 8
+"""The store's readers open their files when they are first lent out."""
+
+pytestmark = needs_proc
+
+
+def connect(place: Place, source: str | None = None) -> socket.socket:
+    client = socket.socket()
+    if source is not None:
+        client.bind((source, 0))
+    client.settimeout(PATIENCE)
+    client.connect(place)
+    return client
+
+
+class Attack:
+    """What the server is like before, at the height of, and after an attack.
+
+    Others have to be served all the while, and afterwards nothing may be left of it.
+    """
+
+    def __init__(self, server: Target, most_mib: int) -> None:
+        self._server = server
+        self._most = most_mib * MIB
+        self._guest = server.account("guest")
+        with ExitStack() as stack:  # what the first crowd leaves behind is no leak
+            crowd = [stack.enter_context(server.json()) for _ in range(40)]
+            for client in crowd:
+                client.send("login", name=self._guest, password=PASSWORD)
+            for client in crowd:
+                client.expect(op="login")
+        eventually(lambda: server.log.count(" connected:") == server.log.count(" disconnected:"))
+        self._base = self._at_rest()
+        forget_peak(server.process)
+        self._peak = peak_of(server.process)
+
+    def height(self) -> None:
+        """Log in as somebody who has nothing to do with it."""
+        figure(
+            "a login meanwhile, median (s)", round(logins_are_quick(self._server, self._guest), 3)
+        )
+
+    def end(self, pair: Pair) -> None:
+        """Fail when it took too much, or has left something behind."""
+        server, base = self._server, self._base
+        taken = peak_of(server.process) - self._peak
+        figure("a message meanwhile, slowest (s)", round(max(pair.took), 3))
+        figure("memory taken, MiB", round(taken / MIB, 1))
+        assert taken < self._most
+        eventually(lambda: usage_of(server.process).threads <= base.threads)
+        eventually(lambda: usage_of(server.process).descriptors <= base.descriptors + LAZY_FILES)
+        kept = pss_of(server.process) - base.pss
+        figure("memory kept, MiB", round(kept / MIB, 1))
+        assert kept < base.pss / 10 + ROOM_FOR_NOISE
+
+    def _at_rest(self) -> Usage:
+        before, now = None, usage_of(self._server.process)
+        while before is None or now.threads != before.threads:
+            time.sleep(0.1)
+            before, now = now, usage_of(self._server.process)
+        return now
+
+
+@contextmanager
+def under_attack(server: Target, most_mib: int, *, pause: float = 0.02) -> Iterator[Attack]:
+    """Attack within, for which the server may take `most_mib` of memory for the time being.
+
+    Two people chat meanwhile, with a `pause` between what they say.
+    """
+    attack = Attack(server, most_mib)
+    with Pair(server, pause=pause) as pair:
+        yield attack
+    attack.end(pair)
+
+
+# -- who says nothing, or too little --
+
+
+@pytest.mark.parametrize("count", SILENT)
+def test_silent_sockets(start: Start, count: int) -> None:
+    server = start(server_max_clients=0)
+    with under_attack(server, 60 * count // 500) as attack, ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(connect(server.place))
+        eventually(lambda: usage_of(server.process).threads > count)
+        attack.height()
+
+
+@pytest.mark.parametrize("count", SLOW_LOGINS)
+def test_logins_byte_by_byte_are_cut_off_at_the_deadline(start: Start, count: int) -> None:
+    server = start(login_deadline_seconds=1.5 * SCALE)
+    ann = server.account("ann")
+    request = line({"op": "login", "name": ann, "password": PASSWORD})
+    with under_attack(server, 20 * count // 100) as attack, ExitStack() as stack:
+        slow = [stack.enter_context(connect(server.place)) for _ in range(count)]
+        started = time.monotonic()
+        ended: set[int] = set()
+        for at in range(len(request) - 1):
+            if at == 5:
+                attack.height()
+            for number, client in enumerate(slow):
+                if number not in ended:
+                    client.setblocking(False)
+                    try:
+                        client.send(request[at : at + 1])
+                        while client.recv(1000):
+                            pass
+                        ended.add(number)
+                    except BlockingIOError:
+                        continue
+                    except OSError:
+                        ended.add(number)
+            if len(ended) == count:
+                break
+            time.sleep(0.1)
+        assert len(ended) == count
+        assert time.monotonic() - started < 5 * SCALE
+    assert server.log.count("reason=login_timeout") == count
+
+
+def test_peers_that_have_vanished(start: Start) -> None:
+    """Half open: one that neither answers nor reads, ones that break off in the middle."""
+    server = start(session_ping_seconds=1)
+    names = server.accounts("gone", "half", "cut")
+    with under_attack(server, 10) as attack, ExitStack() as stack:
+        gone = stack.enter_context(server.json(names[0]))
+        half = stack.enter_context(server.json(names[1]))
+        half.write(b'{"op":"broadcast","text":"half a li')
+        half.finish()
+        for _ in range(20):
+            cut = server.json(names[2])
+            cut.write(b'{"op":"broadcast","text":"cut')
+            cut.reset()
+        for _ in range(20):
+            client = JsonClient(server.place)
+            client.send("login", name=names[2], password=PASSWORD)
+            client.reset()
+        attack.height()
+        server.wait_for_log(f"disconnected: account={names[0]} .*reason=too_slow")
+        server.wait_for_log(f"disconnected: account={names[1]} .*reason=closed by the client")
+        eventually(lambda: server.log.count(f"disconnected: account={names[2]}") >= 20)
+        assert "half a li" not in str(gone.to_end())
+
+
+# -- who does not read --
+
+
+@pytest.mark.parametrize("count", STOPPED_READERS)
+def test_readers_that_stop(start: Start, count: int) -> None:
+    server = start(session_outbox_bytes=262144)
+    flooder = server.account("flooder")
+    with under_attack(server, 30 * count // 20) as attack, ExitStack() as stack:
+        for name in server.accounts(*["stopped"] * count):
+            client = JsonClient(server.place, receive_buffer=4096)
+            stack.enter_context(client).login(name)
+        with server.json(flooder) as sender:
+            seconds = time.monotonic() + PATIENCE
+            while server.log.count("reason=too_slow") < count:
+                assert time.monotonic() < seconds
+                numbers = [sender.send("broadcast", text="x" * 4000) for _ in range(20)]
+                for number in numbers:
+                    assert sender.answer(number)["event"] == "reply"
+                sender.events.clear()
+            attack.height()
+            here = [each["name"] for each in sender.ask("who")["users"]]
+            assert len(here) >= 2, "the pair"
+            assert not [name for name in here if name.startswith("stopped")]
+
+
+@pytest.mark.parametrize("count", STALLED_REPLAYS)
+def test_readers_that_stop_during_a_replay(start: Start, count: int) -> None:
+    server = start(session_outbox_bytes=131072, session_ping_seconds=1)
+    author = server.account("author")
+    names = server.accounts(*["stalled"] * count)
+    for name in names:
+        server.json(name).close()  # the room begins with the first login
+    with server.json(author) as sender:  # as much as no pipe between the two can hold
+        for number in [sender.send("broadcast", text="\U0001f600" * 4000) for _ in range(500)]:
+            sender.answer(number)
+    with ExitStack() as stack:
+        for name in names:
+            client = JsonClient(server.place, receive_buffer=4096)
+            stack.enter_context(client).send("login", name=name, password=PASSWORD, since=0)
+        server.wait_for_log("connected: ")
+        with server.json(author) as sender:
+            eventually(
+                lambda: (
+                    not any(each["name"] in names for each in sender.ask("who")["users"])
+                    and server.log.count("disconnected: account=stalled") == count
+                ),
+                within=6 * SCALE,
+            )
+
+
+# -- who says too much --
+
+
+@pytest.mark.parametrize("size", ENDLESS_BYTES)
+@pytest.mark.parametrize("kind", ["json", "text", "inside"])
+def test_line_without_an_end(start: Start, kind: str, size: int) -> None:
+    server = start()
+    ann = server.account("ann")
+    chunk = b"x" * 65536
+    with under_attack(server, 10) as attack, ExitStack() as stack:
+        if kind == "text":
+            stack.enter_context(person := TextClient(server.place)).login(ann)
+            send = person.socket.sendall
+        elif kind == "json":
+            stack.enter_context(program := server.json(ann))
+            program.write(b'{"op":"broadcast","text":"')
+            send = program.socket.sendall
+        else:
+            secured = stack.enter_context(TwoWay(server.place, trusting()))
+            send = secured.write
+        with suppress(OSError):
+            for _ in range(size // len(chunk)):
+                send(chunk)
+        attack.height()
+        server.wait_for_log("reason=line_too_long")
+
+
+@pytest.mark.parametrize("count", COMMANDS)
+def test_commands_in_one_write_are_answered_in_order_and_held_back(
+    start: Start, count: int
+) -> None:
+    server = start()
+    ann = server.account("ann")
+    with under_attack(server, 10) as attack, server.json(ann) as client:
+        writer = threading.Thread(
+            target=client.socket.sendall,
+            args=(b"".join(line({"op": "ping", "id": at}) for at in range(count)),),
+        )
+        client.socket.settimeout(None)
+        writer.start()
+        attack.height()  # it does not read: what is answered has to wait on its own side
+        answers = b""
+        parts = []
+        while len(parts) < count:
+            answers += client.socket.recv(1 << 20)
+            *lines, answers = answers.split(b"\n")
+            parts += [each for each in lines if b'"event":"presence"' not in each]
+        writer.join()
+        assert parts == [b'{"event":"reply","re":%d,"op":"ping"}' % at for at in range(count)]
+
+
+def test_commands_in_one_write_over_the_rate_are_read_slowly(start: Start) -> None:
+    server = start(session_rate_per_second=10, session_rate_burst=30)
+    ann, bob = server.accounts("ann", "bob")
+    with Pair(server), server.json(ann) as client:
+        before = pss_of(server.process)
+        started = time.monotonic()
+        client.socket.settimeout(None)
+        commands = line({"op": "who"}) * 50_000
+        writer = threading.Thread(target=send_in_vain, args=(client.socket, commands))
+        writer.start()
+        logins_are_quick(server, bob)
+        time.sleep(max(0.0, started + 1.0 - time.monotonic()))
+        answered = client.socket.recv(1 << 22).count(b"\n")
+        assert pss_of(server.process) - before < 4 * MIB
+        client.socket.shutdown(socket.SHUT_RDWR)
+        writer.join()
+    assert 30 <= answered <= 45 + 10 * SCALE
+
+
+def send_in_vain(client: socket.socket, data: bytes) -> None:
+    """Send as much as somebody reads."""
+    with suppress(OSError):
+        client.sendall(data)
+
+
+@pytest.mark.parametrize("dialect", ["json", "text"])
+def test_who_has_left_is_gone_whatever_is_still_to_be_carried_out(
+    start: Start, dialect: str
+) -> None:
+    server = start(session_rate_per_second=10, session_rate_burst=30)
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as witness:
+        leaver = server.json(bob) if dialect == "json" else server.text(bob)
+        with leaver:
+            leaver.write((line({"op": "status"}) if dialect == "json" else b"status\n") * 1000)
+            leaver.reset()
+        witness.expect(event="presence", name=bob, state="offline", within=4 * SCALE)
+
+
+@pytest.mark.parametrize("count", BLANK_LINE_SENDERS)
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        pytest.param(b"\n", id="empty"),
+        pytest.param(b" \n", id="blank"),
+        pytest.param(b"{\n", id="brace"),
+    ],
+)
+def test_lines_with_nothing_in_them_are_not_free(start: Start, count: int, nothing: bytes) -> None:
+    server = start(
+        session_rate_per_second=10, session_rate_burst=30, login_deadline_seconds=3 * SCALE
+    )
+    stop = threading.Event()
+
+    def flood(client: socket.socket) -> None:
+        data = nothing * 30_000
+        client.setblocking(False)
+        with suppress(ConnectionError):
+            while not stop.is_set():
+                with suppress(BlockingIOError):
+                    client.send(data)
+                with suppress(BlockingIOError):
+                    client.recv(1 << 20)
+                time.sleep(0.001)
+
+    with under_attack(server, 30) as attack, ExitStack() as stack:
+        clients = [stack.enter_context(connect(server.place)) for _ in range(count)]
+        for client in clients:
+            client.sendall(b"{}\n")
+        threads = [threading.Thread(target=flood, args=(client,)) for client in clients]
+        for thread in threads:
+            thread.start()
+        try:
+            load = load_of(server.process, 0.7)
+            attack.height()
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        figure(f"load by {count} senders of nothing", round(load, 2))
+        assert load < 0.5
+
+
+# -- too many --
+
+
+def farewell(client: socket.socket) -> bytes:
+    """Return what a newcomer is told, to the end or for as long as there is more."""
+    told = b""
+    with suppress(ConnectionError, TimeoutError):  # who speaks to a closed door is reset
+        while data := client.recv(1000):
+            told += data
+            client.settimeout(0.05)
+    return told
+
+
+def is_turned_away(told: bytes) -> bool:
+    return b'"code":"server_full"' in told or b"The server is full" in told
+
+
+@pytest.mark.parametrize("count", FLOOD)
+def test_more_clients_than_allowed_are_told_so(start: Start, count: int) -> None:
+    room = 60  # the pair, the first crowd of the attack, and then some
+    server = start(server_max_clients=room)
+    with under_attack(server, 20), ExitStack() as stack:
+        crowd = [stack.enter_context(connect(server.place)) for _ in range(count)]
+        speaking = stack.enter_context(connect(server.place))
+        speaking.sendall(line({"op": "ping"}))
+        assert is_turned_away(farewell(speaking))
+        told = [farewell(client) for client in crowd]
+        assert sum(map(is_turned_away, told)) == count - (room - 2)
+        assert sum(b"Username: " in each for each in told) == room - 2
+
+
+def test_out_of_descriptors(start: Start) -> None:
+    server = start(faults={"descriptors": 90})
+    names = server.accounts(*["early"] * 10)
+    with under_attack(server, 20, pause=0.2), ExitStack() as stack:
+        early = [stack.enter_context(server.guest()) for _ in names]
+        for client in early:
+            client.ask("ping")
+        crowd = [stack.enter_context(connect(server.place)) for _ in range(70)]
+        server.wait_for_log("out of descriptors")
+        load = load_of(server.process, 2.0)
+        for client, name in zip(early, names, strict=True):
+            client.login(name)
+            client.say("there is room for words")
+        told = [farewell(client) for client in crowd]
+        assert sum(map(is_turned_away, told)) > 5
+        assert len(told) == sum(is_turned_away(each) or b"Username: " in each for each in told)
+        figure("load while out of descriptors", round(load, 3))
+        assert load < 0.1
+
+
+def test_out_of_descriptors_when_the_accounts_change(start: Start) -> None:
+    server = start(faults={"descriptors": 60})
+    ann, bob = server.accounts("ann", "bob")
+    with ExitStack() as stack:
+        first, second = [stack.enter_context(server.guest()) for _ in range(2)]
+        first.login(ann)
+        second.ask("ping")
+        for _ in range(60):
+            stack.enter_context(connect(server.place))
+        server.wait_for_log("out of descriptors")
+        server.account("new")
+        first.tell(bob, "are you there?")
+        second.login(bob)
+
+
+def test_out_of_threads(start: Start, tmp_path: Path) -> None:
+    switch = tmp_path / "no-threads"
+    server = start(faults={"threads": switch})
+    with under_attack(server, 20, pause=0.2) as attack, ExitStack() as stack:
+        switch.touch()
+        crowd = [stack.enter_context(connect(server.place)) for _ in range(10)]
+        load = load_of(server.process, 1.0)
+        told = [farewell(client) for client in crowd]
+        assert all(map(is_turned_away, told))
+        switch.unlink()
+        attack.height()
+        figure("load while out of threads", round(load, 3))
+        assert load < 0.1
