@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check soak bench docs clean
 
 demo: $(READY)
 	@$(BIN)/python -m examples.demo
@@ -15,6 +15,9 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+soak: $(READY)
+	$(BIN)/python -m pytest -q -m soak --timeout 400
 
 bench: $(READY)
 	$(BIN)/python -m bench flood

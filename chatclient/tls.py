@@ -7,6 +7,7 @@ outside that lock; `_order` is held while sealed bytes are sent, so that they go
 
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -82,15 +83,14 @@ class TlsTransport(Transport):
     def _read(self) -> bytes:
         """Return decrypted bytes, none when more has to come. The lock is held."""
         try:
-            return self._tls.read(_READ_BYTES)
+            data = self._tls.read(_READ_BYTES)
         except ssl.SSLWantReadError:
             return b""
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError) as error:
-            raise LinkLost("The server closed the connection without saying why; try again.") from (
-                error
-            )
         except ssl.SSLError as error:
             raise LinkLost(_broken(error)) from error
+        if not data:  # the server's goodbye in TLS; the connection under it may stay open
+            raise LinkLost("The server closed the connection without saying why; try again.")
+        return data
 
     def _send_pending(self) -> None:
         """Send what OpenSSL has of its own (the reader thread, which must not wait for long).
@@ -106,20 +106,30 @@ class TlsTransport(Transport):
                 self._order.release()
 
     def _shake_hands(self) -> None:
+        # All of it within the time, not each part: somebody could send a byte now and then.
+        deadline = time.monotonic() + self.quiet_seconds
         while True:
             try:
                 self._tls.do_handshake()
             except ssl.SSLWantReadError:
-                self._raw.send(self._outgoing.read())
-                try:
-                    self._incoming.write(self._raw.receive())
-                except Quiet as error:
-                    raise ConnectFailed(
-                        "The server did not finish the TLS handshake: try again."
-                    ) from error
+                self._raw.send(self._outgoing.read(), patient=False)
+                self._incoming.write(self._receive_by(deadline))
             else:
-                self._raw.send(self._outgoing.read())
+                self._raw.be_patient(self.quiet_seconds)
+                self._raw.send(self._outgoing.read(), patient=False)
                 return
+
+    def _receive_by(self, deadline: float) -> bytes:
+        left = deadline - time.monotonic()
+        try:
+            if left <= 0:
+                raise Quiet
+            self._raw.be_patient(left)
+            return self._raw.receive()
+        except Quiet as error:
+            raise ConnectFailed("The server did not finish the TLS handshake: try again.") from (
+                error
+            )
 
 
 def secure(
@@ -128,21 +138,36 @@ def secure(
     """Return `raw` inside TLS, sure of the server before anything is said to it.
 
     A certificate that the system's authorities vouch for is accepted; any other has to pass
-    `trust`, on a connection of its own. Raises ConnectFailed.
+    `trust`. Raises ConnectFailed.
     """
-    if not (trust.explicit or trust.knows(host, port)):
+    try:
+        known = trust.explicit or trust.knows(host, port)
+    except BaseException:
+        _drop(raw)
+        raise
+    if not known:
         vouched = _try(host, raw, ssl.create_default_context())
         if vouched is not None:
             return vouched
+        # A person may be asked now, so nothing is left open meanwhile: a server takes a second of
+        # silence for somebody without a client, and gives nobody forever to log in.
+        stranger = _shake_any(host, connect_again())
+        _drop(stranger)
+        trust.check(host, port, stranger.certificate())
         raw = connect_again()
-    transport = _try(host, raw, _any_certificate())
-    if transport is None:
-        raise ConnectFailed(f"The certificate of {host} cannot be read: tell its operator.")
+    transport = _shake_any(host, raw)
     try:
         trust.check(host, port, transport.certificate())
     except BaseException:
         _drop(transport)
         raise
+    return transport
+
+
+def _shake_any(host: str, raw: Transport) -> TlsTransport:
+    """Shake hands with whoever it is. Raises ConnectFailed."""
+    transport = _try(host, raw, _any_certificate())
+    assert transport is not None  # nothing was verified
     return transport
 
 

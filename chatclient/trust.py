@@ -6,8 +6,6 @@ the certificate it was first seen with (which is what people compare).
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,18 +56,21 @@ class Trust:
                     f" not {self._expected}."
                 )
             return
-        key = key_of(certificate)
+        new = Pin(_readable_key(place, certificate), seen)
         pin = self._pin(place)
         if pin is None:
-            self._meet(place, Pin(key, seen))
-        elif pin.key != key:
+            self._ask_about(place, new)
+            pin = self._pin(place)  # that took a while: another client may have been faster
+        if pin is None:
+            self._remember(place, new)
+        elif pin.key != new.key:
             raise ConnectFailed(
                 f"The key of {place} has CHANGED: its certificate was {pin.fingerprint} and is now"
                 f" {seen}. Somebody may be listening in. If its operator says that this is right,"
                 f" delete the line '{place}' from {self._file}."
             )
 
-    def _meet(self, place: str, pin: Pin) -> None:
+    def _ask_about(self, place: str, pin: Pin) -> None:
         if self._ask is None:
             raise ConnectFailed(
                 f"{place} is not known yet and there is nobody to ask: compare its fingerprint"
@@ -82,34 +83,40 @@ class Trust:
         )
         if not self._ask(question):
             raise ConnectFailed(f"{place} is not trusted, so nothing was sent to it.")
-        self._remember(place, pin)
 
     def _pin(self, place: str) -> Pin | None:
-        for line in self._lines():
+        """Return the pin of a place. The first line counts; what follows the pin is a remark."""
+        for line in self._text().splitlines():
             words = line.split()
-            if len(words) == 3 and words[0] == place:
+            if words and words[0] == place:
+                if len(words) < 3:  # not "unknown" either
+                    raise ConnectFailed(
+                        f"The line '{place}' in {self._file} is damaged: correct or delete it."
+                    )
                 return Pin(words[1], words[2])
         return None
 
-    def _lines(self) -> list[str]:
+    def _text(self) -> str:
         try:
-            return self._file.read_text("utf-8").splitlines()
+            # An editor may have put a byte order mark before the first place.
+            return self._file.read_text("utf-8-sig")
         except FileNotFoundError:
-            return []
+            return ""
         except (OSError, UnicodeError) as error:
             # Not "unknown": that would ask to trust whoever is there.
             raise ConnectFailed(f"Cannot read {self._file}: {error}.") from error
 
     def _remember(self, place: str, pin: Pin) -> None:
-        text = "".join(
-            f"{line}\n" for line in (*self._lines(), f"{place} {pin.key} {pin.fingerprint}")
-        )
+        """Append a line with one write, so that clients that do it at once lose none."""
+        line = f"{place} {pin.key} {pin.fingerprint}\n"
+        text = self._text()
+        if text and not text.endswith("\n"):  # an editor again, or a power cut
+            line = f"\n{line}"
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._file.parent, prefix=".known_servers.")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).replace(self._file)
+            self._file.touch(mode=0o600)
+            with self._file.open("ab") as file:
+                file.write(line.encode())
         except OSError as error:
             raise ConnectFailed(f"Cannot write {self._file}: {error.strerror}.") from error
 
@@ -131,6 +138,17 @@ def key_of(certificate: bytes) -> str:
     return hashlib.sha256(
         key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     ).hexdigest()
+
+
+def _readable_key(place: str, certificate: bytes) -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - slow to import
+
+    try:
+        return key_of(certificate)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConnectFailed(
+            f"The certificate of {place} cannot be read: tell its operator."
+        ) from error
 
 
 def known_servers() -> Path:

@@ -9,6 +9,7 @@ from typing import Final
 from chatserver.commands.context import Services
 from chatserver.connection import Connection
 from chatserver.errors import CommandError
+from chatserver.session import Session
 from chatserver.store import Batch, StoredMessage
 from chatwire.protocol import Ping
 from chatwire.wording import duration
@@ -36,6 +37,7 @@ class Housekeeper:
         self._stopped = threading.Event()
         self._alive_at = 0.0
         self._trim_at = 0.0
+        self._gone: set[Session] = set()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
     def start(self) -> None:
@@ -107,10 +109,15 @@ class Housekeeper:
         except OSError as error:
             _log.warning("the accounts cannot be read: %s", error.strerror)
             return
+        gone = set()
         for session in self._services.directory.sessions():
             account = accounts.get(session.key)
             if account is None or account.disabled:
-                session.connection.end("kicked", "This account was removed by the operator.")
+                gone.add(session)
+        # Twice in a row: while an editor saves the file, there may be none for a moment.
+        for session in gone & self._gone:
+            session.connection.end("kicked", "This account was removed by the operator.")
+        self._gone = gone
 
     def _note_reads(self) -> None:
         moved = [each for each in self._services.directory.sessions() if each.read > each.noted]

@@ -273,7 +273,10 @@ class Log:
             self._unsaved.clear()
             self._directory.note_saved(each.key for each in standings)
             for _, saved in chores:
-                saved()
+                try:
+                    saved()
+                except Exception:
+                    _log.exception("what follows a write failed")
 
 
 def _size(post: Post) -> int:

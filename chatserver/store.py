@@ -256,6 +256,7 @@ class Store:
 
     def __init__(self, path: Path, synchronous: str = "full") -> None:
         self.path = path
+        self._closed = False
         try:
             if path.exists():
                 _check(path)
@@ -369,11 +370,14 @@ class Store:
         """Tell whether a database that was too large to be checked at the start is sound."""
         if self.path.stat().st_size <= _WHOLE_CHECK_BYTES:
             return True
-        with self._reader() as reader:
-            return _is_sound(reader)
+        with closing(_read_only(self.path)) as connection:
+            # A look every some thousand steps lets a stop end it.
+            connection.set_progress_handler(lambda: self._closed, 10_000)
+            return _is_sound(connection) or self._closed
 
     def close(self) -> None:
         """Close the file; SQLite folds the write-ahead log into it."""
+        self._closed = True
         for _ in range(_READERS):
             self._readers.get().close()
         self._writer.close()

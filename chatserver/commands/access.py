@@ -23,9 +23,11 @@ def login(
             connection.end("locked_out", "Too many failed logins; the connection is closed.")
         raise
     session = Session(connection, account, since)
-    known = services.log.has_standing(session.key)
     joined = services.log.run(
-        lambda seq: services.presence.join(session, seq, known=known), session.key
+        lambda seq: services.presence.join(
+            session, seq, known=services.log.has_standing(session.key)
+        ),
+        session.key,
     )
     context.session = session
     connection.logged_in = True

@@ -69,7 +69,11 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
         threading.stack_size(_STACK_BYTES)
         # A descriptor in reserve: given back when there are no more, to be able to say so.
         self._reserve: int | None = os.open(os.devnull, os.O_RDONLY)
-        super().__init__(address, socketserver.BaseRequestHandler)
+        try:
+            super().__init__(address, socketserver.BaseRequestHandler)
+        except BaseException:
+            os.close(self._reserve)
+            raise
         self._acceptor = threading.Thread(
             target=self.serve_forever, args=(0.2,), name="acceptor", daemon=True
         )

@@ -379,7 +379,9 @@ def test_idle_seconds_count_from_the_last_command_of_any_session(server: ServerP
 
 def test_last_names_who_was_here_and_when(start_server: StartServer) -> None:
     server = start_server()
-    ann, bob, eve = server.accounts("ann", "bob", "eve")
+    ann, bob, eve, hidden = server.accounts("ann", "bob", "eve", "hid")
+    with server.json(hidden) as client:
+        client.ask("hide")
     with server.json(ann) as client:
         with server.json(bob):
             pass
@@ -392,12 +394,16 @@ def test_last_names_who_was_here_and_when(start_server: StartServer) -> None:
     server.stop()
     with closing(sqlite3.connect(server.data / "chat.db")) as database, database:
         an_hour_ago = time.time() - 3600
-        database.execute("UPDATE accounts SET seen_at = ? WHERE account = ?", (an_hour_ago, bob))
+        database.execute(
+            "UPDATE accounts SET seen_at = ? WHERE account IN (?, ?)", (an_hour_ago, bob, hidden)
+        )
     server = start_server()
-    with server.json(eve) as client, server.text(eve) as person:
+    with server.json(eve) as client, server.text(eve) as person, server.json(hidden):
         assert sorted(names(client.ask("last", minutes=10)["users"])) == [ann, eve]
         last = {each["name"]: each for each in client.ask("last", minutes=61)["users"]}
-        assert 3600 <= last[bob]["seconds_ago"] < 3660
+        for name in (bob, hidden):
+            assert last[name]["online"] is False
+            assert 3600 <= last[name]["seconds_ago"] < 3660
         assert last[ann]["online"] is False
         line = person.ask("last 61")
         assert f"{bob} (1 h ago)" in line

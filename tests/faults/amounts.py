@@ -27,6 +27,13 @@ def amounts(normal: object, soak: object, *, timeout: float = 300) -> Sequence[o
     )
 
 
+def soak_only(amount: object, *, timeout: float = 300) -> Sequence[object]:
+    """Return the one parameter of a test that compares times, which a busy machine can break."""
+    return (
+        pytest.param(amount, id="soak", marks=(pytest.mark.soak, pytest.mark.timeout(timeout))),
+    )
+
+
 def figure(name: str, value: object) -> None:
     """Show a measurement: `pytest -rP` prints these."""
     print(f"figure: {name}: {value}")

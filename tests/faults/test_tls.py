@@ -32,7 +32,7 @@ from .secure import (
 )
 from .target import Target
 
-FLOOD_SECONDS = amounts(4.0, 60.0)
+FLOOD_SECONDS = amounts(5.0, 60.0)
 HALF_HANDSHAKES = amounts(30, 300)
 
 ALERT = 0x15
@@ -135,13 +135,7 @@ def test_half_handshake_is_cut_off_at_the_deadline_and_holds_nobody_up(
     assert server.log.count("TLS handshake took too long") == count
 
 
-@pytest.mark.parametrize(
-    "stage",
-    [
-        "during",
-        pytest.param("after"),
-    ],
-)
+@pytest.mark.parametrize("stage", ["during", "after"])
 def test_one_byte_at_a_time_does_not_put_the_deadline_off(start: Start, stage: str) -> None:
     """A record that never ends keeps the handshake, or the wait for the first line, busy."""
     server = start(login_deadline_seconds=1.0 * SCALE)
@@ -152,7 +146,7 @@ def test_one_byte_at_a_time_does_not_put_the_deadline_off(start: Start, stage: s
         else:
             secured = stack.enter_context(TwoWay(server.place, trusting()))
             client, drops = secured.raw, secured.seal(b" " * 4000)
-        assert cut_off_while_dripping(client, drops, within=4 * SCALE)
+        assert cut_off_while_dripping(client, drops, within=8 * SCALE)
 
 
 def cut_off_while_dripping(client: socket.socket, drops: bytes, within: float) -> bool:

@@ -1,0 +1,443 @@
+"""Who is trusted: by a fingerprint, or by a key that was met before."""
+
+import hashlib
+import ipaddress
+import re
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Self
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from chatclient.errors import ConnectFailed
+from chatclient.trust import Trust, fingerprint_of, key_of
+
+from .fake import DEADLINE
+
+HOST, PORT = "chat.example", 4119
+PLACE = f"{HOST}:{PORT}"
+
+_PEM: Final = serialization.Encoding.PEM
+
+
+class Identity:
+    """A certificate and its key: signed by itself, by an authority, or an authority's own.
+
+    It is for `localhost` and 127.0.0.1, or for `name`, and valid now, unless `days` are over.
+    """
+
+    def __init__(
+        self,
+        *,
+        signer: Self | None = None,
+        key: ec.EllipticCurvePrivateKey | None = None,
+        name: str = "localhost",
+        days: int = 2,
+        authority: bool = False,
+    ) -> None:
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
+        self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        signing = self.key if signer is None else signer.key
+        now = datetime.now(UTC)
+        names: list[x509.GeneralName] = [x509.DNSName(name)]
+        if name == "localhost":
+            names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(self.subject)
+            .issuer_name(self.subject if signer is None else signer.subject)
+            .public_key(self.key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=3))
+            .not_valid_after(now + timedelta(days=days))
+            .add_extension(x509.BasicConstraints(authority, None), critical=True)
+            .add_extension(
+                x509.KeyUsage(True, *[False] * 4, authority, authority, False, False), critical=True
+            )
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()),
+                critical=False,
+            )
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .sign(signing, hashes.SHA256())
+        )
+        self.pem = made.public_bytes(_PEM)
+        self.der = ssl.PEM_cert_to_DER_cert(self.pem.decode())
+        self.fingerprint = hashlib.sha256(self.der).digest().hex(":").upper()
+        spki = self.key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.pin = hashlib.sha256(spki).hexdigest()
+
+    def renewed(self) -> "Identity":
+        """Return another certificate with the same key."""
+        return Identity(key=self.key)
+
+    def context(self, folder: Path) -> ssl.SSLContext:
+        """Return what a server needs that has this certificate."""
+        pair = folder / "pair.pem"
+        private = self.key.private_bytes(
+            _PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        pair.write_bytes(private + self.pem)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pair)
+        pair.unlink()
+        return context
+
+
+ALICE, MALLORY = Identity(), Identity()
+"""A server, and somebody who would like to be taken for it."""
+
+
+class Person:
+    """Answers what is asked, and remembers what that was."""
+
+    def __init__(self, answer: bool = True) -> None:
+        self.asked: list[str] = []
+        self._answer = answer
+
+    def __call__(self, question: str) -> bool:
+        self.asked.append(question)
+        return self._answer
+
+
+def nobody(question: str) -> bool:
+    raise AssertionError(f"this was asked: {question}")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where the pins are. Nothing of the path is there yet."""
+    return tmp_path / "config" / "chat" / "known_servers"
+
+
+def meet(file: Path, identity: Identity = ALICE, host: str = HOST, port: int = PORT) -> None:
+    """Pin a server."""
+    Trust(file, Person()).check(host, port, identity.der)
+
+
+def refused(trust: Trust, identity: Identity, host: str = HOST, port: int = PORT) -> str:
+    """Expect a hard stop; return what it says."""
+    with pytest.raises(ConnectFailed) as caught:
+        trust.check(host, port, identity.der)
+    return caught.value.text
+
+
+# -- the first time, and after that --
+
+
+def test_the_first_time_the_fingerprint_is_shown_and_the_key_is_pinned(file: Path) -> None:
+    person = Person()
+    trust = Trust(file, person)
+    assert not trust.knows(HOST, PORT)
+    trust.check(HOST, PORT, ALICE.der)
+    assert trust.knows(HOST, PORT)
+    (question,) = person.asked
+    assert PLACE in question
+    assert ALICE.fingerprint in question.split()
+    assert file.read_text("utf-8") == f"{PLACE} {ALICE.pin} {ALICE.fingerprint}\n"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_what_is_shown_is_what_others_show(tmp_path: Path) -> None:
+    assert re.fullmatch("([0-9A-F]{2}:){31}[0-9A-F]{2}", fingerprint_of(ALICE.der))
+    assert fingerprint_of(ALICE.der) == ALICE.fingerprint
+    assert key_of(ALICE.der) == ALICE.pin
+
+
+def test_a_no_pins_nothing(file: Path) -> None:
+    person = Person(answer=False)
+    assert "not trusted" in refused(Trust(file, person), ALICE)
+    assert len(person.asked) == 1
+    assert not file.exists()
+    assert not Trust(file).knows(HOST, PORT)
+
+
+def test_without_anybody_to_ask_it_is_an_error_that_names_the_way_out(file: Path) -> None:
+    text = refused(Trust(file), ALICE)
+    assert f"--fingerprint {ALICE.fingerprint}" in text
+    assert not file.exists()
+    Trust(file, fingerprint=ALICE.fingerprint).check(HOST, PORT, ALICE.der)
+
+
+def test_the_second_time_nothing_is_asked(file: Path) -> None:
+    meet(file)
+    before = file.read_bytes()
+    Trust(file, nobody).check(HOST, PORT, ALICE.der)
+    Trust(file).check(HOST, PORT, ALICE.der)
+    assert file.read_bytes() == before
+
+
+def test_a_renewed_certificate_with_the_same_key_passes(file: Path) -> None:
+    meet(file)
+    before = file.read_bytes()
+    renewed = ALICE.renewed()
+    assert renewed.der != ALICE.der
+    Trust(file, nobody).check(HOST, PORT, renewed.der)
+    assert file.read_bytes() == before
+
+
+def test_a_changed_key_is_a_hard_stop_that_says_what_to_do(file: Path) -> None:
+    meet(file)
+    before = file.read_bytes()
+    text = refused(Trust(file, nobody), MALLORY)
+    assert ALICE.fingerprint in text
+    assert MALLORY.fingerprint in text
+    assert PLACE in text
+    assert str(file) in text
+    assert file.read_bytes() == before
+
+
+def test_after_the_line_was_deleted_it_is_asked_again(file: Path) -> None:
+    meet(file, port=1)
+    meet(file)
+    first, _ = file.read_text("utf-8").splitlines(keepends=True)
+    file.write_text(first, "utf-8")
+    meet(file, MALLORY)
+    assert "CHANGED" in refused(Trust(file, nobody), ALICE)
+    Trust(file, nobody).check(HOST, 1, ALICE.der)
+
+
+# -- places --
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        (HOST, 4118),
+        (HOST, 411),
+        (HOST, 41190),
+        ("chat.example.org", PORT),
+        ("hat.example", PORT),
+        ("192.0.2.1", PORT),
+        ("2001:db8::1", PORT),
+    ],
+)
+def test_every_host_and_port_is_a_server_of_its_own(file: Path, host: str, port: int) -> None:
+    meet(file)
+    assert not Trust(file).knows(host, port)
+    person = Person()
+    Trust(file, person).check(host, port, MALLORY.der)
+    assert len(person.asked) == 1
+    Trust(file, nobody).check(host, port, MALLORY.der)
+    Trust(file, nobody).check(HOST, PORT, ALICE.der)
+    assert "CHANGED" in refused(Trust(file, nobody), ALICE, host, port)
+
+
+def test_an_ipv6_address_does_not_run_into_its_port(file: Path) -> None:
+    meet(file, ALICE, "2001:db8::1", 4119)
+    assert file.read_text("utf-8").startswith("[2001:db8::1]:4119 ")
+    assert not Trust(file).knows("2001:db8::1:4119", 4119)
+    assert not Trust(file).knows("2001:db8:", 1)
+
+
+def test_the_case_of_a_host_does_not_count(file: Path) -> None:
+    meet(file, host="Chat.Example")
+    assert "CHANGED" in refused(Trust(file, nobody), MALLORY, "CHAT.example")
+
+
+# -- a fingerprint given --
+
+
+@pytest.mark.parametrize("colons", [True, False])
+@pytest.mark.parametrize("case", [str.upper, str.lower, str.swapcase])
+def test_a_fingerprint_is_taken_however_it_is_written(
+    file: Path, colons: bool, case: Callable[[str], str]
+) -> None:
+    given = case(ALICE.fingerprint if colons else ALICE.fingerprint.replace(":", ""))
+    trust = Trust(file, nobody, given)
+    assert trust.explicit
+    trust.check(HOST, PORT, ALICE.der)
+    assert not file.exists()
+
+
+def test_another_fingerprint_is_refused_and_nothing_is_asked(file: Path) -> None:
+    text = refused(Trust(file, nobody, ALICE.fingerprint), MALLORY)
+    assert ALICE.fingerprint in text
+    assert MALLORY.fingerprint in text
+    assert not file.exists()
+
+
+def test_a_fingerprint_is_of_the_certificate_and_no_other_with_its_key(file: Path) -> None:
+    assert refused(Trust(file, nobody, ALICE.fingerprint), ALICE.renewed())
+
+
+def test_a_fingerprint_counts_more_than_a_pin(file: Path) -> None:
+    meet(file)
+    Trust(file, nobody, MALLORY.fingerprint).check(HOST, PORT, MALLORY.der)
+    assert refused(Trust(file, nobody, MALLORY.fingerprint), ALICE)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "yes",
+        ALICE.fingerprint[:-1],
+        f"{ALICE.fingerprint}:00",
+        f"G{ALICE.fingerprint[1:]}",
+        f"٣{ALICE.fingerprint[1:]}",
+        hashlib.sha1(ALICE.der).hexdigest(),
+    ],
+    ids=["empty", "a word", "too short", "too long", "a letter", "other digits", "SHA-1"],
+)
+def test_what_is_no_fingerprint_is_an_error_at_once(file: Path, given: str) -> None:
+    with pytest.raises(ValueError, match="64 hexadecimal digits"):
+        Trust(file, nobody, given)
+
+
+# -- the file --
+
+
+@pytest.mark.parametrize("obstacle", ["a folder", "not UTF-8", "a file as its folder"])
+def test_a_file_that_cannot_be_read_is_an_error_and_not_unknown(file: Path, obstacle: str) -> None:
+    file.parent.parent.mkdir()
+    match obstacle:
+        case "a folder":
+            file.mkdir(parents=True)
+        case "not UTF-8":
+            file.parent.mkdir()
+            file.write_bytes(f"{PLACE} {ALICE.pin} {ALICE.fingerprint}\n".encode("utf-16"))
+        case _:
+            file.parent.write_bytes(b"")
+    trust = Trust(file, nobody)
+    with pytest.raises(ConnectFailed, match="Cannot read") as caught:
+        trust.knows(HOST, PORT)
+    assert str(file) in caught.value.text
+    assert "Cannot read" in refused(trust, ALICE)
+
+
+@pytest.mark.parametrize(
+    "left", [PLACE, f"{PLACE} {ALICE.pin[:20]}"], ids=["before the key", "in the key"]
+)
+def test_a_damaged_line_is_an_error_and_not_unknown(file: Path, left: str) -> None:
+    meet(file, port=1)
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(left)  # and the power went
+    trust = Trust(file, nobody)
+    with pytest.raises(ConnectFailed, match="damaged") as caught:
+        trust.knows(HOST, PORT)
+    assert str(file) in caught.value.text
+    assert PLACE in caught.value.text
+    assert "damaged" in refused(trust, ALICE)
+    Trust(file, nobody).check(HOST, 1, ALICE.der)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: f"\ufeff{text}",
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace(" ", "\t "),
+        lambda text: f"# ours\n\n{text}\n",
+        lambda text: text.replace("\n", "  # in the cellar\n"),
+        lambda text: text.rstrip("\n"),
+    ],
+    ids=["byte order mark", "CR LF", "tabs", "remarks", "a remark behind", "no last newline"],
+)
+def test_the_file_may_be_edited(file: Path, change: Callable[[str], str]) -> None:
+    meet(file)
+    file.write_bytes(change(file.read_text("utf-8")).encode())
+    edited = file.read_bytes()
+    assert "CHANGED" in refused(Trust(file, nobody), MALLORY)
+    meet(file, MALLORY, port=1)
+    assert file.read_bytes().startswith(edited)
+    for port, identity in ((PORT, ALICE), (1, MALLORY)):
+        Trust(file, nobody).check(HOST, port, identity.der)
+
+
+def test_the_file_may_be_elsewhere(file: Path) -> None:
+    elsewhere = file.parent.parent.parent / "dotfiles"
+    elsewhere.write_bytes(b"")
+    file.parent.mkdir(parents=True)
+    file.symlink_to(elsewhere)
+    meet(file)
+    assert file.is_symlink()
+    assert PLACE in elsewhere.read_text("utf-8")
+
+
+def test_a_server_that_cannot_be_pinned_is_not_trusted(file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    file.symlink_to(file.parent / "nowhere" / "known_servers")
+    text = refused(Trust(file, Person()), ALICE)
+    assert text.startswith("Cannot write")
+    assert str(file) in text
+
+
+def test_a_certificate_that_cannot_be_read_is_an_error(file: Path) -> None:
+    for rubbish in (b"", b"rubbish", ALICE.der[:-1]):
+        with pytest.raises(ConnectFailed, match="cannot be read"):
+            Trust(file, nobody).check(HOST, PORT, rubbish)
+
+
+# -- others at the same time --
+
+
+@pytest.mark.parametrize("faster", [ALICE, MALLORY], ids=["the same", "another"])
+def test_somebody_else_may_pin_while_the_question_is_open(file: Path, faster: Identity) -> None:
+    def think(question: str) -> bool:
+        meet(file, faster)
+        return True
+
+    trust = Trust(file, think)
+    if faster is ALICE:
+        trust.check(HOST, PORT, ALICE.der)
+    else:
+        assert "CHANGED" in refused(trust, ALICE)
+    assert file.read_text("utf-8") == f"{PLACE} {faster.pin} {faster.fingerprint}\n"
+
+
+_PINS_MANY = """
+import sys
+from pathlib import Path
+from chatclient.trust import Trust, key_of
+file, name, certificate = Path(sys.argv[1]), sys.argv[2], bytes.fromhex(sys.argv[3])
+trust = Trust(file, lambda question: True)
+key_of(certificate)
+print(flush=True)
+input()
+for port in range(1, 101):
+    trust.check(name, port, certificate)
+"""
+
+
+def test_two_processes_that_pin_at_once_lose_nothing(file: Path) -> None:
+    names = ("one.example", "two.example.org")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _PINS_MANY, str(file), name, ALICE.der.hex()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in names
+    ]
+    try:
+        for each in processes:
+            assert each.stdout is not None
+            assert each.stdout.readline()
+        for each in processes:
+            assert each.stdin is not None
+            each.stdin.write(b"\n")
+            each.stdin.flush()
+        assert [each.wait(DEADLINE) for each in processes] == [0, 0]
+    finally:
+        for each in processes:
+            each.kill()
+            each.communicate()
+    lines = file.read_text("utf-8").splitlines()
+    expected = [
+        f"{name}:{port} {ALICE.pin} {ALICE.fingerprint}" for name in names for port in range(1, 101)
+    ]
+    assert sorted(lines) == sorted(expected)
