@@ -53,7 +53,9 @@ class Target(ServerProcess):
         """Connect from an address of this machine, without a login. The caller closes it."""
         return JsonClient(self.place, source=source)
 
-    def add_costing(self, name: str, password: str, time_cost: int, memory_kib: int) -> str:
+    def add_costing(
+        self, name: str, password: str, time_cost: int, memory_kib: int, lanes: int = 1
+    ) -> str:
         """Add an account whose hash costs that much, as the settings should say too."""
-        hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=1)
+        hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=lanes)
         return self.add_line(f"{name}:{hasher.hash(password)}", name)

@@ -332,23 +332,37 @@ def test_guesses_at_the_same_moment_for_many_names_are_no_more_than_thirty(start
 
 
 @needs_proc
-def test_lack_of_memory_is_no_wrong_password(start: Start) -> None:
-    server = start(passwords_memory_kib=MEMORY_KIB)
+@pytest.mark.parametrize(
+    ("memory_kib", "lanes", "room_mib"),
+    [
+        pytest.param(MEMORY_KIB, 1, 16, id="for the hash"),
+        pytest.param(
+            1024,
+            4,
+            4,
+            id="for the threads of the hash",
+            marks=pytest.mark.xfail(
+                strict=True, reason="Passwords._check takes a lack of threads for a wrong password"
+            ),
+        ),
+    ],
+)
+def test_lack_of_memory_is_no_wrong_password(
+    start: Start, memory_kib: int, lanes: int, room_mib: int
+) -> None:
+    server = start(passwords_memory_kib=memory_kib, passwords_parallelism=lanes)
     server.expected = "login"
-    name = server.add_costing("ann", PASSWORD, time_cost=1, memory_kib=MEMORY_KIB)
+    name = server.add_costing("ann", PASSWORD, time_cost=1, memory_kib=memory_kib, lanes=lanes)
     with server.guest() as client:
-        client.ask("ping")
-        room = address_space_of(server.process) + 16 * 1024 * 1024
-        resource.prlimit(server.process.pid, resource.RLIMIT_AS, (room, resource.RLIM_INFINITY))
+        wrong(client, "nobody")  # what is made once has been made
+        unlimited = resource.RLIM_INFINITY
+        room = address_space_of(server.process) + room_mib * 1024 * 1024
+        resource.prlimit(server.process.pid, resource.RLIMIT_AS, (room, unlimited))
         codes = [client.refused("login", name=name, password=PASSWORD)["code"] for _ in range(2)]
-        resource.prlimit(
-            server.process.pid,
-            resource.RLIMIT_AS,
-            (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
-        )
+        resource.prlimit(server.process.pid, resource.RLIMIT_AS, (unlimited, unlimited))
         client.login(name)
     assert set(codes) <= {"try_later", "internal"}
-    assert "login failed" not in server.log
+    assert server.log.count("login failed") == 1
 
 
 @needs_proc
