@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from chatclient.colours import Colours
-from chatwire.protocol import Error, Event, Hello, Message
+from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, SearchReply
 from chatwire.text import clean, one_line
 from chatwire.wording import event_lines, message_lines, speaker
 
@@ -27,6 +27,9 @@ def plain_lines(event: Event, viewer: str) -> list[str]:
         return message_lines(_cleaned(event), viewer)
     if isinstance(event, Hello):
         return []
+    if isinstance(event, HistoryReply | SearchReply):
+        past = [line for message in event.messages for line in _past(message, viewer)]
+        return [*past, *event_lines(event)]
     return [clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event)]
 
 
@@ -79,6 +82,14 @@ class Transcript:
             day_line = f"--- {self._day:%A}, {self._day.day} {self._day:%B %Y} ---"
             lines.insert(0, [(self._colours.notice, day_line)])
         return lines
+
+
+def _past(message: Message, viewer: str) -> list[str]:
+    """Return a message of history or search: with its day, because these jump through time."""
+    moment = _local(message.at)
+    stamp = "" if moment is None else f"{moment:%Y-%m-%d %H:%M} "
+    first, *others = message_lines(_cleaned(message), viewer)
+    return [stamp + first, *others]
 
 
 def _cleaned(message: Message) -> Message:

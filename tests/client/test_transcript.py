@@ -1,5 +1,6 @@
 """Events as lines: time, days, colours, and nothing that steers a screen."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -8,7 +9,7 @@ import pytest
 
 from chatclient.colours import Colours, colours_wanted
 from chatclient.transcript import Piece, Transcript, plain_lines
-from chatwire.protocol import Error, Event, Hello, Message, Presence
+from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, Presence, SearchReply
 
 from .fake import message
 
@@ -146,3 +147,13 @@ def test_no_colours_at_all() -> None:
 )
 def test_when_there_are_colours(environ: dict[str, str], wanted: bool) -> None:
     assert colours_wanted(environ) is wanted
+
+
+@pytest.mark.parametrize("kind", [HistoryReply, SearchReply])
+def test_what_was_said_before_is_shown_with_its_day(kind: type[HistoryReply | SearchReply]) -> None:
+    said = Message(
+        seq=1, at="2026-11-22T12:00:00.000Z", sender="bob", room="lobby", text="hi\n\x1bx"
+    )
+    lines = plain_lines(kind(messages=(said,), more=False), "alice")
+    assert re.fullmatch(r"2026-11-2[123] \d\d:\d\d bob: hi", lines[0])
+    assert lines[1:] == ["    x", "That is all."]
