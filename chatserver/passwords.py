@@ -31,8 +31,8 @@ _LEGACY: Final = (
     "hex_sha256",
     "hex_sha1",
 )
-_QUEUE_LENGTH: Final = 64
-"""About five seconds of waiting on two cores."""
+_QUEUE_LENGTH: Final = 24
+"""About three seconds of waiting on two cores: longer, and people think that it hangs."""
 
 _RETRY_SECONDS: Final = 5
 

@@ -15,6 +15,10 @@ from typing import Final, Protocol
 from chatserver.errors import Disconnected
 
 CHUNK_BYTES: Final = 65536
+_IDLE_BYTES: Final = 2048
+"""Asked for until more comes at once: the buffer is there as long as a thread waits in `recv`, and
+most of them wait most of the time."""
+
 _LINGER_BYTES: Final = 1 << 20
 _NOT_NOW: Final = (BlockingIOError, InterruptedError)
 
@@ -66,6 +70,7 @@ class PlainStream:
         self.address = address
         self.on_output: Callable[[], None] = nothing
         self._socket = connection
+        self._ask_for = _IDLE_BYTES
         with suppress(OSError):  # some systems refuse options once the peer has gone
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -79,7 +84,9 @@ class PlainStream:
         try:
             if timeout is not None and not self._readable(timeout):
                 return None
-            return self._socket.recv(CHUNK_BYTES)
+            data = self._socket.recv(self._ask_for)
+            self._ask_for = CHUNK_BYTES if len(data) == self._ask_for else _IDLE_BYTES
+            return data
         except OSError as error:
             raise Disconnected(_reason(error)) from error
 
