@@ -84,6 +84,7 @@ class ServerProcess:
         as long to make as all the rest."""
         self.data = data
         self.passwords = data / "user_pass.txt"
+        self.output = ""
         self._numbers = itertools.count(1)
         self._checked = 0
         self._stopping = False
@@ -222,7 +223,8 @@ class ServerProcess:
     def _let_go(self) -> None:
         if self in self.running:
             self.running.remove(self)
-        if self.process.stdout is not None:
+        if self.process.stdout is not None and not self.process.stdout.closed:
+            self.output += self.process.stdout.read().decode()
             self.process.stdout.close()
 
     def _read_output(self, until: str, output: str = "") -> str:

@@ -1,5 +1,6 @@
 """Peers that mean harm, or are broken: the others go on chatting, and nothing of it stays."""
 
+import re
 import socket
 import threading
 import time
@@ -286,6 +287,30 @@ def test_commands_in_one_write_are_answered_in_order_and_held_back(
         assert parts == [b'{"event":"reply","re":%d,"op":"ping"}' % at for at in range(count)]
 
 
+def test_answers_nobody_reads_are_not_piled_up(server: Target) -> None:
+    """More is carried out when the answers have been read: so nothing is lost, and nobody cut."""
+    count = 3000
+    ann = server.account("ann")
+    with (
+        under_attack(server, 10) as attack,
+        JsonClient(server.place, receive_buffer=4096) as client,
+    ):
+        client.login(ann)
+        requests = b"".join(line({"op": "help", "id": at}) for at in range(count))
+        writer = threading.Thread(target=send_in_vain, args=(client.socket, requests))
+        client.socket.settimeout(None)
+        writer.start()
+        attack.height()
+        answers = b""
+        while answers.count(b'"op":"help"') < count:
+            received = client.socket.recv(1 << 20)
+            assert received, "cut off"
+            answers += received
+        writer.join()
+        numbers = re.findall(rb'"re":(\d+),"op":"help"', answers)
+        assert numbers == [b"%d" % at for at in range(count)]
+
+
 def test_commands_in_one_write_over_the_rate_are_read_slowly(limited: Target) -> None:
     server = limited
     ann, bob = server.accounts("ann", "bob")
@@ -382,6 +407,27 @@ def farewells(clients: list[socket.socket]) -> list[bytes]:
     return told
 
 
+@contextmanager
+def insistence(place: Place) -> Iterator[None]:
+    """Have a few newcomers who try again as soon as they have been turned away."""
+    stop = threading.Event()
+
+    def insist() -> None:
+        while not stop.is_set():
+            with connect(place) as client:
+                farewells([client])
+
+    threads = [threading.Thread(target=insist) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
 def is_turned_away(told: bytes) -> bool:
     return b'"code":"server_full"' in told or b"The server is full" in told
 
@@ -409,7 +455,8 @@ def test_out_of_descriptors(start: Start) -> None:
             client.ask("ping")
         crowd = [stack.enter_context(connect(server.place)) for _ in range(65)]
         server.wait_for_log("out of descriptors")
-        load = load_of(server.process, 2.0)
+        with insistence(server.place):
+            load = load_of(server.process, 2.0)
         for client, name in zip(early, names, strict=True):
             client.login(name)
             client.say("there is room for words")
@@ -441,7 +488,8 @@ def test_out_of_threads(start: Start, tmp_path: Path) -> None:
     with under_attack(server, 20, pause=0.2) as attack, ExitStack() as stack:
         switch.touch()
         crowd = [stack.enter_context(connect(server.place)) for _ in range(10)]
-        load = load_of(server.process, 1.0)
+        with insistence(server.place):
+            load = load_of(server.process, 1.0)
         told = farewells(crowd)
         assert all(map(is_turned_away, told))
         switch.unlink()
