@@ -8,6 +8,7 @@ import time
 import click
 
 from bench.flood import flood
+from bench.past import past
 from bench.server import running_server
 
 
@@ -31,6 +32,21 @@ def flood_command(receivers: int, senders: int, messages: int, rounds: int) -> N
         f" median {statistics.median(rates):.2f} M deliveries/s"
         f" (min {min(rates):.2f}, max {max(rates):.2f}), generator {cpu:.0%} of a core"
     )
+
+
+@main.command(name="past")
+@click.argument("sizes", type=int, nargs=-1)
+def past_command(sizes: tuple[int, ...]) -> None:
+    """Login, history and search in databases of 1,000, 100,000 and 1,000,000 messages."""
+    print("| messages | open | index made | login | history | search | rare search |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for size in sizes or (1000, 100_000, 1_000_000):
+        times = past(size)
+        print(
+            f"| {size:,} | {times.opened:.2f} s | {times.indexed:.1f} s | {times.login:.1f} ms"
+            f" | {times.history:.1f} ms | {times.search:.1f} ms | {times.rare_search:.1f} ms |",
+            flush=True,
+        )
 
 
 @main.command(name="startup")

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,17 +35,30 @@ class Running:
     process: subprocess.Popen[str]
     host: str
     port: int
+    ready_after: float
+    """Seconds from the start of the process until it listened."""
+
+
+def _nothing(_: Path) -> None:
+    return
 
 
 @contextmanager
 def running_server(
-    names: Sequence[str], settings: dict[str, str] | None = None
+    names: Sequence[str],
+    settings: dict[str, str] | None = None,
+    prepare: Callable[[Path], None] = _nothing,
 ) -> Iterator[Running]:
-    """Run a server with an account for each of `names` (password PASSWORD) and stop it after."""
+    """Run a server with an account for each of `names` (password PASSWORD) and stop it after.
+
+    `prepare` is given the data folder before the start.
+    """
     hashed = argon2.using(type="ID", time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
         accounts = Path(folder) / "user_pass.txt"
         accounts.write_text("".join(f"{name}:{hashed}\n" for name in names))
+        prepare(Path(folder))
+        started = time.monotonic()
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -65,7 +79,7 @@ def running_server(
             assert process.stdout is not None
             ready = _READY.search(process.stdout.readline())
             assert ready is not None, "the server did not start"
-            yield Running(process, ready[1], int(ready[2]))
+            yield Running(process, ready[1], int(ready[2]), time.monotonic() - started)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
