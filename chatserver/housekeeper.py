@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from chatserver.allocator import give_back
 from chatserver.commands.context import Services
 from chatserver.connection import Connection
 from chatserver.errors import CommandError
@@ -18,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 _ALIVE_SECONDS: Final = 60.0
 _RETENTION_SECONDS: Final = 3600.0
+_GIVE_BACK_SECONDS: Final = 5.0
 _TRIM_STEP: Final = 500
 _MS_PER_DAY: Final = 86_400_000
 
@@ -37,6 +39,8 @@ class Housekeeper:
         self._stopped = threading.Event()
         self._alive_at = 0.0
         self._trim_at = 0.0
+        self._give_back_at = 0.0
+        self._clients = 0  # the most there were since memory was given back
         self._gone: set[Session] = set()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
@@ -61,10 +65,12 @@ class Housekeeper:
                 _log.exception("housekeeping failed; it goes on")
 
     def _tick(self, now: float) -> None:
-        for connection in self._connections():
+        connections = self._connections()
+        for connection in connections:
             self._check_deadlines(connection, now)
         self._end_deleted()
         self._note_reads()
+        self._give_back(len(connections), now)
         if now >= self._alive_at:
             self._alive_at = now + _ALIVE_SECONDS
             self._services.log.save(lambda batch: batch.put_alive(time.time()))
@@ -118,6 +124,14 @@ class Housekeeper:
         for session in gone & self._gone:
             session.connection.end("kicked", "This account was removed by the operator.")
         self._gone = gone
+
+    def _give_back(self, clients: int, now: float) -> None:
+        """Give the system back what clients that have gone took."""
+        self._clients = max(clients, self._clients)
+        if clients < self._clients and now >= self._give_back_at:
+            self._clients = clients
+            self._give_back_at = now + _GIVE_BACK_SECONDS
+            give_back()
 
     def _note_reads(self) -> None:
         moved = [each for each in self._services.directory.sessions() if each.read > each.noted]

@@ -36,6 +36,9 @@ _QUEUE_LENGTH: Final = 24
 
 _RETRY_SECONDS: Final = 5
 
+_SHORT_OF: Final = ("memory", "threading")
+"""What the hash itself says it could not get, in an error that passlib hands on as ValueError."""
+
 
 class Passwords:
     """Hash and verify passwords. All methods may be called from any thread."""
@@ -108,7 +111,7 @@ class Passwords:
         try:
             right, better = self._context.verify_and_update(password, stored)
         except (ValueError, TypeError) as error:  # a hash cut short, or NUL in the password
-            if "memory" in str(error).lower():
+            if any(word in str(error).lower() for word in _SHORT_OF):
                 raise _no_memory() from error
             return False, None
         except MemoryError as error:

@@ -40,6 +40,12 @@ _STEP: Final = 500
 _PAUSE_SECONDS: Final = 0.2
 """How long the indexer lets messages pile up: an index entry costs less in company."""
 
+_RETRY_SECONDS: Final = 5.0
+"""How long the indexer rests after an error, such as a full disk."""
+
+_PATIENCE: Final = 1.0
+"""How long a search waits for messages of a moment ago: longer only while an index is made."""
+
 
 def parse_query(query: str) -> str | None:
     """Return what somebody typed in FTS5's own language, or None if there is nothing to look for.
@@ -78,7 +84,9 @@ class SearchIndex:
                 each.unlink(missing_ok=True)
             self._writer, self._reader = self._open(), self._connect()
         self._lock = threading.Lock()  # one search at a time: each takes milliseconds
-        self._stopped = threading.Event()
+        self._progress = threading.Condition()
+        self._wanted = threading.Event()  # somebody waits for the newest messages, or for the end
+        self._stopping = False
         self._deleted: queue.SimpleQueue[list[StoredMessage]] = queue.SimpleQueue()
         self._upto: int = self._reader.execute("SELECT upto FROM progress").fetchone()[0]
         self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
@@ -94,7 +102,8 @@ class SearchIndex:
 
     def stop(self) -> None:
         """Stop it and close the files."""
-        self._stopped.set()
+        self._stopping = True
+        self._wanted.set()
         self._thread.join()
         self._writer.close()
         with self._lock:
@@ -104,7 +113,9 @@ class SearchIndex:
         """Return the numbers of up to `limit` messages that match, the newest first.
 
         Only messages that `account` sent or was sent, and those in the room after `room_since`.
+        What is on disk when it is called is found, unless the index is far behind.
         """
+        self._catch_up(self._store.last_seq)
         mine = f"({query}) AND readers:{_token(account)}"
         said = f"({query}) AND readers:{_IN_ROOM}"
         sql = (
@@ -127,17 +138,27 @@ class SearchIndex:
         """
         self._deleted.put(list(messages))
 
+    def _catch_up(self, upto: int) -> None:
+        """Wait until messages up to this number can be found, but not for long."""
+        if self._upto >= upto:
+            return
+        self._wanted.set()
+        with self._progress:
+            self._progress.wait_for(lambda: self._upto >= upto or self._stopping, _PATIENCE)
+
     # -- the indexer thread only --
 
     def _run(self) -> None:
-        while not self._stopped.wait(_PAUSE_SECONDS):
+        while not self._stopping:
+            self._wanted.wait(_PAUSE_SECONDS)
+            self._wanted.clear()
             try:
-                while self._step() and not self._stopped.is_set():
+                while not self._stopping and self._step():
                     pass
                 self._delete()
             except sqlite3.Error as error:
                 _log.warning("the search index is behind: %s", error)
-                self._stopped.wait(5.0)
+                self._wanted.wait(_RETRY_SECONDS)
 
     def _step(self) -> bool:
         """Index the next messages; tell whether there may be more at once."""
@@ -153,7 +174,9 @@ class SearchIndex:
                 [_row(each) for each in messages],
             )
             self._writer.execute("UPDATE progress SET upto = ?", (messages[-1].seq,))
-        self._upto = messages[-1].seq
+        with self._progress:
+            self._upto = messages[-1].seq
+            self._progress.notify_all()
         return True
 
     def _delete(self) -> None:

@@ -22,7 +22,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("chatwire.usage",),
     ("chatwire.wording",),
     # what every part of the server knows
-    ("chatserver", "chatserver.errors", "chatserver.settings", "chatserver.files"),
+    (
+        "chatserver",
+        "chatserver.allocator",
+        "chatserver.errors",
+        "chatserver.settings",
+        "chatserver.files",
+    ),
     # parts that know nothing of each other
     (
         "chatserver.passwords",

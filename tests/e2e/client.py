@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -413,6 +413,14 @@ def eventually(check: Callable[[], Any], within: float = PATIENCE) -> Any:
             return answer
         assert time.monotonic() < deadline, f"still {answer!r} after {within} s"
         time.sleep(0.01)
+
+
+def rounds(within: float = PATIENCE) -> Iterator[None]:
+    """Go round and round, for a loop that ends with `break`; not for ever."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        yield
+    raise AssertionError(f"still going round after {within} s")
 
 
 def seqs(events: Iterable[Event]) -> list[int]:

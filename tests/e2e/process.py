@@ -1,5 +1,6 @@
 """A real server in a process of its own, and the command line."""
 
+import atexit
 import itertools
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from argon2 import PasswordHasher
 
@@ -63,6 +65,40 @@ def chat(
     )
 
 
+_WATCH = """
+import os, signal, sys
+watched = set()
+for line in sys.stdin:
+    watched ^= {int(line)}
+for each in watched:
+    try:
+        os.kill(each, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+"""
+
+
+@cache
+def _watchdog() -> IO[str]:
+    """Return where to write the id of a process that must not outlive the tests, and write it
+    again when it has ended: pytest may be killed, by its own time-out among others."""
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-c", _WATCH],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # Ctrl-C is not for it
+    )
+    assert process.stdin is not None
+    atexit.register(process.wait)
+    atexit.register(process.stdin.close)
+    return process.stdin
+
+
+def _watch(process: subprocess.Popen[bytes]) -> None:
+    print(process.pid, file=_watchdog(), flush=True)
+
+
 _certificates: list[Path] = []
 """A folder with a certificate that a server has made in this run."""
 
@@ -101,6 +137,7 @@ class ServerProcess:
                 env=environment() if env is None else env,
             )
         self.running.append(self)
+        _watch(self.process)
         try:
             self.output = self._read_output("\n")
             found = re.search(r"listening on (\S+):(\d+)", self.output)
@@ -223,6 +260,7 @@ class ServerProcess:
     def _let_go(self) -> None:
         if self in self.running:
             self.running.remove(self)
+            _watch(self.process)
         if self.process.stdout is not None and not self.process.stdout.closed:
             self.output += self.process.stdout.read().decode()
             self.process.stdout.close()

@@ -1,6 +1,6 @@
 """Peers that mean harm, or are broken: the others go on chatting, and nothing of it stays."""
 
-import re
+import json
 import socket
 import threading
 import time
@@ -28,7 +28,7 @@ BLANK_LINE_SENDERS = amounts(10, 30)
 STALLED_REPLAYS = amounts(3, 30)
 
 MIB = 1024  # KiB
-ROOM_FOR_NOISE = 10 * MIB
+ROOM_FOR_NOISE = 6 * MIB
 """What an allocator may keep. A crowd's threads and connections are several times that."""
 
 LAZY_FILES = 8
@@ -95,9 +95,11 @@ class Attack:
         assert taken < self._most
         eventually(lambda: usage_of(server.process).threads <= base.threads)
         eventually(lambda: usage_of(server.process).descriptors <= base.descriptors + LAZY_FILES)
-        kept = pss_of(server.process) - base.pss
-        figure("memory kept, MiB", round(kept / MIB, 1))
-        assert kept < base.pss / 10 + ROOM_FOR_NOISE
+        eventually(lambda: self._kept() < base.pss / 10 + ROOM_FOR_NOISE)
+        figure("memory kept, MiB", round(self._kept() / MIB, 1))
+
+    def _kept(self) -> int:
+        return pss_of(self._server.process) - self._base.pss
 
     def _at_rest(self) -> Usage:
         before, now = None, usage_of(self._server.process)
@@ -289,7 +291,7 @@ def test_commands_in_one_write_are_answered_in_order_and_held_back(
 
 def test_answers_nobody_reads_are_not_piled_up(server: Target) -> None:
     """More is carried out when the answers have been read: so nothing is lost, and nobody cut."""
-    count = 3000
+    count = 2000
     ann = server.account("ann")
     with (
         under_attack(server, 10) as attack,
@@ -301,14 +303,15 @@ def test_answers_nobody_reads_are_not_piled_up(server: Target) -> None:
         client.socket.settimeout(None)
         writer.start()
         attack.height()
-        answers = b""
-        while answers.count(b'"op":"help"') < count:
+        numbers: list[int] = []
+        rest = b""
+        while len(numbers) < count:
             received = client.socket.recv(1 << 20)
             assert received, "cut off"
-            answers += received
+            *lines, rest = (rest + received).split(b"\n")
+            numbers += [event["re"] for event in map(json.loads, lines) if "re" in event]
         writer.join()
-        numbers = re.findall(rb'"re":(\d+),"op":"help"', answers)
-        assert numbers == [b"%d" % at for at in range(count)]
+        assert numbers == [*range(count)]
 
 
 def test_commands_in_one_write_over_the_rate_are_read_slowly(limited: Target) -> None:
@@ -414,8 +417,8 @@ def insistence(place: Place) -> Iterator[None]:
 
     def insist() -> None:
         while not stop.is_set():
-            with connect(place) as client:
-                farewells([client])
+            with connect(place) as client, suppress(ConnectionError):
+                client.recv(1000)
 
     threads = [threading.Thread(target=insist) for _ in range(4)]
     for thread in threads:

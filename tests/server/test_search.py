@@ -1,6 +1,5 @@
 """The search index: what can be typed, who finds what, and that it can always be made again."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from chatserver.search import SearchIndex, parse_query
 from chatserver.store import Store
 
-from .fakes import DEADLINE, close_index, index_all
+from .fakes import close_index, index_all
 
 NOW = 1_795_361_042_123
 
@@ -231,24 +230,23 @@ def test_what_is_forgotten_is_found_no_more(store: Store, index: SearchIndex) ->
     assert find(index, "old") == []
 
 
-def test_the_thread_follows_the_log(store: Store, path: Path) -> None:
+def test_what_is_on_disk_is_found_at_once(store: Store, path: Path) -> None:
     running = SearchIndex(path, store)
-    indexed = threading.Event()
-    step = running._step
-
-    def observed() -> bool:
-        more = step()
-        if running.upto == 2:
-            indexed.set()
-        return more
-
-    running._step = observed  # type: ignore[method-assign]
     running.start()
-    say(store, "one")
-    say(store, "two")
-    assert indexed.wait(DEADLINE)
-    assert running.search(parse_query("two") or "", "alice", 0, 10) == [2]
+    for seq in range(1, 21):
+        say(store, "news")
+        assert running.search("text:news", "alice", 0, 1) == [seq]
     running.stop()
+
+
+def test_a_search_does_not_wait_for_long(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatserver.search._PATIENCE", 0.05)
+    behind = SearchIndex(path, store)  # and its thread never starts
+    say(store, "news")
+    assert behind.search("text:news", "alice", 0, 1) == []
+    close_index(behind)
 
 
 def test_the_index_holds_no_text(path: Path, store: Store, index: SearchIndex) -> None:
