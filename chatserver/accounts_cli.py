@@ -98,8 +98,9 @@ def deluser(names: tuple[str, ...], data: Path | None, config: Path | None) -> N
 
     What they said stays with those who read it; messages waiting for them are dropped.
     """
+    from chatserver.schema import StoreError  # noqa: PLC0415
     from chatserver.store import FILE_NAME as STORE_FILE  # noqa: PLC0415
-    from chatserver.store import StoreError, forget_account  # noqa: PLC0415
+    from chatserver.store import forget_account  # noqa: PLC0415
 
     settings_from(config)
     folder = data_folder(data)

@@ -30,11 +30,12 @@ from chatserver.net.tls import TlsContexts
 from chatserver.passwords import Passwords
 from chatserver.presence import Presence
 from chatserver.replay import Replay
+from chatserver.schema import StoreError
 from chatserver.search import FILE_NAME as SEARCH_FILE
 from chatserver.search import SearchIndex
 from chatserver.settings import Settings
 from chatserver.store import FILE_NAME as STORE_FILE
-from chatserver.store import Store, StoreError
+from chatserver.store import Store
 from chatwire.protocol import Bye, encode
 
 _log = logging.getLogger(__name__)

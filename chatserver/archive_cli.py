@@ -23,7 +23,7 @@ _QUICK_SECONDS: Final = 1.0
 def backup(file: Path, data: Path | None, config: Path | None) -> None:
     """Copy the data folder to FILE, also while the server runs."""
     from chatserver.backup import BackupError, back_up  # noqa: PLC0415
-    from chatserver.store import StoreError  # noqa: PLC0415
+    from chatserver.schema import StoreError  # noqa: PLC0415
 
     settings_from(config)
     bar = _Bar()
@@ -80,7 +80,9 @@ def export(
 ) -> None:
     """Write messages to standard output, the oldest first, also while the server runs."""
     from chatserver.archive import event_of  # noqa: PLC0415
-    from chatserver.store import FILE_NAME, StoreError, stored_messages  # noqa: PLC0415
+    from chatserver.schema import StoreError  # noqa: PLC0415
+    from chatserver.snapshot import stored_messages  # noqa: PLC0415
+    from chatserver.store import FILE_NAME  # noqa: PLC0415
     from chatwire.protocol import encode  # noqa: PLC0415
 
     settings_from(config)

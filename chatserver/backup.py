@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
+from chatserver.schema import StoreError
+from chatserver.snapshot import open_snapshot
 from chatserver.store import FILE_NAME as STORE_FILE
-from chatserver.store import StoreError, open_snapshot
 
 _STEP_PAGES: Final = 1000
 _TLS_FOLDER: Final = "tls"

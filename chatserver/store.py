@@ -4,7 +4,7 @@ One thread writes (the log thread), whole batches to a transaction; handler thre
 few connections that are lent out one query at a time. What `commit` has returned from is on disk.
 """
 
-import os
+import logging
 import queue
 import sqlite3
 import time
@@ -14,52 +14,17 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
+from chatserver import schema
+from chatserver.schema import StoreError
 from chatwire.names import fold
 
 FILE_NAME: Final = "chat.db"
 
-_APPLICATION_ID: Final = 0x63686174  # "chat", so that `file` and a person know the file
-_SCHEMA_VERSION: Final = 1
-_READERS: Final = 4
-_WHOLE_CHECK_BYTES: Final = 32 << 20
-"""A database up to this size is checked whole before the start, which takes half a second."""
+_log = logging.getLogger(__name__)
 
+_READERS: Final = 4
 _BUSY_SECONDS: Final = 5.0
 """How long a write waits for another program's (`chat deluser`, a backup)."""
-
-_SCHEMA: Final = """
-CREATE TABLE messages (
-    seq INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,          -- milliseconds since 1970, UTC
-    sender TEXT NOT NULL,
-    room TEXT,                    -- where it was said, or
-    recipients TEXT,              -- whom it was sent to, separated by spaces
-    text TEXT NOT NULL,
-    key TEXT                      -- the sender's idempotency key
-);
-CREATE UNIQUE INDEX messages_by_key ON messages (sender, key) WHERE key IS NOT NULL;
-CREATE INDEX messages_by_room ON messages (room, seq) WHERE room IS NOT NULL;
-CREATE TABLE inboxes (            -- private messages by who takes part, folded names:
-    account TEXT NOT NULL,        -- whose inbox it is in,
-    seq INTEGER NOT NULL,
-    peer TEXT NOT NULL,           -- and with whom: the sender, or for the sender each recipient
-    PRIMARY KEY (account, seq, peer)
-) WITHOUT ROWID;
-CREATE INDEX inboxes_by_peer ON inboxes (account, peer, seq);
-CREATE TABLE accounts (
-    account TEXT PRIMARY KEY,     -- folded name
-    name TEXT NOT NULL,           -- as its owner spells it
-    since INTEGER NOT NULL,       -- the newest message when the account first came
-    read INTEGER NOT NULL DEFAULT 0,
-    seen_at REAL,                 -- seconds since 1970; NULL while visibly here
-    busy INTEGER NOT NULL DEFAULT 0,
-    reply TEXT NOT NULL DEFAULT '',
-    hidden INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE alive (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
-CREATE TABLE identity (id TEXT NOT NULL);  -- tells this database from every other
-INSERT INTO identity VALUES (lower(hex(randomblob(16))));
-"""
 
 _VISIBLE: Final = """
     (SELECT seq FROM messages
@@ -85,10 +50,6 @@ _PEER_HISTORY: Final = """
     WHERE account = :account AND peer = :peer AND inboxes.seq > :after AND inboxes.seq < :before
 """
 _COUNT: Final = f"SELECT count(*) FROM {_VISIBLE}"  # noqa: S608 - as above
-
-
-class StoreError(Exception):
-    """The database cannot be used; the text is one sentence for the operator."""
 
 
 class StorageFull(Exception):
@@ -184,9 +145,9 @@ class Batch:
         seq = self.next_seq
         self.next_seq += 1
         if room is None:
-            me, others = fold(sender), {fold(name) for name in to}
-            self._inboxes += [(me, seq, other) for other in others]
-            self._inboxes += [(other, seq, me) for other in others if other != me]
+            self._inboxes += [
+                (account, seq, peer) for account, peer in schema.inbox_pairs(sender, to)
+            ]
         recipients = None if room is not None else " ".join(to)
         self._messages.append((seq, at, sender, room, recipients, text, key))
         return seq, False
@@ -215,7 +176,7 @@ class Batch:
             " WHERE at < ? AND seq < (SELECT max(seq) FROM messages)",
             (limit, before),
         )
-        old = [_stored(row) for row in rows]
+        old = [stored_message(row) for row in rows]
         self._connection.executemany(
             "DELETE FROM inboxes WHERE account = ? AND seq = ?",
             [(fold(name), each.seq) for each in old if each.to for name in (each.sender, *each.to)],
@@ -259,11 +220,11 @@ class Store:
         self._closed = False
         try:
             if path.exists():
-                _check(path)
+                schema.check(path)
             elif path.with_name(f"{path.name}-wal").exists():
                 raise StoreError(f"{path} is missing but its log is there; restore a backup.")
             else:
-                _create(path)
+                schema.create(path)
             self._writer = self._open(synchronous)
         except OSError as error:
             raise StoreError(f"Cannot write {path}: {error.strerror}.") from error
@@ -306,7 +267,7 @@ class Store:
         """Return the newest `limit` messages in the window, the oldest of them first."""
         with self._reader() as reader:
             rows = reader.execute(_NEWEST, window.parameters() | {"limit": limit}).fetchall()
-        return [_stored(row) for row in rows]
+        return [stored_message(row) for row in rows]
 
     def history(self, page: Page, limit: int) -> list[StoredMessage]:
         """Return up to `limit` messages of a page, the oldest first.
@@ -328,20 +289,20 @@ class Store:
                     "limit": limit,
                 },
             ).fetchall()
-        return [_stored(row) for row in (rows if page.forward else reversed(rows))]
+        return [stored_message(row) for row in (rows if page.forward else reversed(rows))]
 
     def some(self, seqs: Sequence[int]) -> list[StoredMessage]:
         """Return the messages with these numbers that there still are, the newest first."""
         marks = ", ".join("?" * len(seqs))
         query = f"{_ALL} WHERE seq IN ({marks}) ORDER BY seq DESC"
         with self._reader() as reader:
-            return [_stored(row) for row in reader.execute(query, seqs)]
+            return [stored_message(row) for row in reader.execute(query, seqs)]
 
     def following(self, seq: int, limit: int) -> list[StoredMessage]:
         """Return the first `limit` messages of anybody after number `seq`: for the index."""
         query = f"{_ALL} WHERE seq > ? ORDER BY seq LIMIT ?"
         with self._reader() as reader:
-            return [_stored(row) for row in reader.execute(query, (seq, limit))]
+            return [stored_message(row) for row in reader.execute(query, (seq, limit))]
 
     def count(self, window: Window) -> int:
         """Return how many messages are in the window."""
@@ -368,12 +329,12 @@ class Store:
 
     def check_whole(self) -> bool:
         """Tell whether a database that was too large to be checked at the start is sound."""
-        if self.path.stat().st_size <= _WHOLE_CHECK_BYTES:
+        if self.path.stat().st_size <= schema.WHOLE_CHECK_BYTES:
             return True
-        with closing(_read_only(self.path)) as connection:
+        with closing(schema.read_only(self.path)) as connection:
             # A look every some thousand steps lets a stop end it.
             connection.set_progress_handler(lambda: self._closed, 10_000)
-            return _is_sound(connection) or self._closed
+            return schema.is_sound(connection) or self._closed
 
     def close(self) -> None:
         """Close the file; SQLite folds the write-ahead log into it."""
@@ -394,6 +355,9 @@ class Store:
     def _prepare(self, connection: sqlite3.Connection, synchronous: str) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
+        before = schema.migrate(connection)
+        if before < schema.VERSION:
+            _log.info("%s brought from version %d to %d", self.path, before, schema.VERSION)
         # Whoever was here when the last server ended without a goodbye was seen until then.
         connection.execute(
             "UPDATE accounts SET seen_at = coalesce((SELECT at FROM alive), ?)"
@@ -420,107 +384,10 @@ class Store:
             self._readers.put(reader)
 
 
-def open_snapshot(path: Path) -> sqlite3.Connection:
-    """Return a connection that reads the database as it is now, whatever a server writes.
-
-    The caller closes it. Raises StoreError when it is no chat database or cannot be read.
-    """
-    try:
-        connection = _read_only(path)
-    except sqlite3.Error as error:
-        raise StoreError(f"{path} cannot be opened ({error}).") from error
-    try:
-        connection.execute("BEGIN")
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreError(f"{path} cannot be read ({error}).") from error
-    if application != _APPLICATION_ID or version > _SCHEMA_VERSION:
-        connection.close()
-        raise StoreError(f"{path} is not a chat database of this version.")
-    return connection
-
-
-def stored_messages(
-    path: Path, user: str | None, room: str | None, since: int
-) -> Iterator[StoredMessage]:
-    """Yield the messages in a database, the oldest first, also while a server writes to it.
-
-    Only those of which `user` is a part, those said in `room`, and those said at `since` (ms) or
-    later, where these are given. Raises StoreError.
-    """
-    if not path.exists():
-        raise StoreError(f"There is no {path.name} in {path.parent}; name the folder with --data.")
-    joined = "" if user is None else " JOIN inboxes USING (seq)"
-    query = (
-        f"SELECT DISTINCT seq, at, sender, room, recipients, text FROM messages{joined}"  # noqa: S608 - constants
-        " WHERE at >= :since"
-        + (" AND account = :user" if user is not None else "")
-        + (" AND room = :room" if room is not None else "")
-        + " ORDER BY seq"
-    )
-    with closing(open_snapshot(path)) as snapshot:
-        values = {"since": since, "user": fold(user or ""), "room": room}
-        try:
-            for row in snapshot.execute(query, values):
-                yield _stored(row)
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} cannot be read ({error}).") from error
-
-
-def _stored(row: tuple[int, int, str, str | None, str | None, str]) -> StoredMessage:
+def stored_message(row: tuple[int, int, str, str | None, str | None, str]) -> StoredMessage:
+    """Return a row of seq, at, sender, room, recipients and text as a message."""
     seq, at, sender, room, recipients, text = row
     return StoredMessage(seq, at, sender, room, tuple((recipients or "").split()), text)
-
-
-def _create(path: Path) -> None:
-    """Make a new database: under another name first, so that an empty one is always damage."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-        connection.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID};"
-            f" PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-        )
-    new.replace(path)
-
-
-def _check(path: Path) -> None:
-    """Look at a database without changing it or its log. Raises StoreError when it is no good."""
-    if not path.stat().st_size:
-        raise StoreError(f"{path} is empty; restore a backup or move the file away.")
-    # Without a log nobody can be writing: then SQLite need not make files to see who is.
-    alone = not path.with_name(f"{path.name}-wal").exists()
-    with closing(_read_only(path, immutable=alone)) as connection:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise StoreError(f"{path} is not a chat database; move the file away.")
-        if version > _SCHEMA_VERSION:
-            raise StoreError(
-                f"{path} was written by a newer version of chat; install that version."
-            )
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
-        damaged = alone and path.stat().st_size < size
-        if not damaged and size <= _WHOLE_CHECK_BYTES:
-            damaged = not _is_sound(connection)
-        if damaged:
-            raise StoreError(f"{path} is damaged; restore a backup or move the file away.")
-
-
-def _is_sound(connection: sqlite3.Connection) -> bool:
-    try:
-        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
-    except sqlite3.DatabaseError:
-        return False
-
-
-def _read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
-    how = "mode=ro&immutable=1" if immutable else "mode=ro"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
 
 
 def forget_account(path: Path, name: str) -> None:

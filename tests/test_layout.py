@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatserver",
         "chatserver.allocator",
         "chatserver.errors",
+        "chatserver.schema",
         "chatserver.settings",
         "chatserver.files",
     ),
@@ -43,7 +44,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatserver.net.stream",
     ),
     # the same, over a stream; over the store
-    ("chatserver.net.server", "chatserver.net.tls", "chatserver.search", "chatserver.backup"),
+    ("chatserver.net.server", "chatserver.net.tls", "chatserver.search", "chatserver.snapshot"),
+    ("chatserver.backup",),
     # who may log in; one client's wire; the past
     (
         "chatserver.authentication",

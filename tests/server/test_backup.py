@@ -9,7 +9,8 @@ import pytest
 from chatserver.accounts import Account, Accounts
 from chatserver.backup import BackupError, back_up, restore
 from chatserver.certificate import ensure_certificate
-from chatserver.store import Store, StoreError, Window
+from chatserver.schema import StoreError
+from chatserver.store import Store, Window
 
 EVERYTHING = Window("bob", "bob", 0, 10**9, 0, own=True)
 

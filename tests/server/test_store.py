@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from chatserver.schema import VERSION, StoreError
+from chatserver.snapshot import open_snapshot, stored_messages
 from chatserver.store import (
     Standing,
     StorageFull,
     Store,
     StoredMessage,
-    StoreError,
     Window,
     forget_account,
-    open_snapshot,
-    stored_messages,
 )
 
 NOW = 1_795_361_042_123
@@ -300,7 +299,7 @@ def test_the_database_of_another_program_is_refused(path: Path) -> None:
 
 def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
     Store(path).close()
-    execute(path, "PRAGMA user_version = 2")
+    execute(path, f"PRAGMA user_version = {VERSION + 1}")
     assert "newer version" in refused(path)
 
 

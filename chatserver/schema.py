@@ -1,0 +1,178 @@
+"""The shape of `chat.db`: how it is made, recognised, checked, and brought up from older versions.
+
+`PRAGMA user_version` is the version. Each migration takes one version to the next, and all that are
+needed run in one transaction, so that a database is of its old version or of the newest. A file of
+a newer version than this program knows is refused and left as it is.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from chatwire.names import fold
+
+VERSION: Final = 2
+APPLICATION_ID: Final = 0x63686174  # "chat", so that `file` and a person know the file
+
+WHOLE_CHECK_BYTES: Final = 32 << 20
+"""A database up to this size is checked whole before the start, which takes half a second."""
+
+_SCHEMA: Final = """
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,          -- milliseconds since 1970, UTC
+    sender TEXT NOT NULL,
+    room TEXT,                    -- where it was said, or
+    recipients TEXT,              -- whom it was sent to, separated by spaces
+    text TEXT NOT NULL,
+    key TEXT                      -- the sender's idempotency key
+);
+CREATE UNIQUE INDEX messages_by_key ON messages (sender, key) WHERE key IS NOT NULL;
+CREATE INDEX messages_by_room ON messages (room, seq) WHERE room IS NOT NULL;
+CREATE TABLE inboxes (            -- private messages by who takes part, folded names:
+    account TEXT NOT NULL,        -- whose inbox it is in,
+    seq INTEGER NOT NULL,
+    peer TEXT NOT NULL,           -- and with whom: the sender, or for the sender each recipient
+    PRIMARY KEY (account, seq, peer)
+) WITHOUT ROWID;
+CREATE INDEX inboxes_by_peer ON inboxes (account, peer, seq);
+CREATE TABLE accounts (
+    account TEXT PRIMARY KEY,     -- folded name
+    name TEXT NOT NULL,           -- as its owner spells it
+    since INTEGER NOT NULL,       -- the newest message when the account first came
+    read INTEGER NOT NULL DEFAULT 0,
+    seen_at REAL,                 -- seconds since 1970; NULL while visibly here
+    busy INTEGER NOT NULL DEFAULT 0,
+    reply TEXT NOT NULL DEFAULT '',
+    hidden INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE alive (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
+CREATE TABLE identity (id TEXT NOT NULL);  -- tells this database from every other
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+"""
+
+
+class StoreError(Exception):
+    """The database cannot be used; the text is one sentence for the operator."""
+
+
+def create(path: Path) -> None:
+    """Make a new database: under another name first, so that an empty one is always damage."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.executescript(
+            f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+            f" PRAGMA user_version = {VERSION}; COMMIT;"
+        )
+    new.replace(path)
+
+
+def check(path: Path) -> None:
+    """Look at a database without changing it or its log. Raises StoreError when it is no good."""
+    if not path.stat().st_size:
+        raise StoreError(f"{path} is empty; restore a backup or move the file away.")
+    # Without a log nobody can be writing: then SQLite need not make files to see who is.
+    alone = not path.with_name(f"{path.name}-wal").exists()
+    with closing(read_only(path, immutable=alone)) as connection:
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise StoreError(f"{path} is not a chat database; move the file away.")
+        if version_of(connection) > VERSION:
+            raise StoreError(
+                f"{path} was written by a newer version of chat; install that version."
+            )
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
+        damaged = alone and path.stat().st_size < size
+        if not damaged and size <= WHOLE_CHECK_BYTES:
+            damaged = not is_sound(connection)
+        if damaged:
+            raise StoreError(f"{path} is damaged; restore a backup or move the file away.")
+
+
+def is_sound(connection: sqlite3.Connection) -> bool:
+    """Tell whether SQLite finds nothing wrong with the whole file."""
+    try:
+        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
+
+
+def read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """Return a connection that cannot write; `immutable` promises that nobody else does."""
+    how = "mode=ro&immutable=1" if immutable else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of a database."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection) -> int:
+    """Bring a database up to VERSION, whole or not at all; return the version it was.
+
+    `connection` is the only one that writes. Raises sqlite3.Error when there is no room.
+    """
+    before = version_of(connection)
+    if before < VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for version in range(before, VERSION):
+                _MIGRATIONS[version](connection)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    return before
+
+
+def _from_1(connection: sqlite3.Connection) -> None:
+    """Inboxes learn with whom a conversation is, accounts their spelling, the file its identity.
+
+    Some files of version 1 have one or all of these already.
+    """
+    connection.execute(
+        "CREATE INDEX IF NOT EXISTS messages_by_room ON messages (room, seq) WHERE room IS NOT NULL"
+    )
+    if "peer" not in _columns(connection, "inboxes"):
+        connection.execute("DROP TABLE inboxes")
+        connection.execute(
+            "CREATE TABLE inboxes (account TEXT NOT NULL, seq INTEGER NOT NULL,"
+            " peer TEXT NOT NULL, PRIMARY KEY (account, seq, peer)) WITHOUT ROWID"
+        )
+        connection.execute("CREATE INDEX inboxes_by_peer ON inboxes (account, peer, seq)")
+        private = connection.execute(
+            "SELECT seq, sender, recipients FROM messages WHERE recipients IS NOT NULL"
+        )
+        for seq, sender, recipients in private:
+            connection.executemany(
+                "INSERT INTO inboxes (account, seq, peer) VALUES (?, ?, ?)",
+                [(account, seq, peer) for account, peer in inbox_pairs(sender, recipients.split())],
+            )
+    if "name" not in _columns(connection, "accounts"):
+        connection.execute("ALTER TABLE accounts ADD COLUMN name TEXT NOT NULL DEFAULT ''")
+        connection.execute("UPDATE accounts SET name = account")  # until its owner comes again
+    if not _columns(connection, "identity"):
+        connection.execute("CREATE TABLE identity (id TEXT NOT NULL)")
+        connection.execute("INSERT INTO identity VALUES (lower(hex(randomblob(16))))")
+
+
+def inbox_pairs(sender: str, to: Iterable[str]) -> list[tuple[str, str]]:
+    """Return in whose inboxes a private message is, each with the other side, folded."""
+    me, others = fold(sender), {fold(name) for name in to}
+    return [(me, other) for other in others] + [(other, me) for other in others if other != me]
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    return {name for (name,) in rows}
+
+
+_MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _from_1}
+"""From each older version to the next."""

@@ -1,0 +1,60 @@
+"""Reading `chat.db` as it is at one moment, beside a server that writes to it or without one."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from chatserver.schema import APPLICATION_ID, VERSION, StoreError, read_only, version_of
+from chatserver.store import StoredMessage, stored_message
+from chatwire.names import fold
+
+
+def open_snapshot(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads the database as it is now, whatever a server writes.
+
+    The caller closes it. Raises StoreError when it is no chat database or cannot be read.
+    """
+    try:
+        connection = read_only(path)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be opened ({error}).") from error
+    try:
+        connection.execute("BEGIN")
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = version_of(connection)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(f"{path} cannot be read ({error}).") from error
+    if application != APPLICATION_ID or version > VERSION:
+        connection.close()
+        raise StoreError(f"{path} is not a chat database of this version.")
+    return connection
+
+
+def stored_messages(
+    path: Path, user: str | None, room: str | None, since: int
+) -> Iterator[StoredMessage]:
+    """Yield the messages in a database, the oldest first, also while a server writes to it.
+
+    Only those of which `user` is a part, those said in `room`, and those said at `since` (ms) or
+    later, where these are given. Raises StoreError.
+    """
+    if not path.exists():
+        raise StoreError(f"There is no {path.name} in {path.parent}; name the folder with --data.")
+    joined = "" if user is None else " JOIN inboxes USING (seq)"
+    query = (
+        f"SELECT DISTINCT seq, at, sender, room, recipients, text FROM messages{joined}"  # noqa: S608 - constants
+        " WHERE at >= :since"
+        + (" AND account = :user" if user is not None else "")
+        + (" AND room = :room" if room is not None else "")
+        + " ORDER BY seq"
+    )
+    with closing(open_snapshot(path)) as snapshot:
+        values = {"since": since, "user": fold(user or ""), "room": room}
+        try:
+            for row in snapshot.execute(query, values):
+                yield stored_message(row)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be read ({error}).") from error
