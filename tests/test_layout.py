@@ -195,7 +195,13 @@ def test_the_wire_has_no_io_no_threads_and_no_clock(module: str) -> None:
 
 def test_only_the_store_and_what_stands_on_it_speak_sql() -> None:
     databases = {module for module in SOURCES if "sqlite3" in imports(module)}
-    assert databases == {"chatserver.store", "chatserver.search", "chatserver.backup"}
+    assert databases == {
+        "chatserver.schema",
+        "chatserver.store",
+        "chatserver.snapshot",
+        "chatserver.search",
+        "chatserver.backup",
+    }
 
 
 def test_only_net_has_sockets() -> None:
