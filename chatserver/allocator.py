@@ -8,18 +8,15 @@ import ctypes
 import sys
 from typing import Final
 
-_M_TRIM_THRESHOLD: Final = -1
 _M_ARENA_MAX: Final = -8
 _ARENAS: Final = 2
-_KEPT_BYTES: Final = 1 << 20
 
 
-def keep_little() -> None:
-    """Have memory shared between threads, and what is free given back soon. Call before threads."""
+def share_heaps() -> None:
+    """Have threads share their memory. To be called before there are any."""
     libc = _glibc()
     if libc is not None:
         libc.mallopt(_M_ARENA_MAX, _ARENAS)
-        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def give_back() -> None:

@@ -123,7 +123,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave_it_to_the_pipe)
     settings = settings_from(config, host=host, port=port)
-    from chatserver.allocator import keep_little  # noqa: PLC0415
+    from chatserver.allocator import share_heaps  # noqa: PLC0415
     from chatserver.app import ChatServer, StartError  # noqa: PLC0415
     from chatserver.certificate import fingerprint  # noqa: PLC0415
 
@@ -131,7 +131,7 @@ def serve(
         level=logging.WARNING if quiet else logging.INFO,
         format="%(asctime)s %(levelname)s [%(threadName)s] %(message)s",
     )
-    keep_little()
+    share_heaps()
     folder = data_folder(data)
     try:
         server = ChatServer(settings, folder)
