@@ -6,6 +6,7 @@ and everything in a pipe are quick.
 
 import errno
 import io
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -20,9 +21,15 @@ from chatclient.entrance import Credentials, Entry, enter, refusal_line
 from chatclient.errors import ChatError, Refused
 from chatclient.inputlines import InputLines
 from chatclient.plain import Plain
+from chatclient.resume import FINAL_CODES, ResumingClient
 from chatclient.trust import Trust, known_servers
 from chatwire.names import NAME_RULE, is_name
 from chatwire.protocol import DEFAULT_PORT
+
+OpenConnection = Callable[[], Connection]
+
+_FINAL_CODES: Final = FINAL_CODES | {"idle_timeout"}
+"""Whoever has gone for a walk is not to be logged in again and again."""
 
 LEFT: Final = 0
 FAILED: Final = 1
@@ -65,14 +72,13 @@ def connect(
     """
     at_terminal = _is_terminal()
     lines = InputLines.standard()
-    trust = _trust(fingerprint, lines)
+
+    def door(trust: Trust) -> OpenConnection:
+        return lambda: Connection.open(host, port, trust=trust, plaintext=plaintext)
+
+    first, later = door(_trust(fingerprint, lines)), door(_trust(fingerprint, None))
     try:
-        code = _connect(
-            lambda: Connection.open(host, port, trust=trust, plaintext=plaintext),
-            _credentials(user, lines),
-            lines,
-            at_terminal,
-        )
+        code = _connect(first, later, _credentials(user, lines), lines, at_terminal)
     except KeyboardInterrupt:
         tell("")  # the prompt, or ^C, has left the cursor in the middle of a line
         code = LEFT if at_terminal else INTERRUPTED
@@ -80,18 +86,26 @@ def connect(
 
 
 def _connect(
-    open_connection: Callable[[], Connection],
+    first: OpenConnection,
+    later: OpenConnection,
     credentials: Credentials,
     lines: InputLines,
     at_terminal: bool,
 ) -> int:
-    """Log in and chat; return the exit code."""
+    """Log in and chat; return the exit code. `later` connects when the link has been lost."""
     entered = False
     try:
-        entry = enter(open_connection, credentials, tell)
+        entry = enter(first, credentials, tell)
         entered = True
+        client = ResumingClient(
+            later,
+            entry.welcome.name,
+            entry.password,
+            final_codes=_FINAL_CODES,
+            patience=math.inf if _is_person() else 0.0,  # a script is to be told at once
+        )
         with entry.connection:
-            _chat(entry, lines, at_terminal)
+            _chat(entry, client, lines, at_terminal)
     except EOFError:
         if at_terminal:  # Ctrl-D at a question
             tell("")
@@ -109,16 +123,16 @@ def _connect(
     return LEFT
 
 
-def _chat(entry: Entry, lines: InputLines, at_terminal: bool) -> None:
+def _chat(entry: Entry, client: ResumingClient, lines: InputLines, at_terminal: bool) -> None:
     if at_terminal:
         from chatclient.terminal import Terminal  # noqa: PLC0415 -- late, because it is slow
 
-        Terminal(entry, Colours(on=colours_wanted(os.environ))).run()
+        Terminal(entry, client, Colours(on=colours_wanted(os.environ))).run()
     else:
         # A name or a text that the output's encoding lacks must not end the session.
         assert isinstance(sys.stdout, io.TextIOWrapper)
         sys.stdout.reconfigure(errors="replace")
-        Plain(entry, lines, sys.stdout).run()
+        Plain(entry, client, lines, sys.stdout).run()
 
 
 def _output_failed(error: OSError) -> int:
@@ -131,24 +145,28 @@ def _output_failed(error: OSError) -> int:
 def _credentials(user: str | None, lines: InputLines) -> Credentials:
     """Ask a person if there is one and the password is not in the environment."""
     password = os.environ.get("CHAT_PASSWORD")
-    is_person = sys.stdin is not None and sys.stdin.isatty()
-    if is_person and (user is None or password is None):
+    if _is_person() and (user is None or password is None):
         return AskedCredentials(user, lines.read)
     return GivenCredentials(user, password, lines.read)
 
 
-def _trust(fingerprint: str | None, lines: InputLines) -> Trust:
-    """Return what decides about unknown certificates: a person, if there is one."""
+def _trust(fingerprint: str | None, lines: InputLines | None) -> Trust:
+    """Return what decides about unknown certificates: a person, if one can be asked."""
 
     def ask(question: str) -> bool:
         tell(question, end="")
+        assert lines is not None
         return lines.read().strip().lower() in ("y", "yes")
 
-    is_person = sys.stdin is not None and sys.stdin.isatty()
     try:
-        return Trust(known_servers(), ask if is_person else None, fingerprint)
+        return Trust(known_servers(), ask if lines and _is_person() else None, fingerprint)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--fingerprint") from error
+
+
+def _is_person() -> bool:
+    """Tell whether there is somebody who can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _is_terminal() -> bool:

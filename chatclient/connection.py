@@ -159,13 +159,18 @@ class Connection:
         """
         return self._ask(op, fields)[1]
 
-    def post(self, op: str, /, **fields: object) -> int:
+    def number(self) -> int:
+        """Return a number for a request that is going to be posted."""
+        return self._inbox.number()
+
+    def post(self, op: str, number: int | None = None, /, **fields: object) -> int:
         """Send a request whose answer, a Reply or an Error, shall come with the other events.
 
-        Returns the number the answer carries as `re`. For programs to which the order of answers
-        and messages matters, such as a screen. Raises LinkLost.
+        Returns the number the answer carries as `re`, which may be chosen beforehand. For programs
+        to which the order of answers and messages matters, such as a screen. Raises LinkLost.
         """
-        number = self._inbox.number()
+        if number is None:
+            number = self._inbox.number()
         self._send_line(_line(op, number, fields))
         return number
 

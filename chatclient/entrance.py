@@ -29,9 +29,10 @@ class Credentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is there once somebody is in."""
+    """What is there once somebody is in; `password` is what opened the door, to come back with."""
 
     connection: Connection
+    password: str
     welcome: LoginReply
     commands: CommandLine
 
@@ -62,7 +63,7 @@ def enter(
                 if not wrong or not credentials.refused(refusal):
                     raise
                 continue
-            return Entry(connection, welcome, _commands(connection))
+            return Entry(connection, password, welcome, _commands(connection))
     except BaseException:
         connection.close()
         raise

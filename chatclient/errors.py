@@ -1,5 +1,9 @@
 """Everything that can go wrong between a client and its server, each with a sentence for people."""
 
+from msgspec import UNSET
+
+from chatwire.protocol import Error
+
 
 class ChatError(Exception):
     """Base of the errors below; `text` is one sentence that can be shown as it is.
@@ -15,6 +19,13 @@ class ChatError(Exception):
 
 class ConnectFailed(ChatError):
     """There is no connection: nobody listens, no such host, no answer, or no chat server."""
+
+
+class Untrusted(ConnectFailed):
+    """There is somebody, but nothing vouches for it: trying again does not make that better."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, "untrusted")
 
 
 class LinkLost(ChatError):
@@ -42,3 +53,13 @@ class Refused(ChatError):
         super().__init__(text, code)
         self.attempts_left = attempts_left
         self.retry_after = retry_after
+
+
+def refused_by(error: Error) -> Refused:
+    """Return the server's answer as the exception it is for whoever asked."""
+    return Refused(
+        error.text,
+        error.code,
+        attempts_left=None if error.attempts_left is UNSET else error.attempts_left,
+        retry_after=None if error.retry_after is UNSET else error.retry_after,
+    )

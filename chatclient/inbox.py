@@ -6,9 +6,7 @@ from collections import deque
 from concurrent.futures import Future
 from typing import Final
 
-from msgspec import UNSET
-
-from chatclient.errors import LinkLost, Refused
+from chatclient.errors import LinkLost, refused_by
 from chatwire.protocol import Error, Event, Reply
 
 _WAKE_SECONDS: Final = 1.0
@@ -103,7 +101,7 @@ class Inbox:
         elif isinstance(event, Reply):
             future.set_result(event)
         else:
-            future.set_exception(_refusal(event))
+            future.set_exception(refused_by(event))
 
     # Events
 
@@ -153,12 +151,3 @@ class Inbox:
     def _check(self) -> None:
         if self._loss is not None:
             raise LinkLost(self._loss.text, self._loss.code)
-
-
-def _refusal(error: Error) -> Refused:
-    return Refused(
-        error.text,
-        error.code,
-        attempts_left=None if error.attempts_left is UNSET else error.attempts_left,
-        retry_after=None if error.retry_after is UNSET else error.retry_after,
-    )

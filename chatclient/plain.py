@@ -5,7 +5,7 @@ Threads: the main thread prints events, answers among them, in the order of the 
 way to the server with more than the server is ready to read.
 """
 
-import contextlib
+import math
 import threading
 from typing import Final, TextIO
 
@@ -14,8 +14,8 @@ from msgspec import UNSET
 from chatclient.commandline import LOGOUT
 from chatclient.credentials import tell
 from chatclient.entrance import Entry
-from chatclient.errors import LinkLost
 from chatclient.inputlines import InputLines
+from chatclient.resume import LINK_LOST, LinkState, ResumingClient
 from chatclient.transcript import plain_lines
 from chatwire.protocol import Bye, Error, Event, Message, Reply
 from chatwire.usage import UsageError
@@ -27,9 +27,12 @@ _AHEAD: Final = 32
 class Plain:
     """One session of lines. `run` in the main thread returns when it is over."""
 
-    def __init__(self, entry: Entry, lines: InputLines, out: TextIO) -> None:
-        """Take over the connection of `entry`; answers and messages go to `out`."""
+    def __init__(
+        self, entry: Entry, client: ResumingClient, lines: InputLines, out: TextIO
+    ) -> None:
+        """Take over the connection of `entry`, and let `client` keep it; answers go to `out`."""
         self._connection = entry.connection
+        self._client = client
         self._commands = entry.commands
         self._welcome = entry.welcome
         self._me = entry.welcome.name
@@ -48,24 +51,29 @@ class Plain:
         typist = threading.Thread(target=self._type, name="chat-typist", daemon=True)
         try:
             self._print([self._welcome])
+            self._client.watch = _tell_of_link
+            self._client.start(self._connection, self._welcome)
             typist.start()
-            while True:
-                batch = self._connection.next_events()
+            while batch := self._next_events():
                 self._print(batch)
                 self._settle(batch)
-        except LinkLost:
-            if not self._connection.leaving:
-                raise
         finally:
             with self._answered:
                 self._over = True
                 self._answered.notify_all()
-            self._connection.close()
+            self._client.close()
+
+    def _next_events(self) -> list[Event]:
+        """Wait for events; none are the end."""
+        while True:
+            events = self._client.next_events(1.0)
+            if events or self._client.closing:
+                return events
 
     def _print(self, batch: list[Event]) -> None:
         for event in batch:
-            if isinstance(event, Bye):
-                continue  # LinkLost says it, where it was not our wish
+            if isinstance(event, Bye) or getattr(event, "code", "") == LINK_LOST:
+                continue  # how the link is has been told, or is going to be
             lines = plain_lines(event, self._me)
             if isinstance(event, Error):
                 tell("\n".join(lines))
@@ -77,8 +85,7 @@ class Plain:
         """Let the server know what has been shown, and the typist what has been answered."""
         shown = max((event.seq for event in batch if isinstance(event, Message)), default=0)
         if shown:
-            with contextlib.suppress(LinkLost):  # what came before the end is still to be shown
-                self._connection.ack(shown)
+            self._client.ack(shown)
         with self._answered:
             self._open -= sum(
                 isinstance(event, Reply | Error) and event.re is not UNSET for event in batch
@@ -93,12 +100,8 @@ class Plain:
                 if not self._type_line(line):
                     break
             self._wait(until_fewer_than=1)
-            self._connection.logout()
-        except LinkLost:
-            pass  # the main thread learns it too, and says so
-        except BaseException:
-            self._connection.close()  # or the main thread would wait for ever
-            raise
+        finally:
+            self._client.close()  # or the main thread would wait for ever
 
     def _type_line(self, line: str) -> bool:
         """Send one command; False when it was the last."""
@@ -114,10 +117,15 @@ class Plain:
         self._wait(until_fewer_than=_AHEAD)
         with self._answered:
             self._open += 1  # first, because the answer may be faster than this thread
-        self._connection.post(request.op, **request.fields)
+        self._client.post(request.op, **request.fields)
         return True
 
     def _wait(self, until_fewer_than: int) -> None:
         with self._answered:
             while self._open >= until_fewer_than and not self._over:
                 self._answered.wait()
+
+
+def _tell_of_link(link: LinkState) -> None:
+    if link.state == "waiting":
+        tell(f"{link.reason} Trying again in {math.ceil(link.seconds)} s.")

@@ -7,47 +7,77 @@ those again with their keys, so the server carries out only what it had not.
 The own messages in such a replay are held until those sends are answered, since only the answer
 tells which of them they are; what this very client said is not given back to it.
 
-Threads: one, the *keeper*, connects, listens and connects again. `submit`, `events` and `close` may
-be called from any thread; one lock, the Condition `_changed`, guards all state and is never held
-while sending, receiving or calling back.
+Threads: one, the *keeper*, connects, listens and connects again. Everything else may be called from
+any thread; one lock, the Condition `_changed`, guards all state and is never held while sending,
+receiving or calling back.
 """
 
+import itertools
+import math
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+from msgspec import UNSET
 
 from chatclient.connection import Connection, new_key
-from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
+from chatclient.errors import ChatError, ConnectFailed, LinkLost, refused_by
 from chatwire.names import fold
-from chatwire.protocol import Event, LoginReply, Message, Replayed, Reply
+from chatwire.protocol import Bye, Error, Event, LoginReply, Message, Replayed, Reply
 
 QUEUE_LIMIT: Final = 1000
+UNSENT_LIMIT: Final = 1000
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 
+FINAL_CODES: Final = frozenset(
+    {"bad_credentials", "locked_out", "kicked", "bad_request", "untrusted", "logged_out"}
+)
+"""Why a login or a link ended where trying again would only make it worse."""
+
+LINK_LOST: Final = "link_lost"
+"""The code of an Error that is no answer of the server: the link was lost before there was one."""
+
+_KEPT: Final = ("broadcast", "send")
 _MOST_SAID: Final = 1000
 """How many of its own messages a client knows again; a replay has 500 at most."""
 
-_FINAL_CODES: Final = ("bad_credentials", "locked_out", "kicked", "bad_request")
-"""Why a login or a link ended where trying again would only make it worse."""
 
-Watch = Callable[[str, float], None]
-"""Told `connected`, or `waiting` and for how many seconds, whenever that changes (the keeper)."""
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How the link is: `waiting` is for `seconds`, because of `reason` (one sentence)."""
+
+    state: Literal["connected", "waiting", "connecting"]
+    seconds: float = 0.0
+    reason: str = ""
 
 
-@dataclass
-class _Unanswered:
+Watch = Callable[[LinkState], None]
+"""Told how the link is whenever that changes, by the keeper."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """What was asked for and has not been answered; without `future` the answer is an event."""
+
+    number: int
     op: str
     fields: dict[str, object]
-    future: Future[Reply] = field(default_factory=Future)
+    future: Future[Reply] | None
     sent_on: Connection | None = None
 
+    @property
+    def kept(self) -> bool:
+        """Whether it is sent again after a lost link: it can be, because it has a key."""
+        return self.op in _KEPT
 
-def _ignore(_state: str, _seconds: float) -> None:
+
+def _ignore(_state: LinkState) -> None:
     return
 
 
@@ -55,7 +85,7 @@ class ResumingClient:
     """One account's presence over many connections, from the first login to `close`.
 
     `open_connection` makes a new connection; `watch` is told how the link is. The first connection
-    and login are made by `start`, which raises what they raise; later ones are the keeper's.
+    is handed to `start` logged in, or made by it; later ones are the keeper's.
     """
 
     def __init__(
@@ -65,23 +95,31 @@ class ResumingClient:
         password: str,
         *,
         watch: Watch = _ignore,
+        final_codes: frozenset[str] = FINAL_CODES,
+        patience: float = math.inf,
         pause: float = FIRST_PAUSE,
         longest_pause: float = LONGEST_PAUSE,
     ) -> None:
         """After a lost link it waits `pause` seconds, twice as long each time it finds nobody, up
-        to `longest_pause`."""
+        to `longest_pause`. It ends when the server gives one of `final_codes` as the reason, and
+        `patience` seconds after the link was lost."""
+        self.watch = watch
         self._open = open_connection
         self._name = name
         self._password = password
-        self._watch = watch
+        self._final_codes = final_codes
+        self._patience = patience
         self._first_pause = pause
         self._longest_pause = longest_pause
         self._changed = threading.Condition()
         self._connection: Connection | None = None
-        self._unanswered: dict[str, _Unanswered] = {}
+        self._numbers = itertools.count(1)
+        self._open_requests: dict[int, _Request] = {}  # by our number, in the order of asking
+        self._on_the_wire: dict[int, _Request] = {}  # by the number on the present connection
         self._said: set[int] = set()  # own messages that may still come back in a replay
         self._events: deque[Event] = deque()
         self._last_seq = 0
+        self._hurry = False
         self._closing = False
         self._end: ChatError | None = None
         self._keeper = threading.Thread(target=self._keep, name="chat-keeper", daemon=True)
@@ -98,14 +136,26 @@ class ResumingClient:
         with self._changed:
             return self._last_seq
 
-    def start(self) -> LoginReply:
-        """Connect and log in for the first time. Raises ConnectFailed, Refused or LinkLost."""
-        connection = self._open()
-        try:
-            welcome = connection.login(self._name, self._password)
-        except BaseException:
-            connection.close()
-            raise
+    @property
+    def unsent(self) -> list[dict[str, object]]:
+        """The fields of broadcasts and sends that have not been answered."""
+        with self._changed:
+            return [each.fields for each in self._open_requests.values() if each.kept]
+
+    def start(
+        self, connection: Connection | None = None, welcome: LoginReply | None = None
+    ) -> LoginReply:
+        """Go on with a connection that is logged in, or connect and log in.
+
+        Raises ConnectFailed, Refused or LinkLost.
+        """
+        if connection is None or welcome is None:
+            connection = self._open()
+            try:
+                welcome = connection.login(self._name, self._password)
+            except BaseException:
+                connection.close()
+                raise
         with self._changed:
             self._name = welcome.name
             self._connection = connection
@@ -120,30 +170,23 @@ class ResumingClient:
         A broadcast or a send is kept and sent again, with its key, until it is answered; any other
         request fails with LinkLost when the link does.
         """
-        if op not in ("broadcast", "send"):
-            with self._changed:
-                connection, end = self._connection, self._end
-            if connection is None:
-                future: Future[Reply] = Future()
-                future.set_exception(end or LinkLost("Not connected: wait for the link."))
-                return future
-            return connection.submit(op, **fields)
-        key = str(fields.pop("key", None) or new_key())
-        waiting = _Unanswered(op, fields | {"key": key})
-        with self._changed:
-            if self._end is not None or self._closing:
-                waiting.future.set_exception(self._end or LinkLost("The client is closed."))
-                return waiting.future
-            self._unanswered[key] = waiting
-            connection = waiting.sent_on = self._connection
-        if connection is not None:
-            self._send(connection, key, waiting)
-        return waiting.future
+        future: Future[Reply] = Future()
+        self._ask(op, fields, future)
+        return future
+
+    def post(self, op: str, /, **fields: object) -> int:
+        """As `submit`, but the answer, a Reply or an Error, comes among the events, in its place.
+
+        Returns the number the answer carries as `re`. Where a lost link is the answer, it is an
+        Error with the code LINK_LOST.
+        """
+        return self._ask(op, fields, None)
 
     def events(self) -> Iterator[Event]:
         """Yield events in order, each message once; ends after `close`.
 
-        Raises the error that ended the client where connecting again was no use.
+        A LoginReply among them says that a lost link is back. Raises the error that ended the
+        client where connecting again was no use.
         """
         while True:
             event = self.next_event(1.0)
@@ -157,15 +200,22 @@ class ResumingClient:
 
         Raises the error that ended the client, when everything before it has been returned.
         """
+        taken = self.next_events(timeout, limit=1)
+        return taken[0] if taken else None
+
+    def next_events(self, timeout: float, *, limit: int = 200) -> list[Event]:
+        """Wait for events and return all that are there, at most `limit`; raises as `next_event`.
+
+        None are returned after `timeout` seconds, and at the end.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._events or self._end or self._closing, timeout)
-            if self._events:
-                event = self._events.popleft()
+            taken = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
+            if taken:
                 self._changed.notify_all()
-                return event
-            if self._end is not None and not self._closing:
+            elif self._end is not None and not self._closing:
                 raise self._end
-            return None
+            return taken
 
     def ack(self, upto: int) -> None:
         """Tell the server what has been shown, if there is a link; it is told again later."""
@@ -177,72 +227,132 @@ class ResumingClient:
             except LinkLost:
                 return  # the next message's ack says it too
 
+    def hurry(self) -> None:
+        """Connect now instead of at the end of the pause."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Leave. What was not answered fails with LinkLost."""
         with self._changed:
+            connection = None if self._closing else self._connection
             self._closing = True
-            connection = self._connection
             self._changed.notify_all()
         if connection is not None:
             connection.logout()
         if self._keeper.is_alive() and threading.current_thread() is not self._keeper:
             self._keeper.join()
 
+    @property
+    def closing(self) -> bool:
+        """Whether `close` has been called."""
+        with self._changed:
+            return self._closing
+
+    # Asking (any thread)
+
+    def _ask(self, op: str, fields: dict[str, object], future: Future[Reply] | None) -> int:
+        if op in _KEPT and not fields.get("key"):
+            fields = fields | {"key": new_key()}
+        request = _Request(next(self._numbers), op, fields, future)
+        with self._changed:
+            problem = self._problem_with(request)
+            if problem is None:
+                self._open_requests[request.number] = request
+                connection = request.sent_on = self._connection
+        if problem is not None:
+            self._answer(request, problem)
+        elif connection is not None:
+            self._send(connection, request)
+        return request.number
+
+    def _problem_with(self, request: _Request) -> Error | None:
+        """Return why a request cannot be taken now. The caller holds the lock."""
+        if self._closing or self._end is not None:
+            return _lost(self._end.text if self._end else "The client is closed.")
+        if self._connection is None and not request.kept:
+            return _lost("Not connected; try again when the link is back.")
+        if len(self._open_requests) >= UNSENT_LIMIT:
+            return Error(
+                code="try_later",
+                text=f"{UNSENT_LIMIT} requests wait for an answer already; try again later.",
+            )
+        return None
+
+    def _send(self, connection: Connection, request: _Request) -> None:
+        """Send a request; a lost link is the keeper's business."""
+        with self._changed:
+            number = connection.number()
+            self._on_the_wire[number] = request
+        try:
+            connection.post(request.op, number, **request.fields)
+        except LinkLost:
+            return  # it is sent again, or failed, when the keeper has seen the end
+
+    def _answer(self, request: _Request, answer: Reply | Error) -> None:
+        """Give an answer to whoever asked. No lock is held."""
+        if request.future is None:
+            answer.re = request.number
+            self._queue(answer)
+        elif isinstance(answer, Reply):
+            request.future.set_result(answer)
+        elif answer.code == LINK_LOST:
+            request.future.set_exception(LinkLost(answer.text))
+        else:
+            request.future.set_exception(refused_by(answer))
+
     def _over(self) -> bool:
         with self._changed:
             return self._closing and not self._events
-
-    def _send(self, connection: Connection, key: str, waiting: _Unanswered) -> None:
-        """Send one that is kept; its answer ends the keeping, a lost link does not."""
-
-        def answered(future: Future[Reply]) -> None:
-            error = future.exception()
-            if isinstance(error, LinkLost):
-                return
-            with self._changed:
-                if self._unanswered.pop(key, None) is None:
-                    return  # answered on another connection
-                if error is None:
-                    self._said.add(getattr(future.result(), "seq", 0))
-                    if len(self._said) > 2 * _MOST_SAID:
-                        self._said = set(sorted(self._said)[-_MOST_SAID:])
-                self._changed.notify_all()
-            if error is None:
-                waiting.future.set_result(future.result())
-            else:
-                waiting.future.set_exception(error)
-
-        connection.submit(waiting.op, **waiting.fields).add_done_callback(answered)
 
     # -- the keeper thread only --
 
     def _keep(self) -> None:
         connection = self._connection
         while connection is not None:
-            self._watch("connected", 0.0)
+            self.watch(LinkState("connected"))
             pause = self._first_pause
             error = self._listen(connection)
-            with self._changed:
-                self._connection = None
-            connection.close()
+            give_up_at = time.monotonic() + self._patience
+            self._let_go(connection)
             connection = None
-            while connection is None and not self._must_end(error):
-                self._rest(pause)
+            while connection is None and not self._must_end(error, give_up_at):
+                self._rest(min(pause, give_up_at - time.monotonic()), error.text)
                 pause = min(2 * pause, self._longest_pause)
-                connection, error = self._reconnect()
+                if not self._must_end(error, math.inf):
+                    self.watch(LinkState("connecting"))
+                    connection, error = self._reconnect()
         self._finish(error)
 
-    def _must_end(self, error: ChatError) -> bool:
+    def _must_end(self, error: ChatError, give_up_at: float) -> bool:
         with self._changed:
-            return self._closing or error.code in _FINAL_CODES
+            final = self._closing or error.code in self._final_codes
+        return final or time.monotonic() >= give_up_at
 
     def _listen(self, connection: Connection) -> ChatError:
         try:
             while True:
                 for event in connection.next_events():
-                    self._give(event)
+                    self._take(event)
         except LinkLost as lost:
             return lost
+
+    def _let_go(self, connection: Connection) -> None:
+        """Close a connection, and fail what was asked on it and cannot be asked again."""
+        with self._changed:
+            self._connection = None
+            self._on_the_wire.clear()
+            failed = [
+                each
+                for each in self._open_requests.values()
+                if each.sent_on is connection and not each.kept
+            ]
+            for each in failed:
+                del self._open_requests[each.number]
+        connection.close()
+        for each in failed:
+            self._answer(each, _lost("The link was lost before the server answered; try again."))
 
     def _reconnect(self) -> tuple[Connection | None, ChatError]:
         """Connect, log in since the last message, send again what was not answered, and take the
@@ -256,59 +366,78 @@ class ResumingClient:
             since = self._last_seq or None
             welcome = connection.login(self._name, self._password, since=since)
             self._take_replay(connection, welcome, self._send_again(connection))
-        except (LinkLost, Refused, NoAnswer) as error:
-            with self._changed:
-                self._connection = None
-            connection.close()
+        except ChatError as error:
+            self._let_go(connection)
             return None, error
         return connection, LinkLost("")
 
-    def _send_again(self, connection: Connection) -> set[str]:
+    def _send_again(self, connection: Connection) -> set[int]:
         """Send what was not answered, in its order, then let `submit` use the connection.
 
-        Return the keys of what was sent.
+        Return the numbers of what was sent.
         """
-        sent: set[str] = set()
+        sent: set[int] = set()
         while True:
             with self._changed:
                 unsent = [
-                    (key, each)
-                    for key, each in self._unanswered.items()
-                    if each.sent_on is not connection
+                    each for each in self._open_requests.values() if each.sent_on is not connection
                 ]
                 if self._closing:
                     raise LinkLost("The client is closed.")
                 if not unsent:
                     self._connection = connection
                     return sent
-                for _, each in unsent:
+                for each in unsent:
                     each.sent_on = connection
-            for key, each in unsent:
-                sent.add(key)
-                self._send(connection, key, each)
+            for each in unsent:
+                sent.add(each.number)
+                self._send(connection, each)
 
-    def _take_replay(self, connection: Connection, welcome: LoginReply, again: set[str]) -> None:
+    def _take_replay(self, connection: Connection, welcome: LoginReply, again: set[int]) -> None:
         """Give what was missed to the program, without what this client itself said.
 
         Raises LinkLost; then nothing was given, and the next replay has it again.
         """
-        taken: list[Event] = []
+        held: list[Event] = [welcome]
         ended = not welcome.missed or welcome.busy
         while not ended or self._still_open(again):
             for event in connection.next_events(0.2):
-                taken.append(event)
                 ended = ended or isinstance(event, Replayed)
-        for event in taken:
+                if isinstance(event, Reply | Error):
+                    self._take(event)
+                else:
+                    held.append(event)
+        for event in held:
             self._give(event)
 
-    def _still_open(self, keys: set[str]) -> bool:
+    def _still_open(self, numbers: set[int]) -> bool:
         with self._changed:
-            return not keys.isdisjoint(self._unanswered)
+            return not numbers.isdisjoint(self._open_requests)
+
+    def _take(self, event: Event) -> None:
+        """Take an event off the wire: an answer goes to who asked, the rest to the program."""
+        if isinstance(event, Reply | Error) and event.re is not UNSET:
+            with self._changed:
+                request = self._on_the_wire.pop(event.re, None)
+                if request is None:
+                    return
+                self._open_requests.pop(request.number, None)
+                if isinstance(event, Reply) and request.kept:
+                    self._note_said(getattr(event, "seq", 0))
+                self._changed.notify_all()
+            self._answer(request, event)
+        elif not (isinstance(event, Bye) and self.closing):
+            self._give(event)
+
+    def _note_said(self, seq: int) -> None:
+        self._said.add(seq)
+        if len(self._said) > 2 * _MOST_SAID:
+            self._said = set(sorted(self._said)[-_MOST_SAID:])
 
     def _give(self, event: Event) -> None:
-        """Queue an event for the program, unless it has had it; wait while the queue is full."""
-        with self._changed:
-            if isinstance(event, Message):
+        """Queue an event for the program, unless it has had it."""
+        if isinstance(event, Message):
+            with self._changed:
                 own = fold(event.sender) == fold(self._name) and event.seq in self._said
                 self._said.discard(event.seq)
                 if event.seq <= self._last_seq:
@@ -316,22 +445,34 @@ class ResumingClient:
                 self._last_seq = event.seq
                 if own:
                     return
-            self._changed.wait_for(lambda: len(self._events) < QUEUE_LIMIT or self._closing)
+        self._queue(event)
+
+    def _queue(self, event: Event) -> None:
+        """Queue an event; the keeper waits while there are too many."""
+        with self._changed:
+            if threading.current_thread() is self._keeper:
+                self._changed.wait_for(lambda: len(self._events) < QUEUE_LIMIT or self._closing)
             self._events.append(event)
             self._changed.notify_all()
 
-    def _rest(self, pause: float) -> None:
+    def _rest(self, pause: float, reason: str) -> None:
         # Jitter, so that a server that comes back is not met by everybody at once.
         pause *= random.uniform(0.8, 1.2)  # noqa: S311 - nothing secret
-        self._watch("waiting", pause)
+        self.watch(LinkState("waiting", pause, reason))
         with self._changed:
-            self._changed.wait_for(lambda: self._closing, pause)
+            self._changed.wait_for(lambda: self._closing or self._hurry, pause)
+            self._hurry = False
 
     def _finish(self, error: ChatError) -> None:
         with self._changed:
+            left = list(self._open_requests.values())
+            self._open_requests.clear()
+        for request in left:
+            self._answer(request, _lost(error.text))
+        with self._changed:
             self._end = error
-            left = list(self._unanswered.values())
-            self._unanswered.clear()
             self._changed.notify_all()
-        for waiting in left:
-            waiting.future.set_exception(LinkLost(error.text, error.code))
+
+
+def _lost(text: str) -> Error:
+    return Error(code=LINK_LOST, text=text)

@@ -32,6 +32,7 @@ from chatclient.commandline import LOGOUT, Request
 from chatclient.completion import LineCompleter
 from chatclient.entrance import Entry
 from chatclient.errors import LinkLost
+from chatclient.resume import ResumingClient
 from chatclient.roster import Roster
 from chatclient.transcript import Piece, Transcript
 from chatwire.protocol import Bye, Event, Message
@@ -46,9 +47,10 @@ _LEAVE_SECONDS: Final = 3.0
 class Terminal:
     """One session at a terminal. `run` in the main thread returns when the person has left."""
 
-    def __init__(self, entry: Entry, colours: Colours) -> None:
-        """Take over the connection of `entry`."""
+    def __init__(self, entry: Entry, client: ResumingClient, colours: Colours) -> None:
+        """Take over the connection of `entry`, and let `client` keep it."""
         self._connection = entry.connection
+        self._client = client
         self._commands = entry.commands
         self._welcome = entry.welcome
         self._roster = Roster(entry.welcome.name)

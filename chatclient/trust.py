@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatclient.errors import ConnectFailed
+from chatclient.errors import Untrusted
 
 Ask = Callable[[str], bool]
 """Shows a question to a person and returns whether the answer was yes."""
@@ -42,16 +42,16 @@ class Trust:
         return self._expected is not None
 
     def knows(self, host: str, port: int) -> bool:
-        """Tell whether a key is pinned for this place. Raises ConnectFailed."""
+        """Tell whether a key is pinned for this place. Raises Untrusted."""
         return self._pin(_place(host, port)) is not None
 
     def check(self, host: str, port: int, certificate: bytes) -> None:
-        """Accept a certificate (DER), or raise ConnectFailed with what is wrong and what to do."""
+        """Accept a certificate (DER), or raise Untrusted with what is wrong and what to do."""
         seen = fingerprint_of(certificate)
         place = _place(host, port)
         if self._expected is not None:
             if seen != self._expected:
-                raise ConnectFailed(
+                raise Untrusted(
                     f"{place} has another certificate than expected: its fingerprint is {seen},"
                     f" not {self._expected}."
                 )
@@ -64,7 +64,7 @@ class Trust:
         if pin is None:
             self._remember(place, new)
         elif pin.key != new.key:
-            raise ConnectFailed(
+            raise Untrusted(
                 f"The key of {place} has CHANGED: its certificate was {pin.fingerprint} and is now"
                 f" {seen}. Somebody may be listening in. If its operator says that this is right,"
                 f" delete the line '{place}' from {self._file}."
@@ -72,7 +72,7 @@ class Trust:
 
     def _ask_about(self, place: str, pin: Pin) -> None:
         if self._ask is None:
-            raise ConnectFailed(
+            raise Untrusted(
                 f"{place} is not known yet and there is nobody to ask: compare its fingerprint"
                 f" with what the server printed and pass --fingerprint {pin.fingerprint}"
             )
@@ -82,7 +82,7 @@ class Trust:
             "The server printed the same at its start if nobody is in between. Trust it? (yes/no) "
         )
         if not self._ask(question):
-            raise ConnectFailed(f"{place} is not trusted, so nothing was sent to it.")
+            raise Untrusted(f"{place} is not trusted, so nothing was sent to it.")
 
     def _pin(self, place: str) -> Pin | None:
         """Return the pin of a place. The first line counts; what follows the pin is a remark."""
@@ -90,7 +90,7 @@ class Trust:
             words = line.split()
             if words and words[0] == place:
                 if len(words) < 3:  # not "unknown" either
-                    raise ConnectFailed(
+                    raise Untrusted(
                         f"The line '{place}' in {self._file} is damaged: correct or delete it."
                     )
                 return Pin(words[1], words[2])
@@ -104,7 +104,7 @@ class Trust:
             return ""
         except (OSError, UnicodeError) as error:
             # Not "unknown": that would ask to trust whoever is there.
-            raise ConnectFailed(f"Cannot read {self._file}: {error}.") from error
+            raise Untrusted(f"Cannot read {self._file}: {error}.") from error
 
     def _remember(self, place: str, pin: Pin) -> None:
         """Append a line with one write, so that clients that do it at once lose none."""
@@ -118,7 +118,7 @@ class Trust:
             with self._file.open("ab") as file:
                 file.write(line.encode())
         except OSError as error:
-            raise ConnectFailed(f"Cannot write {self._file}: {error.strerror}.") from error
+            raise Untrusted(f"Cannot write {self._file}: {error.strerror}.") from error
 
 
 def fingerprint_of(certificate: bytes) -> str:
@@ -146,9 +146,7 @@ def _readable_key(place: str, certificate: bytes) -> str:
     try:
         return key_of(certificate)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConnectFailed(
-            f"The certificate of {place} cannot be read: tell its operator."
-        ) from error
+        raise Untrusted(f"The certificate of {place} cannot be read: tell its operator.") from error
 
 
 def known_servers() -> Path:

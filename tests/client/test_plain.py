@@ -11,10 +11,11 @@ import pytest
 
 from chatclient.connection import Connection
 from chatclient.credentials import GivenCredentials
-from chatclient.entrance import Entry, enter
+from chatclient.entrance import enter
 from chatclient.errors import LinkLost
-from chatclient.inputlines import InputLines
+from chatclient.inputlines import InputLines, RawInput
 from chatclient.plain import Plain
+from chatclient.resume import ResumingClient
 from chatwire.protocol import BroadcastReply, Bye, Error, Reply, StatusReply
 
 from .fake import DEADLINE, FakeServer, Link, message
@@ -22,17 +23,21 @@ from .fake import DEADLINE, FakeServer, Link, message
 CLEAN_ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
 
 
-def come_in(server: FakeServer) -> Entry:
+def plain(server: FakeServer, source: RawInput, out: io.StringIO) -> Plain:
+    """Log in, and return a client that does not come back when the link is lost."""
+
     def open_connection() -> Connection:
         return Connection.open("127.0.0.1", server.port, timeout=DEADLINE)
 
-    return enter(open_connection, GivenCredentials("alice", "secret", str), print)
+    entry = enter(open_connection, GivenCredentials("alice", "secret", str), print)
+    client = ResumingClient(open_connection, "alice", entry.password, patience=0)
+    return Plain(entry, client, InputLines(source, "utf-8"), out)
 
 
 def chat(server: FakeServer, typed: str) -> list[str]:
     """Run the plain client over `typed` and return what it wrote."""
     out = io.StringIO()
-    Plain(come_in(server), InputLines(io.BytesIO(typed.encode()), "utf-8"), out).run()
+    plain(server, io.BytesIO(typed.encode()), out).run()
     return out.getvalue().splitlines()
 
 
@@ -140,7 +145,7 @@ def test_a_lost_link_ends_it_while_the_input_is_open(open_input: OpenInput) -> N
 
     out = io.StringIO()
     with FakeServer(script) as server, pytest.raises(LinkLost, match="You were logged out"):
-        Plain(come_in(server), InputLines(open_input, "utf-8"), out).run()
+        plain(server, open_input, out).run()
     assert out.getvalue().endswith("\nbob: last words\n")
 
 
