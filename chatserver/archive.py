@@ -41,9 +41,10 @@ class Archive:
         if query is None:
             return (), False
         found = self._index.search(query, account, room_since, limit + 1)
-        messages = self._store.some(found[:limit])
-        fitting = self._fitting(messages)
-        return tuple(map(event_of, fitting)), len(found) > limit or len(fitting) < len(messages)
+        # The index may still have what was deleted, and what was another's of the same name.
+        messages = self._store.some(found, account)
+        fitting = self._fitting(messages[:limit])
+        return tuple(map(event_of, fitting)), len(fitting) < len(messages)
 
     def forget(self, messages: list[StoredMessage]) -> None:
         """Have messages that were deleted found no more. Any thread."""

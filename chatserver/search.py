@@ -43,6 +43,9 @@ _PAUSE_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = 5.0
 """How long the indexer rests after an error, such as a full disk."""
 
+_MOST_CHARACTERS: Final = 200
+"""So much of a query is looked at: one of many words would take seconds, and others wait."""
+
 _PATIENCE: Final = 1.0
 """How long a search waits for messages of a moment ago: longer only while an index is made."""
 
@@ -51,10 +54,10 @@ def parse_query(query: str) -> str | None:
     """Return what somebody typed in FTS5's own language, or None if there is nothing to look for.
 
     Words must all occur; `depl*` is a beginning, `"so far"` a phrase, `from:bob` a sender. Whatever
-    else is typed counts as words.
+    else is typed counts as words. Of a very long query the beginning counts.
     """
     parts = []
-    for at, piece in enumerate(clean(query).split('"')):
+    for at, piece in enumerate(_beginning(clean(query)).split('"')):
         if at % 2:
             parts.append(_phrase(piece))
             continue
@@ -65,8 +68,7 @@ def parse_query(query: str) -> str | None:
                 parts.append(f"{_phrase(word.rstrip('*'))}*")
             else:
                 parts.append(_phrase(word))
-    parts = [part for part in parts if part]
-    return " AND ".join(parts) or None
+    return " AND ".join(filter(None, dict.fromkeys(parts))) or None
 
 
 class SearchIndex:
@@ -227,6 +229,14 @@ def _row(message: StoredMessage) -> tuple[int, str, str, str]:
 def _token(name: str) -> str:
     """Return a name as one word of the index, whatever characters are in it."""
     return "x" + fold(name).encode().hex()
+
+
+def _beginning(query: str) -> str:
+    """Return as many whole words of a query as are looked for."""
+    if len(query) <= _MOST_CHARACTERS:
+        return query
+    beginning = query[:_MOST_CHARACTERS]
+    return " ".join(beginning.split()[:-1]) or beginning
 
 
 def _phrase(words: str) -> str:

@@ -291,12 +291,19 @@ class Store:
             ).fetchall()
         return [stored_message(row) for row in (rows if page.forward else reversed(rows))]
 
-    def some(self, seqs: Sequence[int]) -> list[StoredMessage]:
-        """Return the messages with these numbers that there still are, the newest first."""
+    def some(self, seqs: Sequence[int], account: str) -> list[StoredMessage]:
+        """Return the messages with these numbers that there still are, the newest first.
+
+        Only those said in a room or in the inbox of `account`.
+        """
         marks = ", ".join("?" * len(seqs))
-        query = f"{_ALL} WHERE seq IN ({marks}) ORDER BY seq DESC"
+        query = (
+            f"{_ALL} WHERE seq IN ({marks}) AND (room IS NOT NULL OR EXISTS"
+            " (SELECT 1 FROM inboxes WHERE account = ? AND inboxes.seq = messages.seq))"
+            " ORDER BY seq DESC"
+        )
         with self._reader() as reader:
-            return [stored_message(row) for row in reader.execute(query, seqs)]
+            return [stored_message(row) for row in reader.execute(query, (*seqs, account))]
 
     def following(self, seq: int, limit: int) -> list[StoredMessage]:
         """Return the first `limit` messages of anybody after number `seq`: for the index."""

@@ -127,6 +127,18 @@ def test_a_search_says_whether_there_is_more(talked: Server) -> None:
     assert talked.archive.search("room", "dave", 0, 3)[1] is False
 
 
+def test_what_is_no_longer_there_is_neither_found_nor_counted(talked: Server) -> None:
+    """The index is behind: what was deleted, or of an old account of that name, is still in it."""
+    talked.index_all()
+    with talked.store.batch() as batch:
+        batch._connection.execute("DELETE FROM inboxes WHERE account = 'alice'")
+        batch._connection.execute("DELETE FROM messages WHERE seq = 1")
+    assert talked.archive.search("to*", "alice", 0, 10) == ((), False)
+    messages, more = talked.archive.search("room", "alice", 0, 2)
+    assert ([each.text for each in messages], more) == (["room 8", "room 5"], False)
+    assert found(talked, "both", "carol") == ["to both 4"]
+
+
 def test_a_search_for_nothing_finds_nothing(talked: Server) -> None:
     assert found(talked, " ", "alice") == []
     assert found(talked, "!?", "alice") == []

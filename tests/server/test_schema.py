@@ -68,7 +68,7 @@ def test_it_has_the_shape_of_a_new_one(old: Path, tmp_path: Path) -> None:
 def test_everything_is_there(old: Path) -> None:
     store = Store(old)
     assert store.last_seq == 5
-    assert store.some([1, 2, 3, 4, 5]) == MESSAGES[::-1]
+    assert store.some([1, 2, 3, 4, 5], "bob") == MESSAGES[::-1]
     assert store.messages(Window("alice", "Alice", 0, 5, 0, own=True), 10) == [
         MESSAGES[at] for at in (0, 1, 2, 4)
     ]

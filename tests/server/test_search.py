@@ -104,6 +104,14 @@ def test_nothing_that_can_be_typed_is_an_error(query_index: SearchIndex, words: 
         ).fetchall()
 
 
+def test_of_a_very_long_query_the_beginning_counts() -> None:
+    assert parse_query("word " * 10_000) == parse_query("word")
+    long = parse_query(" ".join(f"w{number}" for number in range(10_000))) or ""
+    assert long.startswith('text:"w0" AND text:"w1" AND ')
+    assert 40 < long.count("text:") < 60
+    assert len(parse_query("a." * 30_000) or "") < 300
+
+
 def test_a_nul_is_no_error(
     store: Store, index: SearchIndex, caplog: pytest.LogCaptureFixture
 ) -> None:
