@@ -1,5 +1,7 @@
 """The commands that copy what is stored: backup, restore and export."""
 
+import os
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ def backup(file: Path, data: Path | None, config: Path | None) -> None:
     from chatserver.schema import StoreError  # noqa: PLC0415
 
     settings_from(config)
+    _leave_nothing_behind()
     bar = _Bar()
     try:
         back_up(data_folder(data), file, bar)
@@ -45,6 +48,7 @@ def restore(file: Path, data: Path | None, config: Path | None) -> None:
     from chatserver.backup import restore as put_back  # noqa: PLC0415
 
     settings_from(config)
+    _leave_nothing_behind()
     folder = data_folder(data)
     try:
         put_back(file, folder)
@@ -54,7 +58,7 @@ def restore(file: Path, data: Path | None, config: Path | None) -> None:
 
 
 @click.command()
-@click.option("--with", "user", metavar="USER", help="Only messages that USER sent or was sent.")
+@click.option("--with", "user", metavar="USER", help="Only private messages that USER sent or was sent.")
 @click.option("--room", help="Only what was said in this room; the room is lobby.")
 @click.option(
     "--since",
@@ -92,23 +96,32 @@ def export(
     # What click parses has no zone; it is UTC.
     from_ms = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1000)
     try:
-        for stored in stored_messages(path, user, room, from_ms):
-            message = event_of(stored)
-            line = encode(message) if form == "jsonl" else _text(message)
-            sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+        # Of its own, because what it cannot write must not be tried again at the exit.
+        with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
+            for stored in stored_messages(path, user, room, from_ms):
+                message = event_of(stored)
+                out.write(encode(message) if form == "jsonl" else _text(message))
     except StoreError as error:
         fail(str(error))
     except BrokenPipeError:
-        sys.stderr.close()  # nobody reads any more, as under `head`; nothing else is to be said
+        sys.exit(1)  # nobody reads any more, as under `head`: there is nothing to be said
+    except OSError as error:
+        fail(f"The messages cannot be written: {error.strerror}.")
+
+
+def _leave_nothing_behind() -> None:
+    """Have SIGTERM end the command as Ctrl-C does: after it has tidied up."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _text(message: "Message") -> bytes:
+    from chatwire.text import clean  # noqa: PLC0415
     from chatwire.wording import message_lines  # noqa: PLC0415
 
     first, *others = message_lines(message, "")
     stamp = message.at[:19].replace("T", " ")
-    return "".join(f"{line}\n" for line in (f"{stamp} {first}", *others)).encode()
+    # The server has cleaned what it stored; but who knows where this database is from?
+    return "".join(f"{clean(line)}\n" for line in (f"{stamp} {first}", *others)).encode()
 
 
 class _Bar:

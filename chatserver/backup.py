@@ -2,7 +2,8 @@
 
 A backup is a tar file, for its owner alone, with `chat.db` as it was at one moment (SQLite's
 backup API on one snapshot, which holds nobody up), `user_pass.txt` and `tls/`. The search index is
-not in it: it is made again.
+not in it: it is made again. The database comes last, so that a backup that was cut short, or cannot
+be read to its end, lacks it and is refused.
 """
 
 import os
@@ -16,13 +17,18 @@ from pathlib import Path
 from typing import Final
 
 from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
-from chatserver.schema import StoreError
+from chatserver.schema import UNREADABLE, StoreError
 from chatserver.snapshot import open_snapshot
 from chatserver.store import FILE_NAME as STORE_FILE
 
 _STEP_PAGES: Final = 1000
 _TLS_FOLDER: Final = "tls"
-_TLS_FILES: Final = (f"{_TLS_FOLDER}/certificate.pem", f"{_TLS_FOLDER}/key.pem")
+_FILES: Final = (
+    ACCOUNTS_FILE,
+    f"{_TLS_FOLDER}/certificate.pem",
+    f"{_TLS_FOLDER}/key.pem",
+    STORE_FILE,
+)
 
 Progress = Callable[[int, int], None]
 """Called with how many pages have been copied, and of how many."""
@@ -39,6 +45,8 @@ def back_up(data: Path, file: Path, progress: Progress) -> None:
     """
     if not (data / STORE_FILE).exists():
         raise BackupError(f"There is no {STORE_FILE} in {data}; name the folder with --data.")
+    if file.resolve() in {(data / name).resolve() for name in _FILES}:
+        raise BackupError(f"{file} is a part of the data folder; name another file.")
     try:
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".chat-backup-") as folder:
             copy = Path(folder, STORE_FILE)
@@ -46,11 +54,11 @@ def back_up(data: Path, file: Path, progress: Progress) -> None:
             _copy_database(data / STORE_FILE, copy, progress)
             archive = Path(folder, "archive.tar")
             os.close(os.open(archive, os.O_WRONLY | os.O_CREAT, 0o600))
-            with tarfile.open(archive, "w") as tar:
-                tar.add(copy, STORE_FILE)
-                for name in (ACCOUNTS_FILE, *_TLS_FILES):
-                    if (data / name).exists():
-                        tar.add(data / name, name)
+            with tarfile.open(archive, "w", dereference=True) as tar:
+                for name in _FILES:
+                    source = copy if name == STORE_FILE else data / name
+                    if source.exists():
+                        tar.add(source, name)
             with archive.open("rb") as written:
                 os.fsync(written.fileno())
             archive.replace(file)
@@ -66,6 +74,7 @@ def restore(file: Path, data: Path) -> None:
     Raises BackupError; then the folder is as it was.
     """
     try:
+        data = data.resolve()  # a link stays a link to it
         if data.exists() and any(data.iterdir()):
             raise BackupError(f"{data} is not empty; restore into an empty folder.")
         data.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +91,7 @@ def restore(file: Path, data: Path) -> None:
             whole.replace(data)
     except tarfile.TarError as error:
         raise BackupError(f"{file} is not a backup of chat.") from error
-    except StoreError as error:
+    except (StoreError, *UNREADABLE) as error:
         raise BackupError(f"{file} holds no chat database that can be used.") from error
     except OSError as error:
         raise BackupError(f"{file} cannot be restored to {data}: {error.strerror}.") from error
@@ -103,7 +112,7 @@ def _extract(tar: tarfile.TarFile, folder: Path) -> None:
     names = set(tar.getnames())
     if STORE_FILE not in names:
         raise tarfile.TarError("no database")
-    for name in (STORE_FILE, ACCOUNTS_FILE, *_TLS_FILES):
+    for name in _FILES:
         if name not in names:
             continue
         member = tar.getmember(name)

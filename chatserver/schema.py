@@ -14,6 +14,9 @@ from typing import Final
 
 from chatwire.names import fold
 
+UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a damaged file raises: SQLite's messages may quote bytes that are no text."""
+
 VERSION: Final = 2
 APPLICATION_ID: Final = 0x63686174  # "chat", so that `file` and a person know the file
 
@@ -98,7 +101,7 @@ def is_sound(connection: sqlite3.Connection) -> bool:
     """Tell whether SQLite finds nothing wrong with the whole file."""
     try:
         return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
-    except sqlite3.DatabaseError:
+    except UNREADABLE:
         return False
 
 

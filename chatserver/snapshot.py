@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from chatserver.schema import APPLICATION_ID, VERSION, StoreError, read_only, version_of
+from chatserver.schema import (
+    APPLICATION_ID,
+    UNREADABLE,
+    VERSION,
+    StoreError,
+    read_only,
+    version_of,
+)
 from chatserver.store import StoredMessage, stored_message
 from chatwire.names import fold
 
@@ -24,7 +31,7 @@ def open_snapshot(path: Path) -> sqlite3.Connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = version_of(connection)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         connection.close()
         raise StoreError(f"{path} cannot be read ({error}).") from error
     if application != APPLICATION_ID or version > VERSION:
@@ -56,5 +63,5 @@ def stored_messages(
         try:
             for row in snapshot.execute(query, values):
                 yield stored_message(row)
-        except sqlite3.Error as error:
+        except UNREADABLE as error:
             raise StoreError(f"{path} cannot be read ({error}).") from error

@@ -228,7 +228,7 @@ class Store:
             self._writer = self._open(synchronous)
         except OSError as error:
             raise StoreError(f"Cannot write {path}: {error.strerror}.") from error
-        except sqlite3.Error as error:
+        except schema.UNREADABLE as error:
             raise StoreError(
                 f"{path} cannot be used as a chat database ({error});"
                 " restore a backup or move the file away."

@@ -76,7 +76,8 @@ def event_lines(event: Event) -> list[str]:
         case Replayed(count=count, more=0):
             return [f"End of the {_messages(count)} you missed."]
         case Replayed(count=count, more=more):
-            return [f"End of the newest {_messages(count)} you missed; {more} older not shown."]
+            newest = f"End of the newest {_messages(count)} you missed"
+            return [f"{newest}; type history to see the {more} older."]
         case LoginReply():
             return _welcome(event)
         case WhoReply(users=()):

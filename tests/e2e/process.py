@@ -125,8 +125,8 @@ class ServerProcess:
         self._checked = 0
         self._stopping = False
         self._log_path = data.with_name(f"{data.name}.log") if log is None else log
-        if prepared and not data.exists() and _certificates:
-            data.mkdir(mode=0o700)
+        if prepared and not (data / "tls").exists() and _certificates:
+            data.mkdir(mode=0o700, exist_ok=True)
             shutil.copytree(_certificates[0], data / "tls")
         with self._log_path.open("ab") as stderr:
             self._checked = stderr.tell()

@@ -10,6 +10,7 @@ from chatserver.accounts import Account, Accounts
 from chatserver.backup import BackupError, back_up, restore
 from chatserver.certificate import ensure_certificate
 from chatserver.schema import StoreError
+from chatserver.snapshot import stored_messages
 from chatserver.store import Store, Window
 
 EVERYTHING = Window("bob", "bob", 0, 10**9, 0, own=True)
@@ -207,3 +208,97 @@ def test_a_data_folder_that_is_a_file_is_refused(data: Path, file: Path, tmp_pat
     (tmp_path / "restored").write_text("a file")
     with pytest.raises(BackupError):
         restore(file, tmp_path / "restored")
+
+
+def test_a_backup_cut_short_anywhere_is_refused_and_leaves_nothing(
+    data: Path, file: Path, tmp_path: Path
+) -> None:
+    """Also where one file in it ends and the next begins, which a tar file does not mind."""
+    back_up(data, file, quiet)
+    whole = file.read_bytes()
+    with tarfile.open(file) as tar:
+        members = tar.getmembers()
+    cuts = {0, 1, 511}
+    for each in members:
+        end = each.offset_data + each.size
+        cuts |= {each.offset, each.offset + 100, each.offset_data, each.offset_data + 1, end - 1}
+    for cut in sorted(cuts):
+        file.write_bytes(whole[:cut])
+        with pytest.raises(BackupError):
+            restore(file, tmp_path / "restored")
+        assert {each.name for each in tmp_path.iterdir()} == {"data", file.name}
+    file.write_bytes(whole[: members[-1].offset_data + members[-1].size])
+    restore(file, tmp_path / "restored")
+    assert {*names_in(tmp_path / "restored")} == {"chat.db", "user_pass.txt", "tls"}
+
+
+def test_what_is_linked_to_from_the_data_folder_is_backed_up(
+    data: Path, file: Path, tmp_path: Path
+) -> None:
+    key = data / "tls" / "key.pem"
+    key.rename(tmp_path / "elsewhere.pem")
+    key.symlink_to(tmp_path / "elsewhere.pem")
+    back_up(data, file, quiet)
+    restore(file, tmp_path / "restored")
+    restored = tmp_path / "restored" / "tls" / "key.pem"
+    assert not restored.is_symlink()
+    assert restored.read_bytes() == key.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["chat.db", "user_pass.txt", "tls/key.pem"])
+def test_what_is_backed_up_is_not_overwritten_by_it(data: Path, name: str) -> None:
+    before = (data / name).read_bytes()
+    with pytest.raises(BackupError, match="is a part of the data folder"):
+        back_up(data, data / "tls" / ".." / name, quiet)
+    assert (data / name).read_bytes() == before
+
+
+def test_a_data_folder_may_be_named_by_a_link_or_a_dot(
+    data: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(data, file, quiet)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    restore(file, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    monkeypatch.chdir(tmp_path / "two")
+    restore(file, Path("."))
+    for name in ("one", "two"):
+        assert (tmp_path / name / "chat.db").exists()
+
+
+def test_what_ends_in_the_middle_leaves_nothing(
+    data: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        back_up(data, file, interrupt)
+    back_up(data, file, quiet)
+    monkeypatch.setattr("shutil.copyfileobj", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        restore(file, tmp_path / "restored")
+    assert {each.name for each in tmp_path.iterdir()} == {"data", file.name}
+
+
+def test_damage_that_is_no_text_is_damage_like_any_other(
+    data: Path, file: Path, tmp_path: Path
+) -> None:
+    """SQLite quotes it in its message, which Python then cannot read."""
+    database = data / "chat.db"
+    content = database.read_bytes()
+    for sound, damaged in ((b"tablealive", b"table\xd3live"), (b"CREATE TABLE al", b"\xffREATE")):
+        assert content.count(sound) == 1
+        content = content.replace(sound, damaged.ljust(len(sound)))
+    database.write_bytes(content)
+    archive(file, **{"chat.db": database.read_bytes()})
+    with pytest.raises(BackupError, match="no chat database"):
+        restore(file, tmp_path / "restored")
+    with pytest.raises(StoreError):
+        back_up(data, file, quiet)
+    with pytest.raises(StoreError):
+        list(stored_messages(database, None, None, 0))
+    with pytest.raises(StoreError):
+        Store(database)

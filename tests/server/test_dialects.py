@@ -278,7 +278,7 @@ OLD = Message(seq=3, at=AT, sender="bob", room="lobby", text="hi\nho", replay=Tr
         (Replayed(count=3, more=0), "-- That is all.\n"),
         (
             Replayed(count=3, more=2),
-            "-- End of the newest 3 messages you missed; 2 older not shown.\n",
+            "-- End of the newest 3 messages you missed; type history to see the 2 older.\n",
         ),
         (Ping(), ""),
         (Reply(op="logout"), ""),

@@ -103,7 +103,7 @@ def test_no_text_can_pass_for_a_message_of_somebody_else(text: str) -> None:
         (Replayed(count=12, more=0), ["End of the 12 messages you missed."]),
         (
             Replayed(count=500, more=7),
-            ["End of the newest 500 messages you missed; 7 older not shown."],
+            ["End of the newest 500 messages you missed; type history to see the 7 older."],
         ),
         (Ping(), []),
         (Hello(server="chat"), []),
