@@ -58,7 +58,9 @@ def restore(file: Path, data: Path | None, config: Path | None) -> None:
 
 
 @click.command()
-@click.option("--with", "user", metavar="USER", help="Only private messages that USER sent or was sent.")
+@click.option(
+    "--with", "user", metavar="USER", help="Only private messages that USER sent or was sent."
+)
 @click.option("--room", help="Only what was said in this room; the room is lobby.")
 @click.option(
     "--since",

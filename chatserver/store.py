@@ -41,6 +41,10 @@ _NEWEST: Final = f"""
     WHERE seq IN (SELECT seq FROM {_VISIBLE} ORDER BY seq DESC LIMIT :limit) ORDER BY seq
 """  # noqa: S608 - put together from constants
 _ALL: Final = "SELECT seq, at, sender, room, recipients, text FROM messages"
+_MINE: Final = """
+    (room IS NOT NULL OR EXISTS
+        (SELECT 1 FROM inboxes WHERE account = ? AND inboxes.seq = messages.seq))
+"""
 _ROOM_HISTORY: Final = """
     SELECT seq, at, sender, room, recipients, text FROM messages
     WHERE room = :room AND seq > :after AND seq < :before
@@ -297,11 +301,7 @@ class Store:
         Only those said in a room or in the inbox of `account`.
         """
         marks = ", ".join("?" * len(seqs))
-        query = (
-            f"{_ALL} WHERE seq IN ({marks}) AND (room IS NOT NULL OR EXISTS"
-            " (SELECT 1 FROM inboxes WHERE account = ? AND inboxes.seq = messages.seq))"
-            " ORDER BY seq DESC"
-        )
+        query = f"{_ALL} WHERE seq IN ({marks}) AND {_MINE} ORDER BY seq DESC"
         with self._reader() as reader:
             return [stored_message(row) for row in reader.execute(query, (*seqs, account))]
 

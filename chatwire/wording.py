@@ -95,7 +95,11 @@ def event_lines(event: Event) -> list[str]:
         case HistoryReply(messages=()) | SearchReply(messages=()):
             return ["Nothing was found."]
         case HistoryReply(more=more) | SearchReply(more=more):
-            return ["There is more; ask for a higher count."] if more else ["That is all."]
+            if not more:
+                return ["That is all."]
+            if isinstance(event, HistoryReply):
+                return ["There is more; ask for a higher count."]
+            return ["There is more; add a word to find less."]
         case StatusReply():
             return [_status(event)]
         case HelpReply(commands=commands):

@@ -263,7 +263,7 @@ def test_a_data_folder_may_be_named_by_a_link_or_a_dot(
     restore(file, tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
     monkeypatch.chdir(tmp_path / "two")
-    restore(file, Path("."))
+    restore(file, Path())
     for name in ("one", "two"):
         assert (tmp_path / name / "chat.db").exists()
 

@@ -290,6 +290,10 @@ OLD = Message(seq=3, at=AT, sender="bob", room="lobby", text="hi\nho", replay=Tr
         ),
         (
             SearchReply(messages=(HI,), more=True),
+            "[2026-11-22 15:24 UTC] bob: hi\n-- There is more; add a word to find less.\n",
+        ),
+        (
+            HistoryReply(messages=(HI,), more=True),
             "[2026-11-22 15:24 UTC] bob: hi\n-- There is more; ask for a higher count.\n",
         ),
         (HistoryReply(messages=(), more=False), "-- Nothing was found.\n"),

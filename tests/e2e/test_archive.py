@@ -1,0 +1,401 @@
+"""History and search: everybody finds all that was theirs to read, and nothing else."""
+
+import itertools
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatserver.store import Standing, Store
+
+from .client import Ended, Event, Flood, JsonClient, at_once, eventually, seqs
+from .conftest import StartServer
+from .process import ServerProcess, chat, environment
+
+DUMPS = sorted((Path(__file__).parent.parent / "server" / "databases").glob("*.sql"))
+DAY = 86_400_000
+OLD = 600
+"""How many messages are older than is kept: more than are deleted in one step."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for the module, on a database in which much is older than is kept."""
+    data = tmp_path_factory.mktemp("server") / "data"
+    data.mkdir(mode=0o700)
+    store = Store(data / "chat.db", "normal")
+    now = int(time.time() * 1000)
+    with store.batch() as batch:
+        for number in range(OLD):
+            to = ("heir",) if number % 2 else ()
+            room = None if to else "lobby"
+            batch.add(now - 40 * DAY + number, "elder", room, to, f"ancient {number}", None)
+        batch.add(now - 20 * DAY, "elder", "lobby", (), "younger", None)
+        batch.add(now - 19 * DAY, "elder", None, ("heir",), "younger too", None)
+        batch.put([Standing(name, seen_at=0.0, name=name) for name in ("elder", "heir")])
+    store.close()
+    server = ServerProcess(data, "--data", str(data), env=environment(history_retention_days=30))
+    for name in ("elder", "heir"):
+        server.add(name)
+    yield server
+    server.stop()
+
+
+def texts(answer: Event) -> list[str]:
+    return [each["text"] for each in answer["messages"]]
+
+
+def test_what_is_older_than_is_kept_goes_while_people_talk(server: ServerProcess) -> None:
+    with server.json(server.account("ann")) as sender, server.json("heir") as heir:
+        with Flood(sender) as flood:
+            flood.wait_for(20)
+            eventually(lambda: texts(heir.ask("history", limit=500, after=0))[:1] == ["younger"])
+            flood.wait_for(20)
+        assert texts(heir.ask("history", **{"with": "elder"})) == ["younger too"]
+        assert texts(heir.ask("search", query="from:elder")) == ["younger too", "younger"]
+        assert texts(heir.ask("search", query="ancient")) == []
+        said = heir.ask("history", after=OLD + 2, limit=500)["messages"]
+        assert [each["text"] for each in said if each["from"] == sender.name][:40] == [
+            str(number + 1) for number in range(40)
+        ]
+
+    def words_left() -> bool:
+        with closing(sqlite3.connect(server.data / "search.db")) as index:
+            query = "SELECT count(*) FROM words WHERE words MATCH 'text:ancient'"
+            return bool(index.execute(query).fetchone()[0])
+
+    eventually(lambda: not words_left())
+    with closing(sqlite3.connect(server.data / "chat.db")) as database:
+        assert database.execute("SELECT min(seq) FROM messages").fetchone() == (OLD + 1,)
+        assert database.execute("SELECT min(seq) FROM inboxes").fetchone() == (OLD + 2,)
+
+
+def test_history_page_by_page(server: ServerProcess) -> None:
+    ann, bob, eve = server.accounts("ann", "bob", "eve")
+    with server.json(ann) as one, server.json(bob) as two, server.json(eve) as three:
+        room = [one.say("room 1"), two.say("room 2"), one.say("room 3")]
+        private = [one.tell(bob, f"private {number}")["seq"] for number in range(5)]
+        private.append(two.tell([eve, ann], "among others")["seq"])
+        page = one.ask("history")
+        assert ([each["seq"] for each in page["messages"]][-3:], page["more"]) == (room, False)
+        assert "replay" not in page["messages"][-1]
+        page = two.ask("history", **{"with": ann.upper(), "limit": 2})
+        assert ([each["seq"] for each in page["messages"]], page["more"]) == (private[-2:], True)
+        page = two.ask("history", **{"with": ann, "limit": 10, "before": private[-2]})
+        assert ([each["seq"] for each in page["messages"]], page["more"]) == (private[:-2], False)
+        page = two.ask("history", **{"with": ann, "limit": 1, "after": private[0]})
+        assert ([each["seq"] for each in page["messages"]], page["more"]) == ([private[1]], True)
+        assert texts(three.ask("history", **{"with": bob})) == ["among others"]
+        assert texts(three.ask("history", **{"with": ann})) == []
+        assert three.refused("history", **{"with": "nobody"})["code"] == "no_such_user"
+
+
+def test_the_past_in_the_text_dialect(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender, server.text(bob) as reader:
+        sender.say("the room\nbob: forged")
+        sender.tell(bob, "first words")
+        sender.tell(bob, "last words")
+        reader.line("last words")
+        for asked, expected, end in [
+            ("history 1", [f"{ann}: the room", "    bob: forged"], "That is all."),
+            (f"history {ann}", [f"{ann} → you: first words", f"{ann} → you: last words"], "That"),
+            (f"HISTORY {ann} 1", [f"{ann} → you: last words"], "There is more; ask for a higher"),
+            (f"/search words from:{ann}", [f"{ann} → you: last words", f"{ann} → you: first"], ""),
+            ('search "last words"', [f"{ann} → you: last words"], "That is all."),
+            ("search nothing of the kind", [], "Nothing was found."),
+        ]:
+            reader.send(asked)
+            answer = reader.expect("\n-- " if expected else "-- ")
+            lines = answer.splitlines()[: len(expected)]
+            assert len(answer.splitlines()) == len(expected) + 1
+            for line, wanted in zip(lines, expected, strict=True):
+                stamped = re.sub(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d UTC\] ", "", line)
+                assert stamped.startswith(wanted)
+                assert (stamped == line) == wanted.startswith("    ")
+            assert reader.line().startswith(end)
+
+
+def test_the_room_begins_with_the_first_login(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender:
+        sender.say(f"before {bob} was here")
+        with server.json(bob) as reader:
+            sender.say(f"when {bob} was here")
+            for op, fields in [
+                ("history", {"after": 0}),
+                ("history", {"limit": 500}),
+                ("search", {"query": f"{bob} here"}),
+            ]:
+                assert texts(reader.ask(op, **fields)) == [f"when {bob} was here"]
+
+
+def test_a_new_account_of_an_old_name_finds_nothing_of_the_old_one(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender:
+        with server.json(bob) as old:
+            sender.tell(bob, "secret plan")
+            old.tell(ann, "secret answer")
+            assert len(texts(old.ask("search", query="secret"))) == 2
+        server.wait_for_log(f"disconnected: account={bob}")
+        assert chat("deluser", bob, "--data", server.data).returncode == 0
+        server.add(bob)
+        with server.json(bob) as new:
+            sender.tell(bob, "secret welcome")
+            assert texts(new.ask("search", query="secret")) == ["secret welcome"]
+            assert texts(new.ask("search", query=f"from:{bob}")) == []
+            assert texts(new.ask("history", **{"with": ann})) == ["secret welcome"]
+        assert len(texts(sender.ask("search", query="secret"))) == 3
+
+
+# -- nobody reads what is not theirs --
+
+WORDS = ("apple", "apply", "pear", "so", "far")
+PEOPLE = range(4)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one of the people said, to some or, where `to` is empty, to everybody."""
+
+    by: int
+    to: tuple[int, ...]
+    words: tuple[str, ...]
+
+    def readable(self, who: int) -> bool:
+        return not self.to or who == self.by or who in self.to
+
+    def between(self, one: int, other: int) -> bool:
+        return (self.by == one and other in self.to) or (self.by == other and one in self.to)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Words that must occur, beginnings, phrases, and a sender."""
+
+    words: tuple[str, ...]
+    beginning: str
+    phrase: tuple[str, ...]
+    by: int | None
+
+    def typed(self, names: list[str]) -> str:
+        parts = [*self.words]
+        parts += [f"{self.beginning}*"] if self.beginning else []
+        parts += [f'"{" ".join(self.phrase)}"'] if self.phrase else []
+        parts += [f"from:{names[self.by].upper()}"] if self.by is not None else []
+        return " ".join(parts)
+
+    def matches(self, said: Said) -> bool:
+        runs = [
+            said.words[at : at + len(self.phrase)]
+            for at in range(len(said.words) - len(self.phrase) + 1)
+        ]
+        return (
+            all(word in said.words for word in self.words)
+            and any(word.startswith(self.beginning) for word in said.words)
+            and self.phrase in runs
+            and self.by in (None, said.by)
+        )
+
+
+anybody = st.sampled_from(PEOPLE)
+word = st.sampled_from(WORDS)
+conversations = st.lists(
+    st.builds(
+        Said,
+        anybody,
+        st.lists(anybody, max_size=3, unique=True).map(tuple),
+        st.lists(word, min_size=1, max_size=4).map(tuple),
+    ),
+    min_size=1,
+    max_size=12,
+)
+queries = st.builds(
+    Query,
+    st.lists(word, max_size=2).map(tuple),
+    st.sampled_from(["", "a", "appl", "apple", "p"]),
+    st.lists(word, max_size=2).map(tuple),
+    st.none() | anybody,
+)
+
+
+@pytest.fixture(scope="module")
+def people(server: ServerProcess) -> Iterator[list[JsonClient]]:
+    """Give four people who are here."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(server.json(name)) for name in server.accounts(*["pat"] * 4)]
+
+
+tags = (f"tag{number}" for number in itertools.count(1))
+
+
+@settings(max_examples=30)
+@given(conversations, st.lists(queries, min_size=2, max_size=4), st.integers(1, 6))
+def test_everybody_reads_what_they_sent_and_were_sent_and_nothing_else(
+    people: list[JsonClient], conversation: list[Said], asked: list[Query], limit: int
+) -> None:
+    names = [each.name for each in people]
+    tag = next(tags)  # tells what is said now from what was said in other examples
+    said: dict[int, Said] = {}
+    waiting = []
+    for each in conversation:
+        to = {"to": [names[at] for at in each.to]} if each.to else {}
+        text = " ".join((*each.words, tag))
+        waiting.append(people[each.by].send("send" if to else "broadcast", text=text, **to))
+    for number, each in zip(waiting, conversation, strict=True):
+        said[people[each.by].answer(number)["seq"]] = each
+    start = min(said) - 1
+    for me, client in enumerate(people):
+        room = sorted(seq for seq, each in said.items() if not each.to)
+        pages = [({"room": "lobby"}, room)]
+        for other in PEOPLE:
+            ours = sorted(seq for seq, each in said.items() if each.between(me, other))
+            pages.append(({"with": names[other]}, ours))
+        requests = []
+        for place, expected in pages:
+            forward = client.send("history", after=start, limit=limit, **place)
+            backward = client.send("history", before=max(said) + 1, limit=limit, **place)
+            requests.append((forward, backward, expected))
+        searches = [
+            (client.send("search", query=f"{query.typed(names)} {tag}", limit=limit), query)
+            for query in asked
+        ]
+        for forward, backward, expected in requests:
+            page = client.answer(forward)
+            assert [each["seq"] for each in page["messages"]] == expected[:limit]
+            assert page["more"] == (len(expected) > limit)
+            page = client.answer(backward)
+            now = [each["seq"] for each in page["messages"] if each["seq"] > start]
+            assert now == expected[-limit:]
+        for number, query in searches:
+            found = sorted(
+                (s for s, each in said.items() if each.readable(me) and query.matches(each)),
+                reverse=True,
+            )
+            answer = client.answer(number)
+            assert [each["seq"] for each in answer["messages"]] == found[:limit], query
+            assert answer["more"] == (len(found) > limit)
+        client.events.clear()
+
+
+# -- nothing that can be typed is an error --
+
+anything = st.text(
+    st.characters(codec="utf-8") | st.sampled_from("\"*:(){}^+-\\\0' "), max_size=300
+) | st.lists(
+    st.sampled_from(
+        ["AND", "OR", "NOT", "NEAR(", "readers:room", "text:", "from:", '"', "*", "a", "rowid", "^"]
+    )
+).map(" ".join)
+
+
+@settings(max_examples=20)
+@given(st.lists(anything, min_size=15, max_size=15))
+def test_no_query_is_an_error(
+    server: ServerProcess, people: list[JsonClient], asked: list[str]
+) -> None:
+    client = people[0]
+    numbers = [client.send("search", query=query) for query in asked]
+    for number, query in zip(numbers, asked, strict=True):
+        answer = client.answer(number)
+        assert (answer["event"], answer.get("op")) == ("reply", "search"), query
+    assert_no_warning(server)
+
+
+def test_no_query_is_an_error_in_the_text_dialect(server: ServerProcess) -> None:
+    with server.text(server.account("ann")) as client:
+        odd = ['"', '""', "*", "NOT", "a AND", "(", "from:", "^a", '"a', "a" * 9000, "a " * 9000]
+        for query in odd:
+            client.send(f"search {query}")
+            assert client.line() == "-- Nothing was found."
+        assert "<words> is missing" in client.ask("search")
+    assert_no_warning(server)
+
+
+def assert_no_warning(server: ServerProcess) -> None:
+    assert not re.search(" WARNING .*search", server.log)
+
+
+# -- crashes and older versions --
+
+
+def test_after_a_kill_the_index_catches_up(start_server: StartServer) -> None:
+    server = start_server()
+    names = server.accounts("ann", "bob", "eve")
+    acknowledged: list[dict[int, str]] = [{} for _ in names]
+
+    def talk(client: JsonClient, mine: dict[int, str]) -> None:
+        with suppress(Ended, OSError):
+            for number in itertools.count():
+                sent = {}
+                for part in range(5):
+                    text = f"storm {client.name} w{number}x{part}"
+                    sent[client.send("broadcast", text=text)] = text
+                for each, text in sent.items():
+                    mine[client.answer(each)["seq"]] = text
+                client.events.clear()
+
+    def cut() -> None:
+        eventually(lambda: sum(map(len, acknowledged)) >= 150)
+        server.process.kill()
+
+    with ExitStack() as stack:
+        people = [stack.enter_context(server.json(name)) for name in names]
+        at_once(cut, *(lambda at=at: talk(people[at], acknowledged[at]) for at in range(3)))
+    server.kill()
+    everything = {seq: text for mine in acknowledged for seq, text in mine.items()}
+    server = start_server()
+    with server.json(names[0]) as reader:
+
+        def found() -> dict[int, str]:
+            messages: list[Event] = []
+            for name in names:
+                messages += reader.ask("search", query=f"storm from:{name}", limit=500)["messages"]
+            return {each["seq"]: each["text"] for each in messages}
+
+        # More may have been stored than was acknowledged in time.
+        eventually(lambda: everything.items() <= found().items())
+        seq, text = max(everything.items())
+        (found_again,) = reader.ask("search", query=f'"{text}"')["messages"]
+        assert (found_again["seq"], found_again["text"]) == (seq, text)
+
+
+@pytest.mark.parametrize("dump", DUMPS, ids=lambda dump: dump.stem)
+def test_a_database_of_an_older_version_works(
+    start_server: StartServer, tmp_path: Path, dump: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    with closing(sqlite3.connect(data / "chat.db")) as database:
+        database.executescript(dump.read_text("utf-8"))
+    server = start_server(history_retention_days=0)
+    for name in ("Alice", "Bob", "carol"):
+        server.add(name)
+    with ExitStack() as stack:
+        alice, bob, carol = (stack.enter_context(server.json()) for _ in range(3))
+        welcome = alice.login("alice")
+        assert (welcome["name"], welcome["seq"], welcome["busy"]) == ("Alice", 5, True)
+        assert bob.login("bob")["hidden"] is True
+        assert carol.login("carol")["missed"] == 1
+        assert texts({"messages": carol.messages(1)}) == ["lunch?"]
+        assert texts(alice.ask("history")) == ["good morning", "it's raining"]
+        assert texts(alice.ask("history", **{"with": "bob"})) == ["lunch?", "yes\nat noon"]
+        assert texts(bob.ask("history", **{"with": "bob"})) == ["note to self"]
+        assert texts(bob.ask("search", query="from:bob")) == [
+            "note to self",
+            "yes\nat noon",
+            "good morning",
+        ]
+        assert texts(carol.ask("search", query="lunch*")) == ["lunch?"]
+        assert texts(carol.ask("search", query="noon")) == []
+        alice.ask("idle")
+        assert seqs(alice.messages(2)) == [3, 5]
+        assert alice.tell("bob", "again")["seq"] == 6
+        assert bob.expect(event="message", text="again")["seq"] == 6
