@@ -22,6 +22,7 @@ from chatclient.errors import ChatError, Refused
 from chatclient.inputlines import InputLines
 from chatclient.plain import Plain
 from chatclient.resume import FINAL_CODES, ResumingClient
+from chatclient.settings import ClientSettings
 from chatclient.trust import Trust, known_servers
 from chatwire.names import NAME_RULE, is_name
 from chatwire.protocol import DEFAULT_PORT
@@ -127,7 +128,7 @@ def _chat(entry: Entry, client: ResumingClient, lines: InputLines, at_terminal: 
     if at_terminal:
         from chatclient.terminal import Terminal  # noqa: PLC0415 -- late, because it is slow
 
-        Terminal(entry, client, Colours(on=colours_wanted(os.environ))).run()
+        Terminal(entry, client, ClientSettings(), Colours(on=colours_wanted(os.environ))).run()
     else:
         # A name or a text that the output's encoding lacks must not end the session.
         assert isinstance(sys.stdout, io.TextIOWrapper)

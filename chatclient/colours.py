@@ -33,6 +33,7 @@ class Colours:
         self.on = on
         self.error = "#d70000" if on else ""
         self.notice = "#767676" if on else ""
+        self.mention = "bold"  # a weight is no colour: NO_COLOR leaves it
 
     def name(self, name: str) -> str:
         """Return the style of a name: the same one everywhere and every day."""

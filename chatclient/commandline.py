@@ -1,18 +1,33 @@
-"""What a person types, turned into a request. No screen, no connection: text in, values out."""
+"""What a person types, turned into requests.
+
+The commands are the server's own: it describes them in its answer to `help`. Here are only what
+belongs to a person's side, such as `talk`, and the words that people's fingers know from elsewhere.
+"""
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
-from chatwire.protocol import CommandHelp
+from chatclient.conversation import Conversation
+from chatclient.request import Request
+from chatwire.names import LOBBY, fold
+from chatwire.protocol import CommandHelp, Parameter
 from chatwire.text import clean
-from chatwire.usage import UsageError, Value, parse_arguments
+from chatwire.usage import UsageError, parse_arguments
 
 LOGOUT: Final = "logout"
 """The one command that ends the client as well."""
 
-_IRC: Final = {
+TALK: Final = CommandHelp(
+    name="talk",
+    aliases=("query", "join"),
+    group="talk",
+    summary=f"Choose whom what you type goes to: people, or {LOBBY} for everybody; alone: nobody.",
+    parameters=(Parameter(name="to", label="user", kind="names", required=False),),
+)
+"""The one command that is carried out on this side."""
+
+_ALIASES: Final = {
     "say": "broadcast",
     "msg": "send",
     "away": "busy",
@@ -24,28 +39,22 @@ _IRC: Final = {
 """What people's fingers know from elsewhere, where the server has not given the word a meaning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A command ready to be sent: `op` as the server calls it, `fields` as they go on the wire."""
-
-    op: str
-    fields: dict[str, Value]
-
-
 class CommandLine:
-    """The commands of one server and how they are typed.
+    """The commands of one server, and `talk`, and how they are typed.
 
-    A command is written bare or after a slash, in any case, by its name or an alias.
+    A command is written bare or after a slash, in any case, by its name or an alias. In a
+    conversation it needs the slash, because words without one are said there.
     """
 
     def __init__(self, commands: Iterable[CommandHelp]) -> None:
         """Take the commands as the server declares them in its answer to `help`."""
         self._commands = {command.name.lower(): command for command in commands}
+        self._commands.setdefault(TALK.name, TALK)
         self._words = dict(self._commands)
         for command in self._commands.values():
             for alias in command.aliases:
                 self._words.setdefault(alias.lower(), command)
-        for alias, name in _IRC.items():
+        for alias, name in _ALIASES.items():
             if name in self._commands:
                 self._words.setdefault(alias, self._commands[name])
 
@@ -57,23 +66,41 @@ class CommandLine:
         """Return the command that `word`, as typed, stands for."""
         return self._words.get(word.removeprefix("/").lower())
 
-    def parse(self, line: str) -> Request | None:
+    def parse(self, line: str, conversation: Conversation | None = None) -> Request | None:
         """Return the request in a typed line, or None for an empty one.
 
         A line may hold line breaks, when several lines were pasted: they belong to its last
         argument. Raises UsageError with one sentence to show; nothing must be sent then.
         """
-        words = clean(line).split(maxsplit=1)
-        if not words:
+        text = clean(line).strip()
+        if not text:
             return None
-        word, rest = words[0], "".join(words[1:])
+        if conversation is not None and not text.startswith("/"):
+            return conversation.request(text)
+        if text.startswith("//"):
+            if conversation is None:
+                raise UsageError("Nobody is chosen to say that to: first type talk and a name.")
+            return conversation.request(text[1:])
+        word, *rest = text.split(maxsplit=1)
         command = self.find(word)
         if command is None:
-            raise UsageError(self._unknown(word))
-        return Request(command.name, parse_arguments(command, rest))
+            raise UsageError(self._unknown(word, talking=conversation is not None))
+        return Request(command.name, parse_arguments(command, "".join(rest)))
 
-    def _unknown(self, word: str) -> str:
+    def _unknown(self, word: str, *, talking: bool) -> str:
         bare = word.removeprefix("/").lower()
         near = difflib.get_close_matches(bare, self._words, n=1)
-        hint = f"did you mean {near[0]}?" if near else "type help for the commands."
-        return f"There is no command '{word[:40]}': {hint}"
+        slash = "/" if talking else ""
+        hint = f"did you mean {slash}{near[0]}?" if near else f"type {slash}help for the commands."
+        literal = " Begin with // to say a slash." if talking else ""
+        return f"There is no command '{word[:40]}': {hint}{literal}"
+
+
+def conversation_in(request: Request) -> Conversation | None:
+    """Return the conversation that `talk` asks for, or None for none."""
+    to = request.fields.get("to")
+    if not isinstance(to, list):
+        return None
+    if [fold(name) for name in to] == [LOBBY]:
+        return Conversation()
+    return Conversation(tuple(dict.fromkeys(to)))

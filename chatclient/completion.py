@@ -1,11 +1,12 @@
 """What Tab offers: commands at the start of a line, people's names where a command takes them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from chatclient.commandline import CommandLine
+from chatclient.conversation import Conversation
 from chatclient.roster import Roster
 from chatwire.names import fold
 from chatwire.protocol import CommandHelp, ParameterKind
@@ -14,9 +15,16 @@ from chatwire.protocol import CommandHelp, ParameterKind
 class LineCompleter(Completer):
     """Completes a line from the server's commands and the names heard of."""
 
-    def __init__(self, commands: CommandLine, roster: Roster) -> None:
+    def __init__(
+        self,
+        commands: CommandLine,
+        roster: Roster,
+        conversation: Callable[[], Conversation | None],
+    ) -> None:
+        """`conversation` returns the current one; in one, a line begins with a name or a slash."""
         self._commands = commands
         self._roster = roster
+        self._conversation = conversation
 
     def get_completions(
         self,
@@ -26,25 +34,34 @@ class LineCompleter(Completer):
         """Yield what can stand where the cursor is."""
         before = document.text_before_cursor.lstrip()
         first, _, rest = before.partition(" ")
-        if first == before:
+        if self._conversation() is not None and not before.startswith("/"):
+            word = before[before.rfind(" ") + 1 :]
+            # Whoever is spoken to, at the start of a line: `bob: `.
+            yield from _matching(self._roster.names(), word, ": " if word == before else " ")
+        elif first == before:
             slash = "/" if first.startswith("/") else ""
-            yield from self._matching((c.name for c in self._commands), first[len(slash) :])
-            return
+            yield from _matching((c.name for c in self._commands), first[len(slash) :])
+        else:
+            yield from self._arguments(first, rest)
+
+    def _arguments(self, first: str, rest: str) -> Iterator[Completion]:
         command = self._commands.find(first)
         if command is None:
             return
         word = rest[max(map(rest.rfind, " (,")) + 1 :]
         match _kind_at(command, rest):
             case "name" | "names":
-                yield from self._matching(self._roster.names(), word)
+                yield from _matching(self._roster.names(), word)
             case "word":
-                yield from self._matching((c.name for c in self._commands), word)
+                yield from _matching((c.name for c in self._commands), word)
+            case "words" if word:
+                yield from _matching(self._roster.names(), word)
 
-    @staticmethod
-    def _matching(candidates: Iterable[str], begun: str) -> Iterator[Completion]:
-        for candidate in candidates:
-            if fold(candidate).startswith(fold(begun)):
-                yield Completion(candidate + " ", start_position=-len(begun), display=candidate)
+
+def _matching(candidates: Iterable[str], begun: str, end: str = " ") -> Iterator[Completion]:
+    for candidate in candidates:
+        if fold(candidate).startswith(fold(begun)):
+            yield Completion(candidate + end, start_position=-len(begun), display=candidate)
 
 
 def _kind_at(command: CommandHelp, rest: str) -> ParameterKind | None:

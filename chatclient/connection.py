@@ -79,11 +79,14 @@ def new_key() -> str:
 class Connection:
     """One connection, from `open` to `close`; it cannot be opened again.
 
-    `hello` is the server's greeting, `bye` its last word once it has said one.
+    `hello` is the server's greeting, `bye` its last word once it has said one; `place` is HOST:PORT
+    and `security` what protects the link, both for people.
     """
 
     def __init__(self, transport: Transport, *, queue_limit: int = QUEUE_LIMIT) -> None:
         """Start reading from `transport`; use `open` unless you bring your own."""
+        self.place = ""
+        self.security = transport.security
         self.hello: Hello | None = None
         self.bye: Bye | None = None
         self._transport = transport
@@ -115,6 +118,7 @@ class Connection:
         transport = _connect(host, port, timeout, trust, plaintext)
         transport.be_patient(quiet_seconds)
         connection = cls(transport, queue_limit=queue_limit)
+        connection.place = f"{host}:{port}"
         try:
             connection._greet(f"{host} port {port}", timeout)
         except BaseException:

@@ -21,9 +21,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, TypeGuard
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from chatclient.connection import Connection, new_key
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, refused_by
@@ -44,6 +44,9 @@ LINK_LOST: Final = "link_lost"
 """The code of an Error that is no answer of the server: the link was lost before there was one."""
 
 _KEPT: Final = ("broadcast", "send")
+_CLOSE_SECONDS: Final = 2.0
+"""How long `close` waits for the keeper, which may be connecting at that moment."""
+
 _MOST_SAID: Final = 1000
 """How many of its own messages a client knows again; a replay has 500 at most."""
 
@@ -174,13 +177,17 @@ class ResumingClient:
         self._ask(op, fields, future)
         return future
 
-    def post(self, op: str, /, **fields: object) -> int:
+    def number(self) -> int:
+        """Return a number for a request that is going to be posted."""
+        return next(self._numbers)
+
+    def post(self, op: str, number: int | None = None, /, **fields: object) -> int:
         """As `submit`, but the answer, a Reply or an Error, comes among the events, in its place.
 
-        Returns the number the answer carries as `re`. Where a lost link is the answer, it is an
-        Error with the code LINK_LOST.
+        Returns the number the answer carries as `re`, which may be chosen beforehand. Where a lost
+        link is the answer, it is an Error with the code LINK_LOST.
         """
-        return self._ask(op, fields, None)
+        return self._ask(op, fields, None, number)
 
     def events(self) -> Iterator[Event]:
         """Yield events in order, each message once; ends after `close`.
@@ -242,7 +249,16 @@ class ResumingClient:
         if connection is not None:
             connection.logout()
         if self._keeper.is_alive() and threading.current_thread() is not self._keeper:
-            self._keeper.join()
+            self._keeper.join(_CLOSE_SECONDS)
+
+    def abandon(self) -> None:
+        """Leave a server that does not let go."""
+        with self._changed:
+            connection = self._connection
+            self._closing = True
+            self._changed.notify_all()
+        if connection is not None:
+            connection.close()
 
     @property
     def closing(self) -> bool:
@@ -252,10 +268,16 @@ class ResumingClient:
 
     # Asking (any thread)
 
-    def _ask(self, op: str, fields: dict[str, object], future: Future[Reply] | None) -> int:
+    def _ask(
+        self,
+        op: str,
+        fields: dict[str, object],
+        future: Future[Reply] | None,
+        number: int | None = None,
+    ) -> int:
         if op in _KEPT and not fields.get("key"):
             fields = fields | {"key": new_key()}
-        request = _Request(next(self._numbers), op, fields, future)
+        request = _Request(self.number() if number is None else number, op, fields, future)
         with self._changed:
             problem = self._problem_with(request)
             if problem is None:
@@ -398,17 +420,28 @@ class ResumingClient:
 
         Raises LinkLost; then nothing was given, and the next replay has it again.
         """
-        held: list[Event] = [welcome]
+        held: list[Event] = []
+        answers: list[tuple[_Request, Reply | Error]] = []
         ended = not welcome.missed or welcome.busy
         while not ended or self._still_open(again):
             for event in connection.next_events(0.2):
                 ended = ended or isinstance(event, Replayed)
-                if isinstance(event, Reply | Error):
-                    self._take(event)
-                else:
+                if not _is_answer(event):
                     held.append(event)
+                elif (request := self._settle(event)) is not None:
+                    answers.append((request, event))
+        held = [event for event in held if not self._is_known(event)]
+        missed = sum(isinstance(event, Message) and event.replay is True for event in held)
+        self._queue(
+            structs.replace(welcome, re=UNSET, missed=welcome.missed if welcome.busy else missed)
+        )
         for event in held:
-            self._give(event)
+            if not isinstance(event, Replayed):
+                self._queue(event)
+            elif missed or event.more:
+                self._queue(structs.replace(event, count=missed))
+        for request, answer in answers:
+            self._answer(request, answer)
 
     def _still_open(self, numbers: set[int]) -> bool:
         with self._changed:
@@ -416,36 +449,40 @@ class ResumingClient:
 
     def _take(self, event: Event) -> None:
         """Take an event off the wire: an answer goes to who asked, the rest to the program."""
-        if isinstance(event, Reply | Error) and event.re is not UNSET:
-            with self._changed:
-                request = self._on_the_wire.pop(event.re, None)
-                if request is None:
-                    return
+        if _is_answer(event):
+            request = self._settle(event)
+            if request is not None:
+                self._answer(request, event)
+        elif not (isinstance(event, Bye) and self.closing) and not self._is_known(event):
+            self._queue(event)
+
+    def _settle(self, answer: Reply | Error) -> _Request | None:
+        """Return the request that this answers, which is open no longer."""
+        with self._changed:
+            number = 0 if answer.re is UNSET else answer.re
+            request = self._on_the_wire.pop(number, None)
+            if request is not None:
                 self._open_requests.pop(request.number, None)
-                if isinstance(event, Reply) and request.kept:
-                    self._note_said(getattr(event, "seq", 0))
+                if isinstance(answer, Reply) and request.kept:
+                    self._note_said(getattr(answer, "seq", 0))
                 self._changed.notify_all()
-            self._answer(request, event)
-        elif not (isinstance(event, Bye) and self.closing):
-            self._give(event)
+            return request
 
     def _note_said(self, seq: int) -> None:
         self._said.add(seq)
         if len(self._said) > 2 * _MOST_SAID:
             self._said = set(sorted(self._said)[-_MOST_SAID:])
 
-    def _give(self, event: Event) -> None:
-        """Queue an event for the program, unless it has had it."""
-        if isinstance(event, Message):
-            with self._changed:
-                own = fold(event.sender) == fold(self._name) and event.seq in self._said
-                self._said.discard(event.seq)
-                if event.seq <= self._last_seq:
-                    return
-                self._last_seq = event.seq
-                if own:
-                    return
-        self._queue(event)
+    def _is_known(self, event: Event) -> bool:
+        """Tell whether the program has had a message, or said it; take note that it has now."""
+        if not isinstance(event, Message):
+            return False
+        with self._changed:
+            own = fold(event.sender) == fold(self._name) and event.seq in self._said
+            self._said.discard(event.seq)
+            had = event.seq <= self._last_seq
+            self._last_seq = max(event.seq, self._last_seq)
+            return own or had
 
     def _queue(self, event: Event) -> None:
         """Queue an event; the keeper waits while there are too many."""
@@ -472,6 +509,10 @@ class ResumingClient:
         with self._changed:
             self._end = error
             self._changed.notify_all()
+
+
+def _is_answer(event: Event) -> TypeGuard[Reply | Error]:
+    return isinstance(event, Reply | Error) and event.re is not UNSET
 
 
 def _lost(text: str) -> Error:

@@ -1,6 +1,4 @@
-"""The names heard of so far: what Tab can complete."""
-
-import threading
+"""Who there is: the names heard of, and which of them are here now."""
 
 from msgspec import UNSET
 
@@ -9,24 +7,41 @@ from chatwire.protocol import Event, LastReply, LoginReply, Message, Presence, W
 
 
 class Roster:
-    """Names of other people, kept as they were last written. Any thread may use it; one lock."""
+    """Names of other people, kept as they were last written. Used by one thread."""
 
     def __init__(self, me: str) -> None:
         self._me = fold(me)
-        self._lock = threading.Lock()
         self._names: dict[str, str] = {}
+        self._here: set[str] = set()
+        self._recent: dict[str, None] = {}  # who spoke, the latest last
 
     def hear(self, event: Event) -> None:
-        """Remember every name in `event`."""
-        with self._lock:
-            for name in _names_in(event):
-                if fold(name) != self._me:
-                    self._names[fold(name)] = name
+        """Remember every name in `event`, and who came or went."""
+        for name in _names_in(event):
+            if fold(name) != self._me:
+                self._names[fold(name)] = name
+        match event:
+            case LoginReply(online=names):
+                self._here = {fold(name) for name in names}
+            case WhoReply(users=users):
+                self._here = {fold(user.name) for user in users}
+            case Presence(name=name, state="online"):
+                self._here.add(fold(name))
+            case Presence(name=name, state="offline"):
+                self._here.discard(fold(name))
+            case Message(sender=sender) if fold(sender) != self._me:
+                self._recent.pop(fold(sender), None)
+                self._recent[fold(sender)] = None
 
     def names(self) -> tuple[str, ...]:
-        """Return the names in alphabetical order."""
-        with self._lock:
-            return tuple(self._names[key] for key in sorted(self._names))
+        """Return the names: who spoke last first, then the others in alphabetical order."""
+        spoke = list(reversed(self._recent))
+        others = sorted(set(self._names) - set(spoke))
+        return tuple(self._names[key] for key in (*spoke, *others))
+
+    def here(self) -> tuple[str, ...]:
+        """Return the names of those who are here, in alphabetical order."""
+        return tuple(self._names[key] for key in sorted(self._here - {self._me}))
 
 
 def _names_in(event: Event) -> tuple[str, ...]:

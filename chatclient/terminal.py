@@ -1,6 +1,8 @@
-"""The client at a terminal: a line to type on, and what happens scrolling by above it.
+"""The client at a terminal: a line to type on, how things stand below it, the chat scrolling above.
 
 There is no alternate screen, so scrolling back, copying and screen readers work as everywhere.
+What has been typed and is not on the server yet stands in grey above the line; it scrolls up with
+the rest once the server has it.
 
 Threads: the main thread runs an asyncio loop, and everything on the screen happens there. The
 *pump*, a daemon, takes events in batches, waits until the loop has printed each batch, then
@@ -12,95 +14,147 @@ a server which reads slowly never freezes the keyboard.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Final
 
+from msgspec import UNSET
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app, get_app_or_none
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.filters import is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
 from chatclient.colours import Colours
-from chatclient.commandline import LOGOUT, Request
+from chatclient.commandline import LOGOUT, TALK, conversation_in
 from chatclient.completion import LineCompleter
+from chatclient.conversation import Conversation
 from chatclient.entrance import Entry
-from chatclient.errors import LinkLost
-from chatclient.resume import ResumingClient
+from chatclient.errors import ChatError
+from chatclient.keys import keys
+from chatclient.mention import mentions_in
+from chatclient.outgoing import BusyTold, Outgoing
+from chatclient.request import Request
+from chatclient.resume import LINK_LOST, LinkState, ResumingClient
 from chatclient.roster import Roster
+from chatclient.settings import ClientSettings
+from chatclient.statusline import StatusLine
+from chatclient.tabcycle import TabCycle
 from chatclient.transcript import Piece, Transcript
-from chatwire.protocol import Bye, Event, Message
+from chatwire.names import fold
+from chatwire.protocol import (
+    BroadcastReply,
+    Bye,
+    Error,
+    Event,
+    HelpReply,
+    LoginReply,
+    Message,
+    Presence,
+    Reply,
+    SendReply,
+)
 from chatwire.usage import UsageError
 
-_PROMPT: Final = "> "
 _CONTINUATION: Final = ". "
-_CONFIRM_FROM_LINES: Final = 5
 _LEAVE_SECONDS: Final = 3.0
+_HELD_IS_NEWS_FOR: Final = 10.0
+"""While busy, a key asks how much is held, if that was not known for so many seconds."""
 
 
 class Terminal:
     """One session at a terminal. `run` in the main thread returns when the person has left."""
 
-    def __init__(self, entry: Entry, client: ResumingClient, colours: Colours) -> None:
+    def __init__(
+        self, entry: Entry, client: ResumingClient, settings: ClientSettings, colours: Colours
+    ) -> None:
         """Take over the connection of `entry`, and let `client` keep it."""
-        self._connection = entry.connection
+        self._entry = entry
+        self._me = entry.welcome.name
         self._client = client
+        self._settings = settings
         self._commands = entry.commands
-        self._welcome = entry.welcome
-        self._roster = Roster(entry.welcome.name)
-        self._transcript = Transcript(
-            entry.welcome.name, colours, datetime.now().astimezone().date()
+        self._roster = Roster(self._me)
+        self._status = StatusLine(self._me, entry.connection.place, entry.connection.security)
+        self._conversation: Conversation | None = None
+        self._transcript = Transcript(self._me, colours, datetime.now().astimezone().date())
+        self._outgoing: dict[int, Outgoing] = {}
+        self._quiet: set[int] = set()  # what was asked only for the status line
+        self._asked_at = 0.0
+        self._busy_told = BusyTold()
+        self._loss: ChatError | None = None
+        self._colours = colours
+        self._style = Style([("bottom-toolbar", f"noreverse {colours.notice}")])
+        self._tab = TabCycle(
+            LineCompleter(entry.commands, self._roster, lambda: self._conversation)
         )
-        self._style = Style([])
-        depth = None if colours.on else ColorDepth.DEPTH_1_BIT
         self._session: PromptSession[str] = PromptSession(
-            _PROMPT,
-            completer=LineCompleter(entry.commands, self._roster),
-            complete_while_typing=False,
+            self._prompt,
+            reserve_space_for_menu=0,
             enable_suspend=True,
-            key_bindings=_keys(),
-            color_depth=depth,
+            key_bindings=keys(self._tab),
+            style=self._style,
+            color_depth=None if colours.on else ColorDepth.DEPTH_1_BIT,
             prompt_continuation=lambda _width, _line, wraps: "" if wraps else _CONTINUATION,
         )
+        self._add_status_line()
         self._session.default_buffer.accept_handler = self._accept
+        self._session.default_buffer.on_text_changed += self._on_key
         self._to_confirm: str | None = None
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="chat-sender")
 
     def run(self) -> None:
-        """Chat until the person leaves. Raises LinkLost when the connection ends first."""
+        """Chat until the person leaves.
+
+        Raises the ChatError that ended it, where trying again is no use.
+        """
         try:
             asyncio.run(self._chat())
         finally:
-            self._connection.close()  # wakes a sender that is still sending
+            self._client.abandon()  # wakes a sender that is still sending
             self._sender.shutdown()
+        self._say_what_was_not_sent()
+        if self._loss is not None:
+            raise self._loss
 
     async def _chat(self) -> None:
         loop = asyncio.get_running_loop()
         over = asyncio.Event()
-        self._print(self._lines([self._welcome]))
+        self._hear(self._entry.welcome)
+        self._print(self._transcript.lines(self._entry.welcome))
+
+        def watch(link: LinkState) -> None:  # the keeper
+            _call(loop, lambda: self._link_changed(link))
+
+        self._client.watch = watch
+        self._client.start(self._entry.connection, self._entry.welcome)
         pump = threading.Thread(target=self._pump, args=(loop, over), name="chat-pump", daemon=True)
         pump.start()
+        clock = asyncio.create_task(self._count_down())
         ended = asyncio.create_task(over.wait())
         typing = asyncio.create_task(self._type())
         await asyncio.wait((typing, ended), return_when=asyncio.FIRST_COMPLETED)
+        clock.cancel()
         if not typing.done():
             await self._stop_typing(typing)
         else:
             typing.result()
             # Behind what was typed before. A server that reads slowly is not waited for longer.
-            leaving = loop.run_in_executor(self._sender, self._connection.logout)
+            leaving = loop.run_in_executor(self._sender, self._client.close)
             await asyncio.wait((leaving,), timeout=_LEAVE_SECONDS)
-            self._connection.close()
+            self._client.abandon()
         await ended
-        loss = self._connection.lost
-        if loss is not None and not self._connection.leaving:
-            raise loss
+
+    def _say_what_was_not_sent(self) -> None:
+        for outgoing in self._outgoing.values():
+            if outgoing.says_something:
+                self._print(self._transcript.error(f"Not sent: {outgoing.line}"))
 
     # The keyboard (in the loop)
 
@@ -113,38 +167,106 @@ class Terminal:
         with contextlib.suppress(EOFError, KeyboardInterrupt):
             await self._session.prompt_async()
 
+    def _prompt(self) -> StyleAndTextTuples:
+        """Return what stands before the cursor: what is on its way, and where the line goes."""
+        pieces: StyleAndTextTuples = []
+        for outgoing in self._outgoing.values():
+            if outgoing.says_something:
+                for line in self._transcript.pending(outgoing.message(self._me)):
+                    pieces += [*line, ("", "\n")]
+        return [*pieces, ("", self._prompt_text)]
+
+    @property
+    def _prompt_text(self) -> str:
+        return f"{self._conversation.title}> " if self._conversation is not None else "> "
+
+    def _add_status_line(self) -> None:
+        """Put the status line at the bottom.
+
+        The prompt's own toolbar would vanish with everything that is printed, until the terminal
+        has said where its cursor is.
+        """
+        layout = self._session.app.layout
+        bar = Window(
+            FormattedTextControl(self._status_pieces), height=1, style="class:bottom-toolbar"
+        )
+        prompt = layout.current_window
+        layout.container = HSplit([layout.container, ConditionalContainer(bar, filter=~is_done)])
+        layout.focus(prompt)
+
+    def _status_pieces(self) -> StyleAndTextTuples:
+        offers = self._tab.offers(self._session.default_buffer)
+        if offers:
+            return [("bold" if chosen else "", f" {offer}") for offer, chosen in offers]
+        waiting = sum(each.says_something for each in self._outgoing.values())
+        return [("", self._status.text(self._conversation, self._roster.here(), waiting))]
+
+    def _on_key(self, _buffer: Buffer) -> None:
+        self._status.unread = 0
+        if self._status.busy and time.monotonic() > self._asked_at + _HELD_IS_NEWS_FOR:
+            self._asked_at = time.monotonic()
+            number = self._client.number()
+            self._quiet.add(number)
+            self._sender.submit(self._client.post, "status", number)
+
     def _accept(self, buffer: Buffer) -> bool:
         """Take the line that was ended with Enter; True when the line is to stay there."""
         line = buffer.text
         count = len(line.strip().splitlines())
-        if count >= _CONFIRM_FROM_LINES and line != self._to_confirm:
+        self._status.unread = 0
+        if 0 < self._settings.confirm_lines <= count and line != self._to_confirm:
             self._to_confirm = line
             self._print(self._transcript.notice(f"Press Enter again to send these {count} lines."))
             return True
         self._to_confirm = None
         if line.strip():
-            self._print(self._transcript.typed(line, _PROMPT, _CONTINUATION))
             self._carry_out(line)
+        elif not self._status.connected:
+            self._client.hurry()
         return False
 
     def _carry_out(self, line: str) -> None:
-        """Send the request in a line, if there is one, or leave."""
+        """Send the request in a line, if there is one, or do what it says."""
         try:
-            request = self._commands.parse(line)
+            request = self._commands.parse(line, self._conversation)
         except UsageError as error:
+            self._echo(line)
             self._print(self._transcript.error(str(error)))
             return
         if request is None:
             return
         if request.op == LOGOUT:
             get_app().exit(result="")
+        elif request.op == TALK.name:
+            self._talk(request)
+        elif request == Request("help", {"command": TALK.name}):
+            self._echo(line)
+            self._print(self._transcript.lines(HelpReply(commands=(TALK,))))
         else:
-            self._sender.submit(self._send, request)
+            self._ask(line, request)
 
-    def _send(self, request: Request) -> None:
-        """Send a request (the sender thread); its answer comes with the events."""
-        with contextlib.suppress(LinkLost):  # the pump learns it too
-            self._connection.post(request.op, **request.fields)
+    def _talk(self, request: Request) -> None:
+        self._conversation = conversation_in(request)
+        if self._conversation is None:
+            self._print(self._transcript.notice("What you type goes to nobody; use commands."))
+        else:
+            title = "everybody" if not self._conversation.to else self._conversation.title
+            self._print(
+                self._transcript.notice(
+                    f"What you type goes to {title}; commands begin with a slash, as /talk does."
+                )
+            )
+
+    def _ask(self, line: str, request: Request) -> None:
+        outgoing = Outgoing(line, request)
+        number = self._client.number()
+        self._outgoing[number] = outgoing
+        if not outgoing.says_something:
+            self._echo(line)
+        self._sender.submit(self._client.post, request.op, number, **request.fields)
+
+    def _echo(self, line: str) -> None:
+        self._print(self._transcript.typed(line, self._prompt_text, _CONTINUATION))
 
     @staticmethod
     async def _stop_typing(typing: "asyncio.Task[None]") -> None:
@@ -156,15 +278,90 @@ class Terminal:
             typing.cancel()
         await asyncio.wait((typing,))
 
+    # The link (in the loop)
+
+    def _link_changed(self, link: LinkState) -> None:
+        was_connected = self._status.connected
+        self._status.link_changed(link)
+        if was_connected and link.state == "waiting":
+            self._print(self._transcript.error(link.reason))
+        self._redraw()
+
+    async def _count_down(self) -> None:
+        """Have the seconds until the next try seen to go by."""
+        while True:
+            await asyncio.sleep(1.0)
+            if not self._status.connected:
+                self._redraw()
+
     # The screen (in the loop)
 
     def _lines(self, events: Iterable[Event]) -> list[list[Piece]]:
         lines = []
         for event in events:
-            self._roster.hear(event)
-            if not isinstance(event, Bye) or self._connection.leaving:
-                lines += self._transcript.lines(event)
+            self._hear(event)
+            lines += self._event_lines(event)
         return lines
+
+    def _hear(self, event: Event) -> None:
+        self._roster.hear(event)
+        self._status.hear(event)
+        if isinstance(event, Message) and event.replay is not True and self._rings(event):
+            self._session.output.bell()
+
+    def _event_lines(self, event: Event) -> list[list[Piece]]:
+        match event:
+            case Reply(re=int(number)) | Error(re=int(number)) if number in self._quiet:
+                self._quiet.discard(number)
+                return []
+            case Reply(re=int(number)) | Error(re=int(number)) if number in self._outgoing:
+                return self._answer(self._outgoing.pop(number), event)
+            case LoginReply():
+                return [
+                    *self._transcript.notice("Connected again."),
+                    *self._transcript.lines(event)[1:],
+                ]
+            case Bye():
+                # Where the client comes back, the reason is said with the loss of the link.
+                return self._transcript.lines(event) if self._client.closing else []
+            case Presence() if not self._settings.notices:
+                return []
+        return self._transcript.lines(event)
+
+    def _answer(self, outgoing: Outgoing, answer: Event) -> list[list[Piece]]:
+        """Return an answer as lines: a message takes its place among the others now."""
+        if isinstance(answer, BroadcastReply | SendReply):
+            message = outgoing.message(self._me, answer.seq)
+            return self._transcript.own(message, self._busy_told.outcome(answer))
+        if isinstance(answer, Error) and outgoing.says_something:
+            return self._offer_again(outgoing, answer)
+        return self._transcript.lines(answer)
+
+    def _offer_again(self, outgoing: Outgoing, error: Error) -> list[list[Piece]]:
+        """Put a message that failed back on the line, or say where it is."""
+        buffer = self._session.default_buffer
+        if error.code == LINK_LOST:
+            self._outgoing[0 if error.re is UNSET else error.re] = outgoing  # said at the end
+            return []
+        if not buffer.text:
+            buffer.set_document(buffer.document.__class__(outgoing.line), bypass_readonly=True)
+            hint = "it is on the line again"
+        else:
+            hint = "the up arrow has it"
+        return self._transcript.error(f"Not sent: {error.text} ({hint})")
+
+    def _rings(self, message: Message) -> bool:
+        if fold(message.sender) == fold(self._me):
+            return False
+        mentioned = bool(mentions_in(message.text, self._me))
+        match self._settings.bell:
+            case "all":
+                return True
+            case "mention":
+                return mentioned
+            case "private":
+                return mentioned or message.to is not UNSET
+        return False
 
     def _print(self, lines: list[list[Piece]]) -> None:
         """Print above the line being typed.
@@ -178,7 +375,6 @@ class Terminal:
         app = get_app_or_none()
         if app is not None and app.is_running:
             app.renderer.erase()
-            app.invalidate()
         pieces: StyleAndTextTuples = []
         for line in lines:
             pieces += [*line, ("", "\n")]
@@ -188,63 +384,53 @@ class Terminal:
             self._style,
             color_depth=self._session.color_depth,
         )
+        if app is not None and app.is_running:
+            app.renderer.request_absolute_cursor_position()  # how much room is left below
+            app.invalidate()
+
+    @staticmethod
+    def _redraw() -> None:
+        app = get_app_or_none()
+        if app is not None and app.is_running:
+            app.invalidate()
 
     def _show(self, events: list[Event], shown: "Future[None]") -> None:
         try:
             self._print(self._lines(events))
+            self._redraw()
         finally:
             shown.set_result(None)
 
     # The pump (its own thread)
 
     def _pump(self, loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: Ctrl-C while leaving
-            try:
-                while True:
-                    self._pass_on(self._connection.next_events(), loop)
-            except LinkLost:
-                pass  # `_chat` looks at how it ended
-            finally:
-                loop.call_soon_threadsafe(over.set)
+        try:
+            while True:
+                events = self._client.next_events(1.0)
+                if events:
+                    self._pass_on(events, loop)
+                elif self._client.closing:
+                    break
+        except ChatError as error:
+            self._loss = error
+        finally:
+            _call(loop, over.set)
 
     def _pass_on(self, events: list[Event], loop: asyncio.AbstractEventLoop) -> None:
         """Have events printed, wait until they are, and acknowledge them."""
         shown: Future[None] = Future()
-        loop.call_soon_threadsafe(self._show, events, shown)
+        if not _call(loop, lambda: self._show(events, shown)):
+            return
         shown.result()
         upto = max((event.seq for event in events if isinstance(event, Message)), default=0)
         if upto:
-            with contextlib.suppress(LinkLost):  # next_events says it, in its turn
-                self._connection.ack(upto)
+            self._client.ack(upto)
 
 
-def _keys() -> KeyBindings:
-    keys = KeyBindings()
-
-    @keys.add("c-c")
-    def _clear_or_leave(event: KeyPressEvent) -> None:
-        if event.current_buffer.text:
-            event.current_buffer.reset()
-        else:
-            event.app.exit(exception=KeyboardInterrupt)
-
-    @keys.add("enter")
-    def _accept_or_break(event: KeyPressEvent) -> None:
-        """Send the line, unless more text is waiting behind it.
-
-        Nobody types that fast: it is a paste into a terminal that does not mark pastes, and its
-        line breaks belong to the text.
-        """
-        waiting = event.key_processor.input_queue
-        if any(len(press.data) == 1 and press.data.isprintable() for press in waiting):
-            event.current_buffer.insert_text("\n")
-        else:
-            event.current_buffer.validate_and_handle()
-
-    @keys.add(Keys.BracketedPaste)
-    def _paste(event: KeyPressEvent) -> None:
-        """Put a paste in as it is, but for the line break at its end, which is not meant."""
-        text = event.data.replace("\r\n", "\n").replace("\r", "\n")
-        event.current_buffer.insert_text(text.rstrip("\n"))
-
-    return keys
+def _call(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> bool:
+    """Have something done in the loop; False when it is over (Ctrl-C while leaving)."""
+    try:
+        loop.call_soon_threadsafe(action)
+    except RuntimeError:
+        return False
+    return True

@@ -10,7 +10,20 @@ import msgspec
 from msgspec import UNSET
 
 from chatclient.colours import Colours
-from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, SearchReply
+from chatclient.commandline import TALK
+from chatclient.mention import mentions_in
+from chatwire.names import fold
+from chatwire.protocol import (
+    Error,
+    Event,
+    Hello,
+    HelpReply,
+    HistoryReply,
+    LoginReply,
+    Message,
+    Replayed,
+    SearchReply,
+)
 from chatwire.text import clean, one_line
 from chatwire.wording import event_lines, message_lines, speaker
 
@@ -30,6 +43,8 @@ def plain_lines(event: Event, viewer: str) -> list[str]:
     if isinstance(event, HistoryReply | SearchReply):
         past = [line for message in event.messages for line in _past(message, viewer)]
         return [*past, *event_lines(event)]
+    if isinstance(event, HelpReply) and len(event.commands) > 1:
+        event = HelpReply(commands=(*event.commands, TALK))
     return [clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event)]
 
 
@@ -49,8 +64,25 @@ class Transcript:
         """Return an event as lines, each a list of pieces."""
         if isinstance(event, Message):
             return self._message(_cleaned(event))
+        if isinstance(event, LoginReply | Replayed):
+            return self._marks(event)
         style = self._colours.error if isinstance(event, Error) else self._colours.notice
         return [[(style, line)] for line in plain_lines(event, self._viewer)]
+
+    def own(self, message: Message, outcome: str) -> list[list[Piece]]:
+        """Return what the person here has said, and in a few words what became of it."""
+        lines = self._message(_cleaned(message))
+        if outcome:
+            lines[-1].append((self._colours.notice, f" ({one_line(outcome)})"))
+        return lines
+
+    def pending(self, message: Message) -> list[list[Piece]]:
+        """Return what the person here has said as long as the server does not have it."""
+        style = self._colours.notice
+        return [
+            [(style, f"{' ' * len(_NO_TIME)} {line}")]
+            for line in message_lines(_cleaned(message), self._viewer)
+        ]
 
     def typed(self, text: str, prompt: str, continuation: str) -> list[list[Piece]]:
         """Return what the person here has typed, as it stood behind the prompts."""
@@ -70,18 +102,46 @@ class Transcript:
         clock = _NO_TIME if moment is None else f"{moment:%H:%M}"
         first, *others = message_lines(message, self._viewer)
         who = speaker(message, self._viewer)
-        pieces = [
-            (self._colours.notice, f"{clock} "),
-            (self._colours.name(message.sender), who),
-            ("", first.removeprefix(who)),
-        ]
         indent = " " * (len(clock) + 1)
-        lines = [pieces, *([("", indent + other)] for other in others)]
+        lines = [
+            [
+                (self._colours.notice, f"{clock} "),
+                (self._colours.name(message.sender), who),
+                *self._text(first.removeprefix(who), message),
+            ],
+            *([("", indent), *self._text(other, message)] for other in others),
+        ]
         if moment is not None and moment.date() != self._day:
             self._day = moment.date()
             day_line = f"--- {self._day:%A}, {self._day.day} {self._day:%B %Y} ---"
             lines.insert(0, [(self._colours.notice, day_line)])
         return lines
+
+    def _text(self, text: str, message: Message) -> list[Piece]:
+        """Return a line of a message, with the reader's own name made out where it is live."""
+        if message.replay is True or fold(message.sender) == fold(self._viewer):
+            return [("", text)]
+        pieces: list[Piece] = []
+        at = 0
+        for start, end in mentions_in(text, self._viewer):
+            pieces += [("", text[at:start]), (self._colours.mention, text[start:end])]
+            at = end
+        return [*pieces, ("", text[at:])]
+
+    def _marks(self, event: LoginReply | Replayed) -> list[list[Piece]]:
+        """Return a greeting, or the end of a replay, with what was missed marked off."""
+        return [
+            [(self._colours.notice, f"--- {line.rstrip('.:')} ---" if marks else line)]
+            for line, marks in _marked(event, plain_lines(event, self._viewer))
+        ]
+
+
+def _marked(event: LoginReply | Replayed, lines: list[str]) -> list[tuple[str, bool]]:
+    """Return each line with whether it is the beginning or the end of what was missed."""
+    if isinstance(event, Replayed):
+        return [(line, True) for line in lines]
+    begins = bool(event.missed) and not event.busy
+    return [(line, begins and at == len(lines)) for at, line in enumerate(lines, 1)]
 
 
 def _past(message: Message, viewer: str) -> list[str]:

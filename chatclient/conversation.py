@@ -1,0 +1,28 @@
+"""Whom what is typed goes to, while no command says otherwise."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chatclient.request import Request
+from chatwire.names import LOBBY
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The room, or the accounts in `to`."""
+
+    to: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return what to call it: `lobby`, `bob`, `bob, carol`."""
+        return ", ".join(self.to) or LOBBY
+
+    def request(self, text: str) -> Request:
+        """Return the request that says `text` in it."""
+        if self.to:
+            return Request("send", {"to": list(self.to), "text": text})
+        return Request("broadcast", {"text": text})
+
+
+ROOM: Final = Conversation()

@@ -1,0 +1,47 @@
+"""What keys do at the prompt, where it is not what they do in every program with Emacs keys."""
+
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+
+from chatclient.tabcycle import TabCycle
+
+
+def keys(tab: TabCycle) -> KeyBindings:
+    """Return the bindings."""
+    bindings = KeyBindings()
+
+    @bindings.add("c-c")
+    def _clear_or_leave(event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            event.app.exit(exception=KeyboardInterrupt)
+
+    @bindings.add("tab")
+    def _next(event: KeyPressEvent) -> None:
+        tab.turn(event.current_buffer)
+
+    @bindings.add("s-tab")
+    def _previous(event: KeyPressEvent) -> None:
+        tab.turn(event.current_buffer, -1)
+
+    @bindings.add("enter")
+    def _accept_or_break(event: KeyPressEvent) -> None:
+        """Send the line, unless more text is waiting behind it.
+
+        Nobody types that fast: it is a paste into a terminal that does not mark pastes, and its
+        line breaks belong to the text.
+        """
+        waiting = event.key_processor.input_queue
+        if any(len(press.data) == 1 and press.data.isprintable() for press in waiting):
+            event.current_buffer.insert_text("\n")
+        else:
+            event.current_buffer.validate_and_handle()
+
+    @bindings.add(Keys.BracketedPaste)
+    def _paste(event: KeyPressEvent) -> None:
+        """Put a paste in as it is, but for the line break at its end, which is not meant."""
+        text = event.data.replace("\r\n", "\n").replace("\r", "\n")
+        event.current_buffer.insert_text(text.rstrip("\n"))
+
+    return bindings
