@@ -1,10 +1,13 @@
 """Whom what is typed goes to, while no command says otherwise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from chatclient.request import Request
 from chatwire.names import LOBBY
+
+_NAMES_WIDTH: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,11 @@ class Conversation:
         """Return what to call it: `lobby`, `bob`, `bob, carol`."""
         return ", ".join(self.to) or LOBBY
 
+    @property
+    def short_title(self) -> str:
+        """Return the same in little room: `bob, carol +8`."""
+        return shortened(self.to) or LOBBY
+
     def request(self, text: str) -> Request:
         """Return the request that says `text` in it."""
         if self.to:
@@ -26,3 +34,14 @@ class Conversation:
 
 
 ROOM: Final = Conversation()
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first names, and how many there are besides."""
+    text = ""
+    for shown, name in enumerate(names):
+        longer = f"{text}, {name}" if text else name
+        if text and len(longer) > _NAMES_WIDTH:
+            return f"{text} +{len(names) - shown}"
+        text = longer
+    return text

@@ -38,6 +38,15 @@ def keys(tab: TabCycle) -> KeyBindings:
         else:
             event.current_buffer.validate_and_handle()
 
+    @bindings.add("c-j")
+    def _typed_ahead(event: KeyPressEvent) -> None:
+        """Send the line, even with more behind it.
+
+        Enter comes as a line feed where it was pressed before the prompt was there, with the
+        terminal in its normal mode: those were lines, however fast they arrive now.
+        """
+        event.current_buffer.validate_and_handle()
+
     @bindings.add(Keys.BracketedPaste)
     def _paste(event: KeyPressEvent) -> None:
         """Put a paste in as it is, but for the line break at its end, which is not meant."""

@@ -3,13 +3,16 @@
 import math
 import time
 from collections.abc import Sequence
+from typing import Final
 
-from chatclient.conversation import Conversation
+from prompt_toolkit.utils import get_cwidth
+
+from chatclient.conversation import Conversation, shortened
 from chatclient.resume import LinkState
 from chatwire.protocol import Event, LoginReply, Message, Reply, StatusReply
 
-_SEPARATOR = " │ "
-_NAMES_WIDTH = 30
+_SEPARATOR: Final = " │ "
+_TERSEST: Final = 4
 
 
 class StatusLine:
@@ -54,13 +57,32 @@ class StatusLine:
         self._link = link
         self._retry_at = time.monotonic() + link.seconds
 
-    def text(self, conversation: Conversation | None, here: Sequence[str], waiting: int) -> str:
-        """Return the line; `waiting` is how many messages have not reached the server."""
-        parts = [f"{self._place} {self._security}" if self.connected else self._link_text()]
-        if conversation is not None:
-            parts.append(f"→ {conversation.title}")
-        if self.connected:
-            parts.append(f"here: {_shortened(here)}" if here else "nobody else here")
+    def text(
+        self, conversation: Conversation | None, here: Sequence[str], waiting: int, columns: int
+    ) -> str:
+        """Return the line; `waiting` is how many messages have not reached the server.
+
+        Where `columns` are few, what can be learnt elsewhere is left out: first the names, then
+        the server, then whom one talks to, then who is here at all.
+        """
+        for terse in range(_TERSEST + 1):
+            text = " " + _SEPARATOR.join(self._parts(conversation, here, waiting, terse))
+            if get_cwidth(text) <= columns:
+                break
+        return text
+
+    def _parts(
+        self, conversation: Conversation | None, here: Sequence[str], waiting: int, terse: int
+    ) -> list[str]:
+        parts = []
+        if not self.connected:
+            parts.append(self._link_text(terse))
+        elif terse < 2:
+            parts.append(f"{self._place} {self._security}")
+        if conversation is not None and terse < 3:
+            parts.append(f"→ {conversation.short_title}")
+        if self.connected and terse < _TERSEST:
+            parts.append(_here(here, terse))
         if self.busy:
             parts.append(f"busy, {self.held} held" if self.held else "busy")
         if self.hidden:
@@ -69,21 +91,20 @@ class StatusLine:
             parts.append(f"{waiting} not sent yet")
         if self.unread:
             parts.append(f"{self.unread} new")
-        return " " + _SEPARATOR.join(parts)
+        return parts
 
-    def _link_text(self) -> str:
+    def _link_text(self, terse: int) -> str:
+        place = f"{self._place}: " if terse < 1 else ""
         if self._link.state == "connecting":
-            return f"{self._place}: connecting …"
+            return f"{place}connecting …"
         seconds = max(0, math.ceil(self._retry_at - time.monotonic()))
-        return f"{self._place}: not connected, trying again in {seconds} s (Enter: now)"
+        if terse >= _TERSEST:
+            return f"offline, {seconds} s"
+        hint = " (Enter: now)" if terse < 2 else ""
+        return f"{place}not connected, trying again in {seconds} s{hint}"
 
 
-def _shortened(names: Sequence[str]) -> str:
-    """Return as many names as there is room for, and how many there are besides."""
-    text = ""
-    for shown, name in enumerate(names):
-        longer = f"{text}, {name}" if text else name
-        if text and len(longer) > _NAMES_WIDTH:
-            return f"{text} +{len(names) - shown}"
-        text = longer
-    return text
+def _here(names: Sequence[str], terse: int) -> str:
+    if not names:
+        return "nobody else here"
+    return f"{len(names)} here" if terse else f"here: {shortened(names)}"

@@ -32,8 +32,16 @@ class TabCycle:
         buffer.document = Document(text, len(before))
         self._shown = buffer.document
 
-    def offers(self, buffer: Buffer) -> list[tuple[str, bool]]:
-        """Return what is offered at the line, each with whether it is in it; one is no choice."""
+    def offers(self, buffer: Buffer, columns: int) -> list[tuple[str, bool]]:
+        """Return what is offered at the line, each with whether it is in it; one is no choice.
+
+        Where `columns` are too few for all, the first ones make room for the one in the line.
+        """
         if buffer.document != self._shown or len(self._offers) < 2:
             return []
-        return [(each.display_text, at == self._at) for at, each in enumerate(self._offers)]
+        offers = [(each.display_text, at == self._at) for at, each in enumerate(self._offers)]
+        until = self._at + 1
+        while until > 1 and sum(len(text) + 1 for text, _ in offers[:until]) > columns:
+            del offers[0]
+            until -= 1
+        return offers

@@ -24,6 +24,7 @@ from msgspec import UNSET
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app, get_app_or_none
 from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from prompt_toolkit.filters import is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
@@ -43,6 +44,7 @@ from chatclient.outgoing import BusyTold, Outgoing
 from chatclient.request import Request
 from chatclient.resume import LINK_LOST, LinkState, ResumingClient
 from chatclient.roster import Roster
+from chatclient.screen import cut, screen_output
 from chatclient.settings import ClientSettings
 from chatclient.statusline import StatusLine
 from chatclient.tabcycle import TabCycle
@@ -100,6 +102,7 @@ class Terminal:
             enable_suspend=True,
             key_bindings=keys(self._tab),
             style=self._style,
+            output=screen_output(),
             color_depth=None if colours.on else ColorDepth.DEPTH_1_BIT,
             prompt_continuation=lambda _width, _line, wraps: "" if wraps else _CONTINUATION,
         )
@@ -119,7 +122,7 @@ class Terminal:
         finally:
             self._client.abandon()  # wakes a sender that is still sending
             self._sender.shutdown()
-        self._say_what_was_not_sent()
+            self._say_what_was_not_sent()
         if self._loss is not None:
             raise self._loss
 
@@ -168,17 +171,26 @@ class Terminal:
             await self._session.prompt_async()
 
     def _prompt(self) -> StyleAndTextTuples:
-        """Return what stands before the cursor: what is on its way, and where the line goes."""
+        """Return what stands before the cursor: what is on its way, and where the line goes.
+
+        What is on its way has a row each, and a third of the screen, so that the line being typed
+        is always to be seen. The server's answer prints it in full.
+        """
+        size = self._session.output.get_size()
+        waiting = [each for each in self._outgoing.values() if each.says_something]
+        shown = waiting[-max(1, size.rows // 3) :]
         pieces: StyleAndTextTuples = []
-        for outgoing in self._outgoing.values():
-            if outgoing.says_something:
-                for line in self._transcript.pending(outgoing.message(self._me)):
-                    pieces += [*line, ("", "\n")]
+        if len(shown) < len(waiting):
+            count = len(waiting) - len(shown)
+            pieces += [(self._colours.notice, f"({count} more)"), ("", "\n")]
+        for outgoing in shown:
+            style, text = self._transcript.pending(outgoing.message(self._me))
+            pieces += [(style, cut(text, size.columns)), ("", "\n")]
         return [*pieces, ("", self._prompt_text)]
 
     @property
     def _prompt_text(self) -> str:
-        return f"{self._conversation.title}> " if self._conversation is not None else "> "
+        return f"{self._conversation.short_title}> " if self._conversation is not None else "> "
 
     def _add_status_line(self) -> None:
         """Put the status line at the bottom.
@@ -195,11 +207,13 @@ class Terminal:
         layout.focus(prompt)
 
     def _status_pieces(self) -> StyleAndTextTuples:
-        offers = self._tab.offers(self._session.default_buffer)
+        columns = self._session.output.get_size().columns
+        offers = self._tab.offers(self._session.default_buffer, columns)
         if offers:
             return [("bold" if chosen else "", f" {offer}") for offer, chosen in offers]
         waiting = sum(each.says_something for each in self._outgoing.values())
-        return [("", self._status.text(self._conversation, self._roster.here(), waiting))]
+        here = self._roster.here()
+        return [("", self._status.text(self._conversation, here, waiting, columns))]
 
     def _on_key(self, _buffer: Buffer) -> None:
         self._status.unread = 0
@@ -344,7 +358,7 @@ class Terminal:
             self._outgoing[0 if error.re is UNSET else error.re] = outgoing  # said at the end
             return []
         if not buffer.text:
-            buffer.set_document(buffer.document.__class__(outgoing.line), bypass_readonly=True)
+            buffer.document = Document(outgoing.line)
             hint = "it is on the line again"
         else:
             hint = "the up arrow has it"

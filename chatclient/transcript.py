@@ -76,13 +76,11 @@ class Transcript:
             lines[-1].append((self._colours.notice, f" ({one_line(outcome)})"))
         return lines
 
-    def pending(self, message: Message) -> list[list[Piece]]:
-        """Return what the person here has said as long as the server does not have it."""
-        style = self._colours.notice
-        return [
-            [(style, f"{' ' * len(_NO_TIME)} {line}")]
-            for line in message_lines(_cleaned(message), self._viewer)
-        ]
+    def pending(self, message: Message) -> Piece:
+        """Return what the person here has said until the server has it, in one line."""
+        lines = message_lines(_cleaned(message), self._viewer)
+        text = " ⏎ ".join(line.strip() for line in lines)
+        return self._colours.notice, f"{' ' * len(_NO_TIME)} {text}"
 
     def typed(self, text: str, prompt: str, continuation: str) -> list[list[Piece]]:
         """Return what the person here has typed, as it stood behind the prompts."""
