@@ -1,5 +1,6 @@
 """What keys do at the prompt, where it is not what they do in every program with Emacs keys."""
 
+from prompt_toolkit.filters import is_searching
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
@@ -7,25 +8,26 @@ from chatclient.tabcycle import TabCycle
 
 
 def keys(tab: TabCycle) -> KeyBindings:
-    """Return the bindings."""
+    """Return the bindings. While Ctrl-R looks for a line, keys do what they do there elsewhere."""
     bindings = KeyBindings()
+    typing = ~is_searching
 
-    @bindings.add("c-c")
+    @bindings.add("c-c", filter=typing)
     def _clear_or_leave(event: KeyPressEvent) -> None:
         if event.current_buffer.text:
             event.current_buffer.reset()
         else:
             event.app.exit(exception=KeyboardInterrupt)
 
-    @bindings.add("tab")
+    @bindings.add("tab", filter=typing)
     def _next(event: KeyPressEvent) -> None:
         tab.turn(event.current_buffer)
 
-    @bindings.add("s-tab")
+    @bindings.add("s-tab", filter=typing)
     def _previous(event: KeyPressEvent) -> None:
         tab.turn(event.current_buffer, -1)
 
-    @bindings.add("enter")
+    @bindings.add("enter", filter=typing)
     def _accept_or_break(event: KeyPressEvent) -> None:
         """Send the line, unless more text is waiting behind it.
 
@@ -38,7 +40,7 @@ def keys(tab: TabCycle) -> KeyBindings:
         else:
             event.current_buffer.validate_and_handle()
 
-    @bindings.add("c-j")
+    @bindings.add("c-j", filter=typing)
     def _typed_ahead(event: KeyPressEvent) -> None:
         """Send the line, even with more behind it.
 

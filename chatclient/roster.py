@@ -4,10 +4,12 @@ from msgspec import UNSET
 
 from chatwire.names import fold
 from chatwire.protocol import Event, LastReply, LoginReply, Message, Presence, WhoReply
+from chatwire.text import one_line
 
 
 class Roster:
-    """Names of other people, kept as they were last written. Used by one thread."""
+    """Names of other people, kept as they were last written but for what is not text, because they
+    go onto the screen and into the line. Used by one thread."""
 
     def __init__(self, me: str) -> None:
         self._me = fold(me)
@@ -19,7 +21,7 @@ class Roster:
         """Remember every name in `event`, and who came or went."""
         for name in _names_in(event):
             if fold(name) != self._me:
-                self._names[fold(name)] = name
+                self._names[fold(name)] = one_line(name)
         match event:
             case LoginReply(online=names):
                 self._here = {fold(name) for name in names}

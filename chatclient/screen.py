@@ -9,11 +9,15 @@ from prompt_toolkit.utils import get_cwidth
 def screen_output() -> Output:
     """Return this process's terminal.
 
+    It is never asked where its cursor is. What stands at the bottom would move there only with the
+    answer, and back up with each message; and an answer from before the latest message is wrong.
+
     tmux, for one, takes "erase everything below" in the top left corner for "clear the screen", and
     first moves what is there into its scrollback: the line being typed and all, each time something
     is printed above them. So that is never asked for in the corner, but one column on.
     """
     output = create_output()
+    output.get_rows_below_cursor_position = lambda: 0  # type: ignore[method-assign]
     if isinstance(output, Vt100_Output):
         erase_down = output.erase_down
 

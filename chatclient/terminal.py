@@ -130,6 +130,9 @@ class Terminal:
         loop = asyncio.get_running_loop()
         over = asyncio.Event()
         self._hear(self._entry.welcome)
+        # What was typed ahead has been echoed by the system; it comes again on the line.
+        self._session.output.write_raw("\r")
+        self._session.output.erase_end_of_line()
         self._print(self._transcript.lines(self._entry.welcome))
 
         def watch(link: LinkState) -> None:  # the keeper
@@ -174,8 +177,10 @@ class Terminal:
         """Return what stands before the cursor: what is on its way, and where the line goes.
 
         What is on its way has a row each, and a third of the screen, so that the line being typed
-        is always to be seen. The server's answer prints it in full.
+        is always to be seen. The server's answer prints it in full, and so does the end.
         """
+        if is_done():
+            return [("", self._prompt_text)]
         size = self._session.output.get_size()
         waiting = [each for each in self._outgoing.values() if each.says_something]
         shown = waiting[-max(1, size.rows // 3) :]
@@ -195,8 +200,7 @@ class Terminal:
     def _add_status_line(self) -> None:
         """Put the status line at the bottom.
 
-        The prompt's own toolbar would vanish with everything that is printed, until the terminal
-        has said where its cursor is.
+        The prompt's own toolbar is only there when the terminal has said where its cursor is.
         """
         layout = self._session.app.layout
         bar = Window(
@@ -399,7 +403,6 @@ class Terminal:
             color_depth=self._session.color_depth,
         )
         if app is not None and app.is_running:
-            app.renderer.request_absolute_cursor_position()  # how much room is left below
             app.invalidate()
 
     @staticmethod

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from chatwire.protocol import (
+    BroadcastReply,
     CommandHelp,
     Event,
     Hello,
@@ -47,6 +48,8 @@ COMMANDS = (
     _command("send", ("to", "user", "names", True), ("text", "message", "words", True)),
     _command("busy", ("reply", "reply", "words", False)),
     _command("idle"),
+    _command("hide"),
+    _command("appear"),
     _command("status"),
     _command("help", ("command", "command", "word", False), aliases=("?",)),
     _command("logout"),
@@ -104,6 +107,21 @@ class Link:
         login = self.expect("login")
         self.send(LoginReply(re=login["id"], name=name, **(values | more)))
         self.send(HelpReply(re=self.expect("help")["id"], commands=COMMANDS))
+
+    def take_login_again(self, **more: Any) -> dict[str, Any]:
+        """Greet and let a client in that comes back; return its request."""
+        self.greet()
+        login = self.expect("login")
+        values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
+        self.send(LoginReply(re=login["id"], name="alice", **(values | more)))
+        return login
+
+    def take_broadcast(self, text: str, seq: int, **busy: str) -> dict[str, Any]:
+        """Take the broadcast of this text, as number `seq`; return the request."""
+        said = self.expect("broadcast")
+        assert said["text"] == text, said
+        self.send(BroadcastReply(re=said["id"], seq=seq, busy=busy))
+        return said
 
     def take_logout(self) -> None:
         """Let the client leave."""

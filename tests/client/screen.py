@@ -1,0 +1,221 @@
+"""The client on a real pseudo-terminal, with a terminal emulator to see what a person would see.
+
+The test itself plays the server, step by step: see `Screen.door` and `fake.Link`.
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pexpect
+import pyte
+import pytest
+
+from .fake import DEADLINE, Link
+
+CTRL_C, CTRL_D, CTRL_R, TAB, UP = "\x03", "\x04", "\x12", "\t", "\x1b[A"
+
+NO_HURRY = "import chatclient.resume as r; r.ResumingClient.__init__.__kwdefaults__['pause'] = 300"
+"""A change that leaves a lost link to whoever presses Enter."""
+
+
+def paste(text: str) -> str:
+    """Return what a terminal sends when `text` is pasted."""
+    return f"\x1b[200~{text}\x1b[201~"
+
+
+def settings(**values: object) -> str:
+    """Return the change that gives a terminal these settings."""
+    return f"""
+import chatclient.terminal as t
+from chatclient.settings import ClientSettings
+class Changed(t.Terminal):
+    def __init__(self, entry, client, _settings, colours):
+        super().__init__(entry, client, ClientSettings(**{values!r}), colours)
+t.Terminal = Changed
+"""
+
+
+class Door:
+    """Where the client comes in."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(DEADLINE)
+        self._links: list[Link] = []
+        self.port: int = self._listener.getsockname()[1]
+
+    def open(self) -> Link:
+        """Wait for the client to come, and return this end of the connection."""
+        self._links.append(Link(self._listener.accept()[0]))
+        return self._links[-1]
+
+    def close(self) -> None:
+        self._listener.close()
+        for link in self._links:
+            link.close()
+
+
+class _Emulator(pyte.HistoryScreen):
+    """An xterm with a scrollback, and with tmux's habit of keeping there what is cleared."""
+
+    def erase_in_display(self, how: int = 0, *args: Any, **more: Any) -> None:
+        if how == 0 and (self.cursor.x, self.cursor.y) == (0, 0):
+            self.history.top.extend(self.buffer[y].copy() for y in range(self.lines))
+        super().erase_in_display(how, *args, **more)
+
+
+class Screen:
+    """A person's view of the client: keys go in, `text` is what is on the screen."""
+
+    def __init__(self, columns: int, rows: int, environ: dict[str, str], change: str = "") -> None:
+        """Start the client, after the Python statements in `change`."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CHAT_", "NO_COLOR"))}
+        code = f"{change}\nfrom chatclient.cli import connect\nconnect()"
+        self.door = Door()
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-c", code, "127.0.0.1", str(self.door.port), "--user", "alice"],
+            dimensions=(rows, columns),
+            env=kept | {"TERM": "xterm-256color", "PYTHONUTF8": "1", "TZ": "UTC"} | environ,
+        )
+        self.child.delaybeforesend = None
+        self.screen = _Emulator(columns, rows, history=10_000)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self._ended = False
+
+    @property
+    def text(self) -> str:
+        """Return the screen without the blanks behind the lines and the lines below."""
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the lines on the screen but for the status line; a wide character is one."""
+        text = self.text if self._ended else self.text.rpartition("\n")[0].rstrip()
+        return text.split("\n")
+
+    @property
+    def status(self) -> str:
+        """Return the status line."""
+        return "" if self._ended else self.text.rpartition("\n")[2].strip()
+
+    @property
+    def scrolled(self) -> list[str]:
+        """Return what has scrolled off the screen and what is on it."""
+        columns = range(self.screen.columns)
+        above = ("".join(row[x].data for x in columns).rstrip() for row in self.screen.history.top)
+        return [*above, *self.lines]
+
+    @property
+    def bells(self) -> int:
+        """Return how often the bell has rung."""
+        return self.raw.count(b"\x07")
+
+    def bold(self) -> str:
+        """Return the bold characters on the screen."""
+        rows = (self.screen.buffer[y] for y in range(self.screen.lines))
+        return "".join(row[x].data for row in rows for x in sorted(row) if row[x].bold)
+
+    def colours(self) -> set[Any]:
+        """Return every colour on the screen."""
+        cells = [cell for row in self.screen.buffer.values() for cell in row.values()]
+        return {cell.fg for cell in cells} | {cell.bg for cell in cells}
+
+    def wait(self, seen: Callable[[], bool]) -> None:
+        """Read until `seen` is true, and fail with the screen when it does not come true."""
+        deadline = time.monotonic() + DEADLINE
+        while not seen():
+            if not self._read(deadline - time.monotonic()):
+                pytest.fail(f"this is on the screen:\n{self.text}")
+
+    def wait_for(self, text: str) -> None:
+        self.wait(lambda: text in self.text)
+
+    def wait_for_line(self, line: str) -> None:
+        """Wait until the last line above the status line is this one."""
+        self.wait(lambda: self.lines[-1] == line)
+
+    def wait_for_status(self, text: str) -> None:
+        self.wait(lambda: text in self.status)
+
+    def type(self, keys: str) -> None:
+        self.child.send(keys)
+
+    def say(self, line: str) -> None:
+        """Type a line and end it with Enter, at a speed at which it does not pass for a paste."""
+        self.wait(lambda: self.lines[-1].endswith(">"))
+        self.type(line)
+        self.wait(lambda: self.lines[-1].endswith(line[-10:]))
+        self.type("\r")
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the size, as a terminal that does not wrap its lines anew does."""
+        self.screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
+
+    def leave(self, keys: str = CTRL_D) -> int:
+        """Type `keys`, read to the end, and return the exit code."""
+        self.type(keys)
+        return self.end()
+
+    def end(self) -> int:
+        """Read to the end and return the exit code."""
+        deadline = time.monotonic() + DEADLINE
+        while self._read(deadline - time.monotonic()):
+            pass
+        if not self.child.flag_eof:
+            pytest.fail(f"it has not ended, and this is on the screen:\n{self.text}")
+        self._ended = True
+        self.child.close()
+        status: int = self.child.exitstatus
+        return status
+
+    def close(self) -> None:
+        self.child.close(force=True)
+        self.door.close()
+
+    def _read(self, timeout: float) -> bool:
+        """Read what there is; False at the end, and when nothing has come in time."""
+        try:
+            data = self.child.read_nonblocking(65536, max(timeout, 0.0))
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            return False
+        self.raw += data
+        self._stream.feed(data)
+        return timeout > 0
+
+
+@contextmanager
+def at_password(**environ: str) -> Iterator[Screen]:
+    """A client that asks for the password."""
+    screen = Screen(80, 24, environ)
+    try:
+        yield screen
+    finally:
+        screen.close()
+
+
+@contextmanager
+def logged_in(
+    columns: int = 80,
+    rows: int = 24,
+    *,
+    change: str = "",
+    welcome: dict[str, Any] | None = None,
+    **environ: str,
+) -> Iterator[tuple[Screen, Link]]:
+    """A client that is logged in and shows its prompt, and the server's end of its connection."""
+    screen = Screen(columns, rows, {"CHAT_PASSWORD": "secret"} | environ, change)
+    try:
+        link = screen.door.open()
+        link.let_in(**(welcome or {}))
+        screen.wait_for_line(">")
+        yield screen, link
+    finally:
+        screen.close()

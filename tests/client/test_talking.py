@@ -1,0 +1,183 @@
+"""Talking at a terminal: conversations, what becomes of what was said, and how things stand."""
+
+import sys
+
+import pytest
+
+from chatwire.protocol import Error, Reply, SendReply, StatusReply
+
+from .fake import Link, message
+
+if sys.platform == "win32":
+    pytest.skip("there are no pseudo-terminals on Windows", allow_module_level=True)
+
+from .screen import CTRL_C, TAB, UP, logged_in
+
+
+def take_send(
+    link: Link,
+    to: list[str],
+    text: str,
+    seq: int = 1,
+    *,
+    stored: tuple[str, ...] = (),
+    busy: dict[str, str] | None = None,
+) -> None:
+    """Take a private message; who is neither `stored` nor `busy` gets it."""
+    said = link.expect("send")
+    assert (said["to"], said["text"]) == (to, text)
+    away = {*stored, *(busy or {})}
+    there = tuple(name for name in to if name not in away)
+    link.send(
+        SendReply(
+            re=said["id"], seq=seq, delivered=there, stored=stored, busy=busy or {}, unknown=()
+        )
+    )
+
+
+def test_a_conversation() -> None:
+    with logged_in() as (screen, link):
+        screen.say("talk bob")
+        screen.wait_for_line("bob>")
+        screen.wait_for_status("→ bob")
+        screen.say("who is there")
+        take_send(link, ["bob"], "who is there")
+        screen.wait_for("you → bob: who is there")
+        screen.say("//who are you")
+        take_send(link, ["bob"], "/who are you")
+        screen.wait_for("you → bob: /who are you")
+        screen.say("/WHO")
+        link.expect("who")
+        screen.wait_for("bob> /WHO")
+        screen.say("/brodcast hi")
+        screen.wait_for("did you mean /broadcast? Begin with // to say")
+
+        screen.say("/talk (bob Carol)")
+        screen.wait_for_line("bob, Carol>")
+        screen.say("hi")
+        take_send(link, ["bob", "Carol"], "hi")
+        screen.wait_for("you → bob, Carol: hi")
+        screen.say("/talk lobby")
+        screen.wait_for_line("lobby>")
+        screen.say("hello all")
+        link.take_broadcast("hello all", 2)
+        screen.wait_for("alice: hello all")
+
+        screen.say("/talk")
+        screen.wait_for_line(">")
+        screen.say("hello nobody")
+        screen.wait_for("There is no command 'hello'")
+        screen.say("//shrug")
+        screen.wait_for("Nobody is chosen to say that to: first type talk and a name.")
+        screen.say("help talk")
+        screen.wait_for("alone: nobody.")
+        screen.type(CTRL_C)
+        link.take_logout()  # and nothing before
+        assert screen.end() == 0
+
+
+def test_a_conversation_with_ten_people_leaves_room_to_type() -> None:
+    names = [f"person-{number}" for number in range(10)]
+    with logged_in(40, 10) as (screen, link):
+        screen.type(f"talk ({' '.join(names)})\r")
+        screen.wait_for_line("person-0, person-1, person-2 +7>")
+        screen.type("hi\r")
+        take_send(link, names, "hi")
+
+
+def test_tab_in_a_conversation_offers_names() -> None:
+    with logged_in(welcome={"online": ("bob", "carol")}) as (screen, _link):
+        screen.say("talk lobby")
+        screen.wait_for_line("lobby>")
+        screen.type("bo" + TAB)
+        screen.wait_for_line("lobby> bob:")
+        screen.type("and ca" + TAB + "too")
+        screen.wait_for_line("lobby> bob: and carol too")
+
+
+def test_what_becomes_of_what_was_said() -> None:
+    with logged_in() as (screen, link):
+        screen.say("send (carol dave) tea?")
+        screen.wait_for_status("1 not sent yet")
+        assert screen.lines[-2:] == ["      you → carol, dave: tea?", ">"]
+        take_send(link, ["carol", "dave"], "tea?", stored=("carol",), busy={"dave": "in a meeting"})
+        screen.wait_for("(stored for carol; dave is busy: in a meeting)")
+        screen.wait_for_line(">")
+        assert "not sent" not in screen.status
+        screen.say("broadcast hello")
+        link.take_broadcast("hello", 2, dave="in a meeting", erin="")
+        screen.wait_for("alice: hello (dave is busy; erin is busy)")
+        screen.say("send dave still?")
+        take_send(link, ["dave"], "still?", busy={"dave": "at lunch"})
+        screen.wait_for("you → dave: still? (dave is busy: at lunch)")
+        assert screen.text.count("tea?") == 1
+
+
+def test_a_message_that_failed_is_offered_again() -> None:
+    with logged_in() as (screen, link):
+        screen.say("send bbo hi there")
+        said = link.expect("send")
+        link.send(Error(re=said["id"], code="no_such_user", text="No such user: bbo."))
+        screen.wait_for("Not sent: No such user: bbo. (it is on the line again)")
+        screen.wait_for_line("> send bbo hi there")
+        screen.type("\r")
+        said = link.expect("send")
+        screen.type("bro")
+        screen.wait_for_line("> bro")
+        link.send(Error(re=said["id"], code="no_such_user", text="No such user: bbo."))
+        screen.wait_for("Not sent: No such user: bbo. (the up arrow has it)")
+        screen.wait_for_line("> bro")
+        screen.type(CTRL_C)
+        screen.wait_for_line(">")
+        screen.type(UP)
+        screen.wait_for_line("> send bbo hi there")
+
+
+def test_the_status_line() -> None:
+    with logged_in(welcome={"online": ("bob", "carol"), "busy": True, "missed": 3}) as (
+        screen,
+        link,
+    ):
+        assert screen.status.endswith("here: bob, carol │ busy, 3 held")
+        screen.type("h")
+        asked = link.expect("status")
+        link.send(StatusReply(re=asked["id"], name="alice", busy=True, hidden=False, held=5))
+        screen.wait_for_status("busy, 5 held")
+        assert "You are alice" not in screen.text  # nobody asked
+        screen.type("ide\r")
+        link.send(Reply(op="hide", re=link.expect("hide")["id"]))
+        screen.wait_for_status("busy, 5 held │ hidden")
+        screen.type("idle\r")
+        link.send(Reply(op="idle", re=link.expect("idle")["id"]), message(1, "hi"))
+        screen.wait(lambda: screen.status.endswith("here: bob, carol │ hidden │ 1 new"))
+        screen.type("x")
+        screen.wait(lambda: screen.status.endswith("hidden"))
+
+
+def test_what_is_on_its_way_leaves_the_line_to_be_seen() -> None:
+    words = "".join(f"{number:04} " for number in range(700)).rstrip()
+    with logged_in(40, 12) as (screen, link):
+        screen.type(f"\x1b[200~broadcast {words}\x1b[201~")
+        screen.wait_for("0699")
+        screen.type("\r")
+        for number in range(1, 6):
+            screen.say(f"broadcast number {number}")
+        screen.type("broadcast not yet")
+        screen.wait_for_line("> broadcast not yet")
+        screen.wait_for_status("6 not sent yet")
+        assert screen.lines[-6:] == [
+            "(2 more)",
+            *(f"      alice: number {number}" for number in range(2, 6)),
+            "> broadcast not yet",
+        ]
+        for seq, text in enumerate((words, *(f"number {number}" for number in range(1, 6)))):
+            link.take_broadcast(text, seq)
+        screen.wait(lambda: screen.lines[-2].endswith("alice: number 5"))
+        screen.wait_for_line("> broadcast not yet")
+        told = screen.scrolled
+        assert [line[6:] for line in told if "number" in line] == [
+            f"alice: number {number}" for number in range(1, 6)
+        ]
+        assert "".join(told).count("0123") == 1
+        assert sum(line.startswith(">") for line in told) == 1
+        assert not any("not sent" in line for line in told)
