@@ -9,6 +9,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from chatclient.conversation import Conversation, shortened
 from chatclient.resume import LinkState
+from chatwire.names import fold
 from chatwire.protocol import Event, LoginReply, Message, Reply, StatusReply
 
 _SEPARATOR: Final = " │ "
@@ -45,7 +46,7 @@ class StatusLine:
             case Reply(op="hide" | "appear" as op):
                 self.hidden = op == "hide"
             case Message(replay=replay, sender=sender) if replay is not True:
-                self.unread += sender != self._me
+                self.unread += fold(sender) != fold(self._me)
 
     @property
     def connected(self) -> bool:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from chatclient.commandline import CommandLine, Request
+from chatclient.commandline import CommandLine, conversation_in
+from chatclient.conversation import ROOM, Conversation
+from chatclient.request import Request
 from chatwire.usage import UsageError, Value
 
 from .fake import COMMANDS
@@ -36,6 +38,10 @@ LINE = CommandLine(COMMANDS)
         ("? send", "help", {"command": "send"}),
         ("quit", "logout", {}),
         ("exit", "logout", {}),
+        ("talk bob", "talk", {"to": ["bob"]}),
+        ("/join lobby", "talk", {"to": ["lobby"]}),
+        ("/query (bob, carol)", "talk", {"to": ["bob", "carol"]}),
+        ("talk", "talk", {}),
     ],
 )
 def test_a_typed_line_is_a_request(typed: str, op: str, fields: dict[str, Value]) -> None:
@@ -67,6 +73,66 @@ def test_what_fits_no_command_is_explained(typed: str, sentence: str) -> None:
         LINE.parse(typed)
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
+
+
+BOB = Conversation(("bob",))
+
+
+@pytest.mark.parametrize(
+    ("typed", "conversation", "op", "fields"),
+    [
+        ("hi", BOB, "send", {"to": ["bob"], "text": "hi"}),
+        ("who", BOB, "send", {"to": ["bob"], "text": "who"}),
+        ("one\n/two", BOB, "send", {"to": ["bob"], "text": "one\n/two"}),
+        ("//who", BOB, "send", {"to": ["bob"], "text": "/who"}),
+        ("///", BOB, "send", {"to": ["bob"], "text": "//"}),
+        ("/who", BOB, "who", {}),
+        ("/SAY hi", BOB, "broadcast", {"text": "hi"}),
+        ("hi", ROOM, "broadcast", {"text": "hi"}),
+        ("//hi", ROOM, "broadcast", {"text": "/hi"}),
+    ],
+)
+def test_in_a_conversation_a_slash_makes_the_command(
+    typed: str, conversation: Conversation, op: str, fields: dict[str, Value]
+) -> None:
+    assert LINE.parse(typed, conversation) == Request(op, fields)
+
+
+@pytest.mark.parametrize(
+    ("typed", "conversation", "sentence"),
+    [
+        (
+            "/brodcast hi",
+            BOB,
+            "There is no command '/brodcast': did you mean /broadcast?"
+            " Begin with // to say a slash.",
+        ),
+        ("/xyzzy", ROOM, "There is no command '/xyzzy': type /help for the commands. Begin"),
+        ("//hi", None, "Nobody is chosen to say that to: first type talk and a name."),
+    ],
+)
+def test_what_is_no_command_is_not_said_either(
+    typed: str, conversation: Conversation | None, sentence: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        LINE.parse(typed, conversation)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("typed", "conversation"),
+    [
+        ("talk", None),
+        ("talk Lobby", ROOM),
+        ("talk bob", BOB),
+        ("talk (bob carol bob)", Conversation(("bob", "carol"))),
+        ("talk (bob lobby)", Conversation(("bob", "lobby"))),  # the server knows nobody of the name
+    ],
+)
+def test_whom_talk_chooses(typed: str, conversation: Conversation | None) -> None:
+    request = LINE.parse(typed)
+    assert request is not None
+    assert conversation_in(request) == conversation
 
 
 def test_what_the_server_declares_comes_before_old_habits() -> None:

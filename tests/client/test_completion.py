@@ -6,19 +6,20 @@ from prompt_toolkit.document import Document
 
 from chatclient.commandline import CommandLine
 from chatclient.completion import LineCompleter
+from chatclient.conversation import ROOM, Conversation
 from chatclient.roster import Roster
 from chatwire.protocol import Here, LastReply, LoginReply, Presence, Seen, WhoReply
 
 from .fake import COMMANDS, message
 
 
-def offers(typed: str) -> list[str]:
+def offers(typed: str, conversation: Conversation | None = None) -> list[str]:
     """Return whole lines, as they would read after each completion offered for `typed`."""
     roster = Roster("alice")
     roster.hear(Presence(name="Bob", state="online"))
     roster.hear(Presence(name="bert", state="online"))
     roster.hear(message(1, "hi", "carol"))
-    completer = LineCompleter(CommandLine(COMMANDS), roster)
+    completer = LineCompleter(CommandLine(COMMANDS), roster, lambda: conversation)
     found = completer.get_completions(Document(typed), CompleteEvent())
     return [typed[: len(typed) + each.start_position] + each.text for each in found]
 
@@ -30,16 +31,19 @@ def offers(typed: str) -> list[str]:
         ("/wh", ["/who "]),
         ("B", ["broadcast ", "busy "]),
         ("zz", []),
-        ("send ", ["send bert ", "send Bob ", "send carol "]),
+        ("send ", ["send carol ", "send bert ", "send Bob "]),  # who spoke last comes first
         ("send b", ["send bert ", "send Bob "]),
         ("/SEND CA", ["/SEND carol "]),
         ("send (b", ["send (bert ", "send (Bob "]),
         ("send (bert c", ["send (bert carol "]),
         ("send (bert,c", ["send (bert,carol "]),
-        ("send (bert carol) b", []),
-        ("send bob c", []),
-        ("send bob hello c", []),
-        ("broadcast b", []),
+        ("send (bert carol) b", ["send (bert carol) bert ", "send (bert carol) Bob "]),
+        ("send bob c", ["send bob carol "]),
+        ("send bob hello c", ["send bob hello carol "]),
+        ("send bob ", []),
+        ("broadcast b", ["broadcast bert ", "broadcast Bob "]),
+        ("ta", ["talk "]),
+        ("talk b", ["talk bert ", "talk Bob "]),
         ("help s", ["help send ", "help status "]),
         ("who b", []),
         ("last 1", []),
@@ -48,6 +52,21 @@ def offers(typed: str) -> list[str]:
 )
 def test_what_can_stand_there(typed: str, lines: list[str]) -> None:
     assert offers(typed) == lines
+
+
+@pytest.mark.parametrize(
+    ("typed", "lines"),
+    [
+        ("bo", ["Bob: "]),
+        ("", ["carol: ", "bert: ", "Bob: "]),
+        ("ask bo", ["ask Bob "]),
+        ("/wh", ["/who "]),
+        ("/send b", ["/send bert ", "/send Bob "]),
+        ("wh", []),
+    ],
+)
+def test_in_a_conversation_there_are_names(typed: str, lines: list[str]) -> None:
+    assert offers(typed, ROOM) == lines
 
 
 def test_the_roster_hears_names_everywhere_but_its_own() -> None:
@@ -59,4 +78,30 @@ def test_the_roster_hears_names_everywhere_but_its_own() -> None:
     roster.hear(LastReply(users=(Seen(name="erin", online=False, seconds_ago=9),)))
     roster.hear(message(1, "psst", "carol", to=("alice", "frank")))
     roster.hear(Presence(name="BOB", state="busy"))
-    assert roster.names() == ("BOB", "carol", "dave", "erin", "frank")
+    assert roster.names() == ("carol", "BOB", "dave", "erin", "frank")
+    roster.hear(message(2, "hi", "frank"))
+    roster.hear(message(3, "hi", "alice"))
+    assert roster.names() == ("frank", "carol", "BOB", "dave", "erin")
+
+
+def test_the_roster_knows_who_is_here() -> None:
+    roster = Roster("alice")
+    welcome = LoginReply(
+        name="alice", online=("dave", "alice"), seq=0, missed=0, busy=False, hidden=False
+    )
+    roster.hear(welcome)
+    roster.hear(message(1, "hi from a replay, perhaps", "carol"))
+    assert roster.here() == ("dave",)
+    roster.hear(Presence(name="Bob", state="online"))
+    roster.hear(Presence(name="dave", state="busy"))
+    assert roster.here() == ("Bob", "dave")
+    roster.hear(Presence(name="DAVE", state="offline"))
+    assert roster.here() == ("Bob",)
+    roster.hear(WhoReply(users=(Here(name="erin", busy=True, idle_seconds=0),)))
+    assert roster.here() == ("erin",)
+
+
+def test_names_are_text_in_the_roster() -> None:
+    roster = Roster("alice")
+    roster.hear(Presence(name="b\x1b[2Job\n", state="online"))
+    assert roster.names() == roster.here() == ("b[2Job",)

@@ -1,0 +1,95 @@
+"""The line at the bottom."""
+
+import time
+
+import pytest
+
+from chatclient.conversation import ROOM, Conversation
+from chatclient.resume import LinkState
+from chatclient.statusline import StatusLine
+from chatwire.protocol import Event, LoginReply, Reply, StatusReply
+
+from .fake import message
+
+WIDE = 200
+
+
+def line(*events: Event) -> StatusLine:
+    status = StatusLine("alice", "host:4119", "TLS")
+    for event in events:
+        status.hear(event)
+    return status
+
+
+def test_what_it_says() -> None:
+    assert line().text(None, (), 0, WIDE) == " host:4119 TLS │ nobody else here"
+    assert line().text(ROOM, ("bob",), 2, WIDE) == (
+        " host:4119 TLS │ → lobby │ here: bob │ 2 not sent yet"
+    )
+
+
+def test_many_names_are_cut_short() -> None:
+    names = tuple(f"person{number}" for number in range(12))
+    text = line().text(Conversation(names), names, 0, WIDE)
+    assert text.count("person0, person1, person2 +9") == 2
+    assert "here: " + "x" * 32 + " +1" in line().text(None, ("x" * 32, "y"), 0, WIDE)
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (60, " host:4119 TLS │ → bob │ here: bob, carol │ busy │ 3 new"),
+        (50, " host:4119 TLS │ → bob │ 2 here │ busy │ 3 new"),
+        (40, " → bob │ 2 here │ busy │ 3 new"),
+        (25, " 2 here │ busy │ 3 new"),
+        (20, " busy │ 3 new"),
+        (5, " busy │ 3 new"),
+    ],
+)
+def test_what_matters_least_makes_room(columns: int, text: str) -> None:
+    status = line(Reply(op="busy"), *(message(seq, "hi") for seq in range(3)))
+    assert status.text(Conversation(("bob",)), ("bob", "carol"), 0, columns) == text
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (80, " host:4119: not connected, trying again in 5 s (Enter: now) │ 1 not sent yet"),
+        (70, " not connected, trying again in 5 s (Enter: now) │ 1 not sent yet"),
+        (55, " not connected, trying again in 5 s │ 1 not sent yet"),
+        (20, " offline, 5 s │ 1 not sent yet"),
+    ],
+)
+def test_the_countdown(monkeypatch: pytest.MonkeyPatch, columns: int, text: str) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    status = line()
+    status.link_changed(LinkState("waiting", 7.3, "Gone."))
+    assert "trying again in 8 s" in status.text(None, (), 0, WIDE)
+    now = 102.9
+    assert status.text(None, (), 1, columns) == text
+    now = 999.0
+    assert "trying again in 0 s" in status.text(None, (), 0, WIDE)
+    status.link_changed(LinkState("connecting"))
+    assert status.text(None, ("bob",), 0, WIDE) == " host:4119: connecting …"
+    status.link_changed(LinkState("connected"))
+    assert status.connected
+
+
+def test_how_the_person_stands() -> None:
+    welcome = LoginReply(name="alice", online=(), seq=9, missed=4, busy=True, hidden=True)
+    status = line(welcome)
+    assert (status.busy, status.held, status.hidden) == (True, 4, True)
+    status.hear(Reply(op="idle"))
+    status.hear(Reply(op="appear"))
+    assert (status.busy, status.held, status.hidden) == (False, 0, False)
+    status.hear(StatusReply(name="alice", busy=True, hidden=False, held=7))
+    status.hear(Reply(op="hide"))
+    assert "busy, 7 held │ hidden" in status.text(None, (), 0, WIDE)
+
+
+def test_new_is_what_others_say_now() -> None:
+    status = line(
+        message(1, "old", replay=True), message(2, "own", "Alice"), message(3, "new", "bob")
+    )
+    assert status.unread == 1
