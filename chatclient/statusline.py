@@ -11,6 +11,7 @@ from chatclient.conversation import Conversation, shortened
 from chatclient.resume import LinkState
 from chatwire.names import fold
 from chatwire.protocol import Event, LoginReply, Message, Reply, StatusReply
+from chatwire.text import one_line
 
 _SEPARATOR: Final = " │ "
 _TERSEST: Final = 4
@@ -30,6 +31,7 @@ class StatusLine:
         self.hidden = False
         self.held = 0
         self.unread = 0
+        self.refusal = ""
 
     def hear(self, event: Event) -> None:
         """Take from an event what changes how things stand."""
@@ -48,6 +50,11 @@ class StatusLine:
             case Message(replay=replay, sender=sender) if replay is not True:
                 self.unread += fold(sender) != fold(self._me)
 
+    def seen(self) -> None:
+        """Take note that the person is at the keyboard: nothing is new any more."""
+        self.unread = 0
+        self.refusal = ""
+
     @property
     def connected(self) -> bool:
         """Whether there is a link."""
@@ -64,8 +71,11 @@ class StatusLine:
         """Return the line; `waiting` is how many messages have not reached the server.
 
         Where `columns` are few, what can be learnt elsewhere is left out: first the names, then
-        the server, then whom one talks to, then who is here at all.
+        the server, then whom one talks to, then who is here at all. A refusal stands in for
+        everything: a long line that is offered again pushes what was said about it off the screen.
         """
+        if self.refusal:
+            return f" Not sent: {one_line(self.refusal)}"
         for terse in range(_TERSEST + 1):
             text = " " + _SEPARATOR.join(self._parts(conversation, here, waiting, terse))
             if get_cwidth(text) <= columns:

@@ -220,7 +220,7 @@ class Terminal:
         return [("", self._status.text(self._conversation, here, waiting, columns))]
 
     def _on_key(self, _buffer: Buffer) -> None:
-        self._status.unread = 0
+        self._status.seen()
         if self._status.busy and time.monotonic() > self._asked_at + _HELD_IS_NEWS_FOR:
             self._asked_at = time.monotonic()
             number = self._client.number()
@@ -231,7 +231,7 @@ class Terminal:
         """Take the line that was ended with Enter; True when the line is to stay there."""
         line = buffer.text
         count = len(line.strip().splitlines())
-        self._status.unread = 0
+        self._status.seen()
         if 0 < self._settings.confirm_lines <= count and line != self._to_confirm:
             self._to_confirm = line
             self._print(self._transcript.notice(f"Press Enter again to send these {count} lines."))
@@ -363,6 +363,7 @@ class Terminal:
             return []
         if not buffer.text:
             buffer.document = Document(outgoing.line)
+            self._status.refusal = error.text
             hint = "it is on the line again"
         else:
             hint = "the up arrow has it"

@@ -4,6 +4,7 @@ The test itself plays the server, step by step: see `Screen.door` and `fake.Link
 """
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -172,12 +173,16 @@ class Screen:
         if not self.child.flag_eof:
             pytest.fail(f"it has not ended, and this is on the screen:\n{self.text}")
         self._ended = True
-        self.child.close()
+        self.child.wait()
         status: int = self.child.exitstatus
         return status
 
     def close(self) -> None:
-        self.child.close(force=True)
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
+        self.child.ptyproc.delayafterclose = 0
+        self.child.close()
         self.door.close()
 
     def _read(self, timeout: float) -> bool:

@@ -109,8 +109,8 @@ def test_a_paste_of_any_size_is_one_message() -> None:
         screen.wait_for("0799!")
         screen.type("\r")
         link.take_broadcast(longest, 7)
+        screen.wait_for("0799!")
         screen.wait_for_line(">")
-        assert "0799!" in screen.text
 
         screen.type("broadcast " + paste(longest + "?"))
         screen.wait_for("0799!?")
@@ -118,8 +118,9 @@ def test_a_paste_of_any_size_is_one_message() -> None:
         said = link.expect("broadcast")
         assert said["text"] == longest + "?"
         link.send(Error(re=said["id"], code="text_too_long", text="4001 characters."))
-        screen.wait_for("Not sent: 4001 characters. (it is on the line again)")
         screen.wait_for("0799!?")
+        screen.wait(lambda: screen.status == "Not sent: 4001 characters.")
+        assert "Not sent: 4001 characters. (it is on the line again)" in screen.scrolled
         screen.type("\x7f\x7f\r")
         link.take_broadcast(longest[:-1], 8)
         screen.wait_for_line(">")
