@@ -27,7 +27,8 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.filters import is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
-from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.output import ColorDepth, Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
@@ -96,6 +97,7 @@ class Terminal:
         )
         self._session: PromptSession[str] = PromptSession(
             self._prompt,
+            output=_output(),
             reserve_space_for_menu=0,
             enable_suspend=True,
             key_bindings=keys(self._tab),
@@ -181,10 +183,10 @@ class Terminal:
         return f"{self._conversation.title}> " if self._conversation is not None else "> "
 
     def _add_status_line(self) -> None:
-        """Put the status line at the bottom.
+        """Put the status line below the line being typed.
 
         The prompt's own toolbar would vanish with everything that is printed, until the terminal
-        has said where its cursor is.
+        has said where its cursor is; and that answer may be about a moment that has passed.
         """
         layout = self._session.app.layout
         bar = Window(
@@ -375,6 +377,7 @@ class Terminal:
         app = get_app_or_none()
         if app is not None and app.is_running:
             app.renderer.erase()
+            app.invalidate()
         pieces: StyleAndTextTuples = []
         for line in lines:
             pieces += [*line, ("", "\n")]
@@ -384,9 +387,6 @@ class Terminal:
             self._style,
             color_depth=self._session.color_depth,
         )
-        if app is not None and app.is_running:
-            app.renderer.request_absolute_cursor_position()  # how much room is left below
-            app.invalidate()
 
     @staticmethod
     def _redraw() -> None:
@@ -425,6 +425,14 @@ class Terminal:
         upto = max((event.seq for event in events if isinstance(event, Message)), default=0)
         if upto:
             self._client.ack(upto)
+
+
+def _output() -> Output:
+    """Return the terminal, which is never to be asked where its cursor is."""
+    output = create_output()
+    if isinstance(output, Vt100_Output):
+        output.enable_cpr = False
+    return output
 
 
 def _call(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> bool:
