@@ -23,6 +23,10 @@ _RECORD: Final = 1024
 _NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _READ: Final = selectors.EVENT_READ
 _WRITE: Final = selectors.EVENT_WRITE
+AT_ONCE: Final = 8
+"""Logins under way at once: ngIRCd has room for 10 connections that it has not accepted yet; those
+beyond that the system lets wait a second and longer."""
+
 _LOOK_SECONDS: Final = 0.05
 _PATIENCE: Final = 120.0
 _PORTS: Final = 20_000
@@ -95,7 +99,9 @@ class Load:
         for client in self.clients:
             client.socket.close()
 
-    def enter(self, names: Sequence[str], *, at_once: int = 16, tls: bool = False) -> list[Client]:
+    def enter(
+        self, names: Sequence[str], *, at_once: int = AT_ONCE, tls: bool = False
+    ) -> list[Client]:
         """Log all in, so many at a time, and wait until nothing more comes of it."""
         clients: list[Client] = []
         entrances: list[_Entrance] = []

@@ -17,7 +17,6 @@ from chatserver.certificate import ensure_certificate
 
 HOW_TO_INSTALL: Final = "ngIRCd is not installed, so there is no comparison: apt install ngircd"
 _START_SECONDS: Final = 10.0
-_STOP_SECONDS: Final = 60.0
 
 # A limit of 0 is off.
 _CONFIG: Final = """
@@ -72,7 +71,7 @@ def program() -> str | None:
 def running_ngircd(
     _: Sequence[str], *, ping_seconds: int = 3600, tls: bool = False
 ) -> Iterator[Running]:
-    """Run ngIRCd and stop it after. It has no accounts, so it needs no names.
+    """Run ngIRCd and kill it after. It has no accounts, so it needs no names.
 
     After an hour it pings: not between what is counted.
     """
@@ -98,12 +97,7 @@ def running_ngircd(
                 _wait_for(port, process)
                 yield Running(process.pid, port, tls_port, time.monotonic() - started)
             finally:
-                process.terminate()
-                try:
-                    process.wait(_STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    raise
+                process.kill()
 
 
 def _tls_config(folder: Path, port: int) -> str:

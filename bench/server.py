@@ -18,7 +18,6 @@ from bench.target import Running, Target
 from bench.wire import PASSWORD, JsonWire
 
 _READY: Final = re.compile(r"listening on (\S+):(\d+)")
-_STOP_SECONDS: Final = 60.0
 
 _SETTINGS: Final = {
     # Limits are off and hashes cheap: what is measured is the chat, not argon2 or the rate limit.
@@ -52,7 +51,7 @@ def running_server(
     prepare: Callable[[Path], None] = _nothing,
     module: str = "chatserver",
 ) -> Iterator[Running]:
-    """Run a server with an account for each of `names` (password PASSWORD) and stop it after.
+    """Run a server with an account for each of `names` (password PASSWORD) and kill it after.
 
     `prepare` is given the data folder before the start. `module` is what Python runs.
     """
@@ -76,12 +75,7 @@ def running_server(
                 port = int(ready[2])
                 yield Running(process.pid, port, port, time.monotonic() - started)
             finally:
-                process.terminate()
-                try:
-                    process.wait(_STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    raise
+                process.kill()
 
 
 CHAT: Final = Target("this server", JsonWire(), running_server)
