@@ -14,6 +14,8 @@ from bench.turns import Figures, Measures, in_turns
 from bench.usage import Meter
 
 RATE = "million deliveries/s"
+_MOST_IN_CHANNEL = 1000
+"""In a channel each hears of each who joins: more than so many take minutes to gather."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ class Fanout:
                 {
                     each.title: partial(_flood, each, 1, receivers, self._messages(receivers))
                     for each in targets
+                    if each is CHAT or receivers <= _MOST_IN_CHANNEL
                 },
             )
             for receivers in self.receivers
