@@ -20,9 +20,7 @@ soak: $(READY)
 	$(BIN)/python -m pytest -q -m soak --timeout 400
 
 bench: $(READY)
-	$(BIN)/python -m bench flood
-	$(BIN)/python -m bench flood --senders 10
-	$(BIN)/python -m bench startup
+	$(BIN)/python -m bench all
 
 docs: $(READY)
 	$(BIN)/python -m chatserver.commands > docs/commands.md

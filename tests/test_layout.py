@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "chatserver",
         "chatserver.allocator",
+        "chatserver.cores",
         "chatserver.errors",
         "chatserver.schema",
         "chatserver.settings",
