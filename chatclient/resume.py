@@ -143,24 +143,28 @@ class ResumingClient:
             return [each.fields for each in self._open_requests.values() if each.kept]
 
     def start(
-        self, connection: Connection | None = None, welcome: LoginReply | None = None
+        self,
+        connection: Connection | None = None,
+        welcome: LoginReply | None = None,
+        *,
+        since: int | None = None,
     ) -> LoginReply:
         """Go on with a connection that is logged in, or connect and log in.
 
-        Raises ConnectFailed, Refused or LinkLost.
+        `since` is the last message the program has seen, where it knows; the login of a connection
+        that is handed over must have said the same. Raises ConnectFailed, Refused or LinkLost.
         """
         if connection is None or welcome is None:
             connection = self._open()
             try:
-                welcome = connection.login(self._name, self._password)
+                welcome = connection.login(self._name, self._password, since)
             except BaseException:
                 connection.close()
                 raise
         with self._changed:
             self._name = welcome.name
             self._connection = connection
-            if not welcome.missed:
-                self._last_seq = welcome.seq
+            self._last_seq = (since or 0) if welcome.missed else welcome.seq
         self._keeper.start()
         return welcome
 
@@ -398,6 +402,7 @@ class ResumingClient:
 
         Raises LinkLost; then nothing was given, and the next replay has it again.
         """
+        welcome.re = UNSET  # the program has not asked for it
         held: list[Event] = [welcome]
         ended = not welcome.missed or welcome.busy
         while not ended or self._still_open(again):

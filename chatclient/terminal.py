@@ -34,6 +34,7 @@ from chatclient.entrance import Entry
 from chatclient.errors import LinkLost
 from chatclient.resume import ResumingClient
 from chatclient.roster import Roster
+from chatclient.settings import ClientSettings
 from chatclient.transcript import Piece, Transcript
 from chatwire.protocol import Bye, Event, Message
 from chatwire.usage import UsageError
@@ -47,8 +48,9 @@ _LEAVE_SECONDS: Final = 3.0
 class Terminal:
     """One session at a terminal. `run` in the main thread returns when the person has left."""
 
-    def __init__(self, entry: Entry, client: ResumingClient, colours: Colours) -> None:
+    def __init__(self, entry: Entry, client: ResumingClient, settings: ClientSettings) -> None:
         """Take over the connection of `entry`, and let `client` keep it."""
+        colours = Colours(on=settings.client.colours)
         self._connection = entry.connection
         self._client = client
         self._commands = entry.commands

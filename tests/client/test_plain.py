@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ from chatwire.protocol import BroadcastReply, Bye, Error, Reply, StatusReply
 from .fake import DEADLINE, FakeServer, Link, message
 
 CLEAN_ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
+CLEAN_ENVIRON["CHAT_CLIENT_CONFIG"] = os.devnull  # the tester's own settings are not for tests
+STAMP = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d ")
 
 
 def plain(server: FakeServer, source: RawInput, out: io.StringIO) -> Plain:
@@ -35,10 +38,17 @@ def plain(server: FakeServer, source: RawInput, out: io.StringIO) -> Plain:
 
 
 def chat(server: FakeServer, typed: str) -> list[str]:
-    """Run the plain client over `typed` and return what it wrote."""
+    """Run the plain client over `typed` and return what it wrote, without the times."""
     out = io.StringIO()
     plain(server, io.BytesIO(typed.encode()), out).run()
-    return out.getvalue().splitlines()
+    return list(map(unstamped, out.getvalue().splitlines()))
+
+
+def unstamped(line: str) -> str:
+    """Return a line that begins with a time without it."""
+    stamp = STAMP.match(line)
+    assert stamp, line
+    return line[stamp.end() :]
 
 
 class OpenInput:
@@ -80,8 +90,7 @@ def test_it_answers_then_logs_out_at_the_end(capsys: pytest.CaptureFixture[str])
         lines = chat(server, "broadcast hi\n\nbrodcast hi\n/status")  # no line feed at the end
     assert lines == [
         "Welcome, alice. Here now: bob. Type help for the commands.",
-        "bob: hello",
-        "    you",
+        "bob: hello / you",
         "You are alice: not busy, visible.",
         "Sent to everybody here.",
         "bob → you: psst",
@@ -146,7 +155,7 @@ def test_a_lost_link_ends_it_while_the_input_is_open(open_input: OpenInput) -> N
     out = io.StringIO()
     with FakeServer(script) as server, pytest.raises(LinkLost, match="You were logged out"):
         plain(server, open_input, out).run()
-    assert out.getvalue().endswith("\nbob: last words\n")
+    assert unstamped(out.getvalue().splitlines()[-1]) == "bob: last words"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +228,8 @@ def test_leaving_in_good_order_is_a_success() -> None:
     with FakeServer(leave) as server:
         done = run(server.port, "alice\nsecret\n")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Welcome, Alice. Here now: bob. Type help for the commands.\n"
+    welcome = "Welcome, Alice. Here now: bob. Type help for the commands.\n"
+    assert unstamped(done.stdout) == welcome
 
 
 def test_nobody_listens() -> None:
@@ -318,7 +328,7 @@ def test_an_interrupt_is_clean() -> None:
         process.stdin.flush()
         assert process.wait(DEADLINE) == 130
         assert process.stderr is not None
-        assert process.stderr.read() == b"\n"
+        assert process.stderr.read() == b""
         process.stdin.close()
         process.stderr.close()
 
