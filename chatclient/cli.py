@@ -13,7 +13,6 @@ import click
 
 from chatclient.colours import is_dumb
 from chatclient.credentials import (
-    KeyringCredentials,
     find_credentials,
     is_person,
     question_of_trust,
@@ -82,8 +81,6 @@ def _connect(found: Where, on_screen: bool, as_json: bool) -> int:
             return DONE
         tell("The input ended before name and password: see chat connect --help.")
         return USAGE
-    if isinstance(credentials, KeyringCredentials):
-        credentials.keep(entry.welcome.name, entry.password)
     client = ResumingClient(
         found.destination.opener(),
         entry.welcome.name,

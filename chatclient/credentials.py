@@ -60,6 +60,9 @@ class AskedCredentials:
         tell(refusal_line(refusal))
         return True
 
+    def accepted(self, name: str, password: str) -> None:
+        """Keep nothing."""
+
 
 class GivenCredentials:
     """Takes what was given and asks nobody, so a wrong password is final."""
@@ -83,6 +86,9 @@ class GivenCredentials:
     def refused(self, refusal: Refused) -> bool:  # noqa: ARG002
         """Give up."""
         return False
+
+    def accepted(self, name: str, password: str) -> None:
+        """Keep nothing."""
 
 
 class KeyringCredentials:
@@ -130,7 +136,7 @@ class KeyringCredentials:
         """Ask, if there is somebody."""
         return self._asked is not None and self._asked.refused(refusal)
 
-    def keep(self, name: str, password: str) -> None:
+    def accepted(self, name: str, password: str) -> None:
         """Put a password that was typed, and was right, into the keyring."""
         if not self._typed:
             return
@@ -151,6 +157,8 @@ def find_credentials(
     input is for something else. Raises NoPassword.
     """
     user, password = destination.user, environ.get(PASSWORD_VARIABLE)
+    if user is None and read_line is None:
+        raise NoPassword("There is no name to log in with: pass --user, or set CHAT_USER.")
     if user is not None and password is not None:
         return GivenCredentials(user, password, _end)
     asked = AskedCredentials(user, read_line or _end, password) if is_person() else None
@@ -161,9 +169,7 @@ def find_credentials(
         return asked
     if read_line is None:
         raise NoPassword(
-            "There is no name to log in with: pass --user, or set CHAT_USER."
-            if user is None
-            else f"There is no password for {user}: set {PASSWORD_VARIABLE}, or choose"
+            f"There is no password for {user}: set {PASSWORD_VARIABLE}, or choose"
             ' password = "keyring" for this server.'
         )
     return GivenCredentials(user, password, read_line)

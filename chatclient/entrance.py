@@ -26,6 +26,9 @@ class Credentials(Protocol):
     def refused(self, refusal: Refused) -> bool:
         """Take note that the password was wrong, and tell whether to ask again."""
 
+    def accepted(self, name: str, password: str) -> None:
+        """Take note that these were right."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -65,7 +68,9 @@ def enter(
                 if not wrong or not credentials.refused(refusal):
                     raise
                 continue
-            return Entry(connection, password, welcome, _commands(connection))
+            entry = Entry(connection, password, welcome, _commands(connection))
+            credentials.accepted(welcome.name, password)
+            return entry
     except BaseException:
         connection.close()
         raise

@@ -1,4 +1,4 @@
-"""Taking what comes from a client that resumes, batch by batch, and telling the server what was shown."""
+"""Taking what comes from a client that resumes, and telling the server what was shown."""
 
 import math
 from collections.abc import Iterator

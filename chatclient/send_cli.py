@@ -7,7 +7,6 @@ from typing import Final
 import click
 
 from chatclient.credentials import (
-    KeyringCredentials,
     find_credentials,
     is_person,
     question_of_trust,
@@ -100,8 +99,7 @@ def _send(
         if parcel.handed_over and code_of(error) == NO_LINK:
             tell(f"It may have arrived all the same; with --key {parcel.key} it is not said twice.")
         raise
-    if isinstance(credentials, KeyringCredentials):
-        credentials.keep(name, password)
+    credentials.accepted(name, password)
     if verbose:
         tell("\n".join(stamped_lines(reply, name)))
     unknown = unknown_in(reply)

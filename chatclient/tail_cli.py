@@ -9,7 +9,6 @@ import click
 import msgspec
 
 from chatclient.credentials import (
-    KeyringCredentials,
     find_credentials,
     is_person,
     question_of_trust,
@@ -69,8 +68,6 @@ def _tail(count: int, since: int | None, as_json: bool, where: dict[str, object]
     credentials = find_credentials(found.destination, os.environ, typed if is_person() else None)
     first = found.destination.opener(question_of_trust(typed))
     entry = enter(first, credentials, tell, _END_OF_TIME if since is None else since)
-    if isinstance(credentials, KeyringCredentials):
-        credentials.keep(entry.welcome.name, entry.password)
     output = _Output(entry.welcome.name, as_json, found.settings.client.notices)
     client = ResumingClient(
         found.destination.opener(), entry.welcome.name, entry.password, watch=tell_of_link
