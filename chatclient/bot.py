@@ -37,6 +37,7 @@ from chatclient.resume import FINAL_CODES, FIRST_PAUSE, LONGEST_PAUSE, LinkState
 from chatclient.schedule import Schedule
 from chatwire.names import fold
 from chatwire.protocol import Event, LoginReply, Message, Presence, Reply
+from chatwire.text import clean
 
 Answer = str | None
 OnMessage = Callable[[Message], Answer]
@@ -166,12 +167,12 @@ class Bot:
 
         What is said again with the same `key` is said once. A refusal is logged.
         """
-        return self._say("broadcast", text=text, key=key)
+        return self._say("broadcast", text=clean(text), key=key)
 
     def send(self, to: str | Sequence[str], text: str, *, key: str | None = None) -> Future[Reply]:
         """Say something to one account or several; as `broadcast` otherwise."""
         names = [to] if isinstance(to, str) else list(to)
-        return self._say("send", to=names, text=text, key=key)
+        return self._say("send", to=names, text=clean(text), key=key)
 
     def answer(self, message: Message, text: str) -> Future[Reply]:
         """Say something where `message` was said: in the room, or to its sender."""
@@ -217,6 +218,8 @@ class Bot:
     def stop(self) -> None:
         """Leave; `run` returns when the handler that is running has."""
         self._stopped.set()
+        if self._client is not None:
+            self._client.wake()
 
     # -- the thread of `run` only --
 
@@ -269,12 +272,12 @@ class Bot:
                     self.send(event.name, answer)
 
     def _take(self, message: Message) -> None:
-        word, _, arguments = message.text.partition(" ")
+        word, *arguments = message.text.split(maxsplit=1) or [""]
         command = self._on_command.get(word.removeprefix(self._prefix).lower())
         if command is not None and word.startswith(self._prefix):
             # Whoever asked for something is told. Nothing else is answered with an error: two
             # bots would do that to each other for ever.
-            self._reply(message, self._try(command, message, arguments.strip(), sorry=_SORRY))
+            self._reply(message, self._try(command, message, "".join(arguments), sorry=_SORRY))
         else:
             named = message.to is not UNSET or self._mention.search(message.text) is not None
             for handler in self._on_mention if named and self._on_mention else self._on_message:

@@ -25,10 +25,7 @@ from chatclient.options import Where, find, login_options
 from chatclient.resume import FINAL_CODES, ResumingClient
 from chatclient.settings import as_toml, settings_file
 
-_FINAL_CODES: Final = FINAL_CODES | {"line_too_long"}
-"""What was too long once would be too long again."""
-
-_FINAL_FOR_PEOPLE: Final = _FINAL_CODES | {"idle_timeout"}
+_FINAL_FOR_PEOPLE: Final = FINAL_CODES | {"idle_timeout"}
 """Whoever has gone for a walk is not to be logged in again and again."""
 
 
@@ -85,7 +82,7 @@ def _connect(found: Where, on_screen: bool, as_json: bool) -> int:
         found.destination.opener(),
         entry.welcome.name,
         entry.password,
-        final_codes=_FINAL_CODES if as_json else _FINAL_FOR_PEOPLE,
+        final_codes=FINAL_CODES if as_json else _FINAL_FOR_PEOPLE,
         # A script in words is to be told at once that the link is lost.
         patience=math.inf if as_json or is_person() else 0.0,
     )

@@ -17,15 +17,11 @@ from msgspec import UNSET, UnsetType
 
 from chatclient.ahead import Ahead
 from chatclient.commandline import LOGOUT
-from chatclient.connection import new_key
 from chatclient.entrance import Entry
 from chatclient.follow import acknowledge, batches, tell_of_link
 from chatclient.inputlines import InputLines
 from chatclient.resume import ResumingClient
 from chatwire.protocol import Code, Error, Event, Reply, encode
-
-_MAX_LINE_BYTES: Final = 65536
-"""What a server takes unless its operator says otherwise; more would cost the connection."""
 
 _DONE_HERE: Final = ("ack", "pong")
 
@@ -147,8 +143,4 @@ def parse_request(line: str) -> ProgramRequest:
         raise BadRequest("id must be an integer.")
     if not isinstance(op, str):
         raise BadRequest('A request has an "op", such as {"op":"who"}.', id=number)
-    # The key and a number are what may be added to it.
-    if len(encode({"op": op, "id": 2**53, "key": new_key()} | content)) > _MAX_LINE_BYTES:
-        text = f"A request may have at most {_MAX_LINE_BYTES} bytes: send it in parts."
-        raise BadRequest(text, "line_too_long", number)
     return ProgramRequest(op, number, content)
