@@ -18,7 +18,7 @@ _AGAIN: Final = frozenset({"try_later", "rate_limited", "server_full", "storage_
 """Refusals that may pass."""
 
 _FINAL: Final = FINAL_CODES | {"line_too_long"}
-_FIRST_PAUSE: Final = 0.25
+FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
 _STEP_SECONDS: Final = 10.0
 """A server that has fallen silent is left, and connected to again, after this long."""
@@ -44,15 +44,20 @@ class Parcel:
 
 
 def deliver(
-    parcel: Parcel, open_connection: Open, name: str, password: str, within: float
+    parcel: Parcel,
+    open_connection: Open,
+    name: str,
+    password: str,
+    within: float,
+    *,
+    pause: float = FIRST_PAUSE,
 ) -> SendReply | BroadcastReply:
     """Return the server's answer; what can pass is tried again for `within` seconds.
 
-    Raises the ChatError of the last try. A look-up of the host's address is the system's own and
+    The first `pause` between two tries is doubled each time, up to some seconds. Raises the ChatError of the last try. A look-up of the host's address is the system's own and
     may take longer.
     """
     deadline = time.monotonic() + within
-    pause = _FIRST_PAUSE
     while True:
         step = min(_STEP_SECONDS, max(_LEAST_SECONDS, deadline - time.monotonic()))
         try:

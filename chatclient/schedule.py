@@ -24,7 +24,9 @@ class _Every:
         return self.at - clock
 
     def advance(self, clock: float, now: datetime) -> None:  # noqa: ARG002
-        self.at = max(self.at, clock - self.seconds) + self.seconds
+        self.at += self.seconds
+        if self.at <= clock:
+            self.at = clock + self.seconds
 
 
 @dataclass(slots=True)

@@ -12,25 +12,28 @@ SOURCES = sorted(
     path for name in ("chatclient", "chatwire") for path in (ROOT / name).rglob("*.py")
 )
 
-MODULES = frozenset(
-    "crypt curses fcntl grp msvcrt nis ossaudiodev posix pty pwd readline resource spwd syslog"
-    " termios tty winreg winsound".split()
-)
+MODULES = """
+    crypt curses fcntl grp msvcrt nis ossaudiodev posix pty pwd readline resource spwd syslog
+    termios tty winreg winsound
+"""
 """Modules that some system lacks."""
 
+OF_OS = """
+    O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK WEXITSTATUS WIFEXITED chown chroot fchmod fchown
+    fork forkpty getegid geteuid getgid getgroups getloadavg getpgid getpgrp getsid getuid killpg
+    lchown mkfifo mknod nice openpty pipe2 posix_spawn preadv pwritev sched_getaffinity sendfile
+    setegid seteuid setgid setpgid setsid setuid startfile statvfs sync sysconf tcgetpgrp uname
+    wait wait3 wait4
+"""
+
 ATTRIBUTES = {
-    "asyncio": {"add_signal_handler", "open_unix_connection", "start_unix_server"},
-    "os": set(
-        "O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK WEXITSTATUS WIFEXITED chown chroot fchmod"
-        " fchown fork forkpty getegid geteuid getgid getgroups getloadavg getpgid getpgrp getsid"
-        " getuid killpg lchown mkfifo mknod nice openpty pipe2 posix_spawn preadv pwritev"
-        " sched_getaffinity sendfile setegid seteuid setgid setpgid setsid setuid startfile statvfs"
-        " sync sysconf tcgetpgrp uname wait wait3 wait4".split()
-    ),
+    "asyncio": {"open_unix_connection", "start_unix_server"},
+    "os": set(OF_OS.split()),
     "select": {"epoll", "kqueue", "poll"},
-    "socket": {"AF_UNIX", "MSG_DONTWAIT", "MSG_NOSIGNAL", "SO_REUSEPORT", "socketpair"},
+    "socket": {"AF_UNIX", "MSG_DONTWAIT", "MSG_NOSIGNAL", "SO_REUSEPORT"},
     "time": {"clock_gettime", "pthread_getcpuclockid", "tzset"},
 }
+"""Parts of other modules that some system lacks."""
 
 SIGNALS = {"SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM"}
 """Those that every system has."""
@@ -41,9 +44,11 @@ def wrong_in(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
-                yield from (each.name for each in names if each.name.split(".")[0] in MODULES)
+                yield from (
+                    each.name for each in names if each.name.split(".")[0] in MODULES.split()
+                )
             case ast.ImportFrom(module=str(module), names=names):
-                if module.split(".")[0] in MODULES:
+                if module.split(".")[0] in MODULES.split():
                     yield module
                 yield from (each.name for each in names if lacking(module, each.name))
             case ast.Attribute(value=ast.Name(id=module), attr=name) if lacking(module, name):
