@@ -54,8 +54,9 @@ def deliver(
 ) -> SendReply | BroadcastReply:
     """Return the server's answer; what can pass is tried again for `within` seconds.
 
-    The first `pause` between two tries is doubled each time, up to some seconds. Raises the ChatError of the last try. A look-up of the host's address is the system's own and
-    may take longer.
+    The first `pause` between two tries is doubled each time, up to some seconds. Raises the
+    ChatError of the last try. A look-up of the host's address is the system's own and may take
+    longer.
     """
     deadline = time.monotonic() + within
     while True:
