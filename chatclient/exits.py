@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NoReturn
 
 from chatclient.credentials import NoPassword, tell
@@ -30,6 +31,8 @@ def finish(work: Callable[[], int], *, interrupted: int = INTERRUPTED) -> NoRetu
 
     `interrupted` is the code after Ctrl-C.
     """
+    if sys.stdout is None:  # started without one
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name or a text that the output's encoding lacks must not be the end.
         sys.stdout.reconfigure(errors="replace")

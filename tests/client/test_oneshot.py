@@ -1,6 +1,8 @@
 """One message: tried again until it is stored, with one key, and not when that is no use."""
 
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -11,6 +13,7 @@ from chatclient.exits import FAILED, NO_LINK, NOT_LET_IN, code_of
 from chatclient.oneshot import Parcel, deliver
 from chatwire.protocol import BroadcastReply, Bye, Error, LoginReply, Reply, SendReply
 
+from .environ import CLEAN_ENVIRON
 from .fake import DEADLINE, FakeServer, Link
 
 
@@ -169,3 +172,23 @@ def test_a_server_that_does_not_answer() -> None:
 def test_each_parcel_has_a_key_of_its_own() -> None:
     assert Parcel("hi").key != Parcel("hi").key
     assert code_of(ChatError("x")) == NO_LINK
+
+
+def test_who_cannot_know_is_told_the_key() -> None:
+    def script(link: Link) -> None:
+        let_in(link)
+        assert link.expect("broadcast")["key"] == "my own"
+
+    with FakeServer(script) as server:
+        done = subprocess.run(
+            [sys.executable, "-m", "chatserver", "send", "--timeout", "0", "--key", "my own", "hi"],
+            env=CLEAN_ENVIRON
+            | {"CHAT_PORT": str(server.port), "CHAT_USER": "alice", "CHAT_PASSWORD": "secret"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (NO_LINK, "")
+    first, second = done.stderr.splitlines()
+    assert first == "It may have arrived all the same; with --key my own it is not said twice."
+    assert "connection" in second

@@ -17,12 +17,19 @@ from chatclient.errors import LinkLost
 from chatclient.inputlines import InputLines, RawInput
 from chatclient.plain import Plain
 from chatclient.resume import ResumingClient
-from chatwire.protocol import BroadcastReply, Bye, Error, Reply, StatusReply
+from chatwire.protocol import (
+    BroadcastReply,
+    Bye,
+    Error,
+    Presence,
+    Reply,
+    StatusReply,
+    WhoReply,
+)
 
+from .environ import CLEAN_ENVIRON
 from .fake import DEADLINE, FakeServer, Link, message
 
-CLEAN_ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
-CLEAN_ENVIRON["CHAT_CLIENT_CONFIG"] = os.devnull  # the tester's own settings are not for tests
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d ")
 
 
@@ -275,6 +282,45 @@ def test_wrong_usage(typed: str, options: tuple[str, ...], word: str) -> None:
 def test_the_command_line_alone_loads_no_screen() -> None:
     code = "import sys, chatclient.cli; sys.exit('prompt_toolkit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+@pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
+def test_at_a_terminal_the_cursor_is_left_alone() -> None:
+    pexpect = pytest.importorskip("pexpect")
+
+    def script(link: Link) -> None:
+        link.let_in()
+        link.send(message(1, "\x1b[2Jhello"), Presence(name="bob", state="busy"))
+        who = link.expect("who")
+        link.send(message(2, "more"), WhoReply(re=who["id"], users=()))
+        link.take_logout()
+
+    with FakeServer(script) as server:
+        child = pexpect.spawn(
+            sys.executable,
+            ["-m", "chatclient", "127.0.0.1", str(server.port), "--user", "alice", "--plain"],
+            env=CLEAN_ENVIRON | {"TERM": "xterm-256color", "PYTHONUTF8": "1"},
+            timeout=DEADLINE,
+            encoding="utf-8",
+        )
+        child.delaybeforesend = None
+        child.logfile_read = seen = io.StringIO()
+        child.expect("Password for alice: ")
+        child.sendline("secret")
+        child.expect("bob is busy.")
+        child.sendline("who")
+        child.expect("bob: more")
+        child.sendeof()
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0
+    lines = seen.getvalue().split("\r\n")
+    assert "".join(lines).isprintable()  # so there is no ESC, no BS and no bare CR
+    stamped = [
+        line[line.index(" bob") + 1 :] for line in lines if STAMP.match(line) and " bob" in line
+    ]
+    assert stamped[1:] == ["bob: [2Jhello", "bob is busy.", "bob: more"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE manners")
