@@ -68,10 +68,10 @@ def find_destination(
     return Destination(
         host=known.host,
         port=port or own_port or _port(environ.get("CHAT_PORT"), "CHAT_PORT") or known.port,
-        user=_name(user or environ.get("CHAT_USER") or known.user),
-        fingerprint=_fingerprint(
-            fingerprint or environ.get("CHAT_FINGERPRINT") or known.fingerprint
-        ),
+        user=_name(user, "--user") or _name(environ.get("CHAT_USER"), "CHAT_USER") or known.user,
+        fingerprint=_fingerprint(fingerprint, "--fingerprint")
+        or _fingerprint(environ.get("CHAT_FINGERPRINT"), "CHAT_FINGERPRINT")
+        or known.fingerprint,
         plaintext=plaintext or known.plaintext,
         keyring=known.password == "keyring",  # noqa: S105 - where it is from
     )
@@ -93,14 +93,14 @@ def _port(text: str | None, source: str) -> int | None:
     return int(text)
 
 
-def _name(user: str | None) -> str | None:
-    if user is not None and not is_name(user):
-        raise SettingsError(f"'{user[:40]}' cannot be a name: {NAME_RULE}.")
+def _name(user: str | None, source: str) -> str | None:
+    if user and not is_name(user):
+        raise SettingsError(f"{source}: '{user[:40]}' cannot be a name: {NAME_RULE}.")
     return user
 
 
-def _fingerprint(text: str | None) -> str | None:
+def _fingerprint(text: str | None, source: str) -> str | None:
     try:
-        return None if text is None else normal_fingerprint(text)
+        return normal_fingerprint(text) if text else None
     except ValueError as error:
-        raise SettingsError(f"'{text}' is not a fingerprint: {error}") from error
+        raise SettingsError(f"{source}: '{text}' is not one: {error}") from error

@@ -124,9 +124,10 @@ def _server(file: Path, name: str, value: object) -> NamedServer:
         raise SettingsError(f"{file}: {place}.user: {NAME_RULE}.")
     if server.fingerprint is not None:
         try:
-            normal_fingerprint(server.fingerprint)
+            same = normal_fingerprint(server.fingerprint)
         except ValueError as error:
             raise SettingsError(f"{file}: {place}.fingerprint: {error}") from error
+        server = msgspec.structs.replace(server, fingerprint=same)
     return server
 
 

@@ -70,7 +70,7 @@ def test_everything_in_the_file_counts(file: Path) -> None:
         host="chat.example.org",
         port=4200,
         user="ann",
-        fingerprint=FINGERPRINT.lower(),
+        fingerprint=FINGERPRINT,
         plaintext=True,
         password="keyring",
     )
@@ -178,7 +178,7 @@ NAMED = ClientSettings(
         ({}, {"CHAT_HOST": "", "CHAT_PORT": "", "CHAT_USER": ""}, Destination("127.0.0.1", 4119)),
         (
             {"fingerprint": FINGERPRINT.lower().replace(":", "")},
-            {"CHAT_FINGERPRINT": "x"},
+            {"CHAT_FINGERPRINT": "CD" * 32},
             Destination("127.0.0.1", 4119, fingerprint=FINGERPRINT),
         ),
     ],
@@ -197,9 +197,9 @@ def test_where_to_connect_to(
         ({}, {"CHAT_PORT": "9" * 5000}, "is not a port"),
         ({"server": "h:0"}, {}, "h:0: '0' is not a port"),
         ({"server": "h:99999"}, {}, "is not a port"),
-        ({"user": "a b"}, {}, "'a b' cannot be a name"),
-        ({}, {"CHAT_USER": "ü"}, "'ü' cannot be a name"),
-        ({"fingerprint": "AB"}, {}, "'AB' is not a fingerprint"),
+        ({"user": "a b"}, {}, "--user: 'a b' cannot be a name"),
+        ({}, {"CHAT_USER": "ü"}, "CHAT_USER: 'ü' cannot be a name"),
+        ({"fingerprint": "AB"}, {}, "--fingerprint: 'AB' is not one: A SHA-256"),
     ],
 )
 def test_where_nobody_can_connect_to(
