@@ -1,7 +1,6 @@
 """Whom what is typed goes to, while no command says otherwise."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from chatclient.request import Request
 from chatwire.names import LOBBY
@@ -25,4 +24,9 @@ class Conversation:
         return Request("broadcast", {"text": text})
 
 
-ROOM: Final = Conversation()
+def announcement(conversation: Conversation | None) -> str:
+    """Return the sentence that says whom what is typed goes to from now on."""
+    if conversation is None:
+        return "What you type goes to nobody; use commands."
+    title = conversation.title if conversation.to else "everybody"
+    return f"What you type goes to {title}; commands begin with a slash, as /talk does."

@@ -18,7 +18,13 @@ PACKAGES = ("chatwire", "chatserver", "chatclient")
 FLOORS: tuple[tuple[str, ...], ...] = (
     # what both sides agree on
     ("chatwire",),
-    ("chatwire.names", "chatwire.text", "chatwire.framing", "chatwire.protocol"),
+    (
+        "chatwire.names",
+        "chatwire.text",
+        "chatwire.framing",
+        "chatwire.protocol",
+        "chatwire.sections",
+    ),
     ("chatwire.usage",),
     ("chatwire.wording",),
     # what every part of the server knows
