@@ -20,12 +20,11 @@ soak: $(READY)
 	$(BIN)/python -m pytest -q -m soak --timeout 400
 
 bench: $(READY)
-	$(BIN)/python -m bench flood
-	$(BIN)/python -m bench flood --senders 10
-	$(BIN)/python -m bench startup
+	$(BIN)/python -m bench all
 
 docs: $(READY)
 	$(BIN)/python -m chatserver.commands > docs/commands.md
+	$(BIN)/python -m examples.picture docs/chat.svg
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

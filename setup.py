@@ -39,6 +39,7 @@ setup(
         "prompt_toolkit>=3.0.43",
     ],
     extras_require={
+        "keyring": ["keyring>=24"],
         "dev": [
             "hypothesis>=6.100",
             "mypy>=1.13",

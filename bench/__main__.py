@@ -1,78 +1,95 @@
-"""`python -m bench`: measure this machine's server and print a table."""
+"""`python -m bench`: measure real server processes, print tables, and keep them in the docs."""
 
-import statistics
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 import click
 
-from bench.flood import flood
-from bench.past import past
-from bench.server import running_server
+from bench import ngircd, report
+from bench.server import CHAT
+from bench.target import Target
+from bench.works import WORKS, Work
+
+
+def _targets() -> list[Target]:
+    """Return this server, and ngIRCd where it is installed."""
+    if ngircd.program() is None:
+        click.echo(ngircd.HOW_TO_INSTALL, err=True)
+        return [CHAT]
+    return [CHAT, ngircd.NGIRCD]
 
 
 @click.group()
 def main() -> None:
-    """Measure a real server process; each command prints medians of several rounds."""
+    """Measure this server, and ngIRCd in turns with it where it is installed.
+
+    Without --save a work prints its table. With it the figures also go into docs/figures.json,
+    docs/performance.md and docs/plots.
+    """
 
 
-@main.command(name="flood")
-@click.option("--receivers", default=200, show_default=True)
-@click.option("--senders", default=1, show_default=True)
-@click.option("--messages", default=20_000, show_default=True)
-@click.option("--rounds", default=3, show_default=True)
-def flood_command(receivers: int, senders: int, messages: int, rounds: int) -> None:
-    """Deliveries a second while senders send as fast as they are answered."""
-    results = [flood(receivers, senders, messages) for _ in range(rounds)]
-    rates = [each.rate / 1e6 for each in results]
-    cpu = statistics.median(each.generator_cpu for each in results)
-    print(
-        f"flood: {senders} senders, {receivers} receivers, {messages} messages:"
-        f" median {statistics.median(rates):.2f} M deliveries/s"
-        f" (min {min(rates):.2f}, max {max(rates):.2f}), generator {cpu:.0%} of a core"
-    )
-
-
-@main.command(name="past")
-@click.argument("sizes", type=int, nargs=-1)
-def past_command(sizes: tuple[int, ...]) -> None:
-    """Login, history and search in databases of 1,000, 100,000 and 1,000,000 messages."""
-    print("| messages | open | index made | login | history | search | rare search |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for size in sizes or (1000, 100_000, 1_000_000):
-        times = past(size)
-        print(
-            f"| {size:,} | {times.opened:.2f} s | {times.indexed:.1f} s | {times.login:.1f} ms"
-            f" | {times.history:.1f} ms | {times.search:.1f} ms | {times.rare_search:.1f} ms |",
-            flush=True,
-        )
-
-
-@main.command(name="startup")
-@click.option("--rounds", default=7, show_default=True)
-def startup_command(rounds: int) -> None:
-    """Seconds until `chat serve` listens and `chat --help` has answered."""
-    for title, measure in (("chat serve listening", _serve), ("chat --help", _help)):
-        seconds = [measure() for _ in range(rounds)]
-        print(
-            f"startup: {title}: median {statistics.median(seconds):.3f} s"
-            f" (min {min(seconds):.3f}, max {max(seconds):.3f})"
-        )
-
-
-def _serve() -> float:
+def _measure(work: Work, targets: list[Target], *, save: bool) -> None:
     started = time.monotonic()
-    with running_server(["alice"]):
-        return time.monotonic() - started
+    figures = work.run(targets)
+    click.echo(f"\n{work.name}, {time.monotonic() - started:.0f} s:\n")
+    click.echo(report.table(work.name, figures))
+    if save:
+        report.save(work.name, figures)
 
 
-def _help() -> float:
+def _command(kind: Any) -> click.Command:
+    """Return the command of a work; its options are the work's fields."""
+
+    def run(save: bool, **sizes: Any) -> None:
+        _measure(kind(**sizes), _targets(), save=save)
+
+    command: Callable[..., None] = run
+    for each in reversed(fields(kind)):
+        several = isinstance(each.default, tuple)
+        command = click.option(
+            f"--{each.name}",
+            type=type(each.default[0] if isinstance(each.default, tuple) else each.default),
+            default=each.default,
+            multiple=several,
+            show_default=True,
+            help="May be given several times." if several else None,
+        )(command)
+    command = click.option("--save", is_flag=True, help="Keep the figures in docs/.")(command)
+    return click.command(name=kind.name, help=kind.__doc__)(command)
+
+
+for _kind in WORKS:
+    main.add_command(_command(_kind))
+
+
+@main.command(name="all")
+def all_works() -> None:
+    """Measure everything at its full size and keep it: what `make bench` does."""
     started = time.monotonic()
-    subprocess.run(
-        [sys.executable, "-m", "chatserver", "--help"], check=True, stdout=subprocess.DEVNULL
-    )
-    return time.monotonic() - started
+    targets = _targets()
+    for kind in WORKS:
+        _measure(kind(), targets, save=True)
+    click.echo(f"All of it took {(time.monotonic() - started) / 60:.1f} minutes.")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+def smoke(names: tuple[str, ...]) -> None:
+    """Run every work (or those named) at its smallest: does it run, is every delivery counted?"""
+    targets = _targets()
+    for kind in WORKS:
+        if not names or kind.name in names:
+            started = time.monotonic()
+            report.table(kind.name, kind.tiny().run(targets))
+            click.echo(f"{kind.name}: fine ({time.monotonic() - started:.1f} s)")
+
+
+@main.command(name="report")
+def report_command() -> None:
+    """Write docs/performance.md and the plots again from docs/figures.json."""
+    report.write()
 
 
 if __name__ == "__main__":

@@ -1,96 +1,266 @@
-"""The load generator: json clients on one selector, in one thread of its own process.
+"""The load generator: many clients on one selector, in one thread of its own process.
 
-Receivers are counted by their line ends, so that the generator costs as little as it can; whether
-each message came exactly once and in order is checked on the side, from the bytes kept.
+What comes in is handed, as it comes, to whatever the work has put into `Client.take`. Sending never
+waits: what the system does not take at once goes out when it does.
 """
 
-import json
+import heapq
 import selectors
 import socket
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
 
-from bench.server import PASSWORD, Running
+from bench.target import Running
+from bench.wire import Wire
 
-_CHUNK = 1 << 18
-_REPLY = b'{"event":"reply"'
+_CHUNK: Final = 1 << 18
+_RECORD: Final = 1024
+"""The most in one TLS record: of longer ones ngIRCd leaves a rest unread until more comes."""
+
+_NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_READ: Final = selectors.EVENT_READ
+_WRITE: Final = selectors.EVENT_WRITE
+AT_ONCE: Final = 8
+"""Logins under way at once: ngIRCd has room for 10 connections that it has not accepted yet; those
+beyond that the system lets wait a second and longer."""
+
+_LOOK_SECONDS: Final = 0.05
+_PATIENCE: Final = 120.0
+_PORTS: Final = 20_000
+"""Clients from one address: about as many as there are ports to connect from."""
+
+Step = Callable[[], float | None]
+"""Called again and again: do what is due, and return the seconds until more is, None at the end."""
 
 
 class Client:
-    """One connection: requests out, counted lines in."""
+    """One connection. `take` is called with the bytes that come and the time at which they did."""
 
-    def __init__(self, server: Running, name: str) -> None:
+    def __init__(self, running: Running, name: str, number: int, *, tls: bool) -> None:
         self.name = name
-        self.lines = 0
-        self.replies = 0
-        self.counts_replies = False
-        self.kept: list[bytes] | None = None
-        self._tail = b""
-        self.socket = socket.create_connection((server.host, server.port))
+        self.take: Callable[[bytes, float], None] = _ignore
+        self.on_stuck: Callable[[Client, bool], None]
+        self._out = bytearray()
+        self._at_once = _RECORD if tls else _CHUNK
+        self.socket = _connect(running, f"127.0.0.{1 + number // _PORTS}", tls=tls)
 
-    def login(self) -> None:
-        """Log in and wait for the answer."""
-        self.send({"op": "login", "id": 0, "name": self.name, "password": PASSWORD})
-        self.wait_for(2)
-        self.socket.setblocking(False)
-        self.lines = 0
+    def send(self, data: bytes) -> None:
+        """Send, now or when there is room, after what was sent before."""
+        stuck = bool(self._out)
+        self._out += data
+        if not stuck:
+            self.flush()
+            if self._out:
+                self.on_stuck(self, True)
 
-    def send(self, *requests: dict[str, object]) -> None:
-        """Send requests in one write."""
-        data = b"".join(json.dumps(each).encode() + b"\n" for each in requests)
-        self.send_bytes(data)
+    def flush(self) -> None:
+        """Send what is left, as far as there is room."""
+        try:
+            while self._out:
+                del self._out[: self.socket.send(self._out[: self._at_once])]
+        except _NOT_NOW:
+            return
 
-    def send_bytes(self, data: bytes) -> None:
-        """Send all of `data`, waiting for room if need be."""
-        blocking = self.socket.getblocking()
-        self.socket.setblocking(True)
-        self.socket.sendall(data)
-        self.socket.setblocking(blocking)
+    @property
+    def stuck(self) -> bool:
+        """Whether something is left to send."""
+        return bool(self._out)
 
-    def receive(self) -> int:
-        """Take what has come; return how many lines that ended."""
+    def receive(self) -> None:
+        """Take what has come. Raises ConnectionError when the server has closed."""
         try:
             data = self.socket.recv(_CHUNK)
-        except BlockingIOError:
-            return 0
+        except _NOT_NOW:
+            return
         if not data:
-            raise ConnectionError(f"{self.name} was cut off")
-        if self.kept is not None:
-            self.kept.append(data)
-        if self.counts_replies:
-            data = self._tail + data
-            self.replies += data.count(_REPLY)
-            self._tail = data[-len(_REPLY) + 1 :]
-        ended = data.count(b"\n")
-        self.lines += ended
-        return ended
-
-    def wait_for(self, lines: int) -> None:
-        """Wait, blocking, until so many lines have come."""
-        while self.lines < lines:
-            self.receive()
+            raise ConnectionResetError(f"{self.name} was cut off")
+        self.take(data, time.monotonic())
 
 
 class Load:
-    """Clients and the loop that reads them all."""
+    """The clients and the loop that reads them all. To be used in a `with`."""
 
-    def __init__(self, clients: list[Client]) -> None:
-        self.clients = clients
+    def __init__(self, running: Running, wire: Wire) -> None:
+        self.running = running
+        self.wire = wire
+        self.clients: list[Client] = []
+        self.refusals = 0
+        """How often a login was told to come again later."""
         self._selector = selectors.DefaultSelector()
-        for client in clients:
-            self._selector.register(client.socket, selectors.EVENT_READ, client)
 
-    def run_until(self, done: Callable[[], bool], seconds: float) -> None:
-        """Read whatever comes until `done()`. Raises TimeoutError after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while not done():
-            if time.monotonic() > deadline:
-                raise TimeoutError("the load did not finish in time")
-            for key, _ in self._selector.select(0.1):
-                key.data.receive()
+    def __enter__(self) -> "Load":
+        return self
 
-    def close(self) -> None:
-        """Close every connection."""
+    def __exit__(self, *_: object) -> None:
         self._selector.close()
         for client in self.clients:
             client.socket.close()
+
+    def enter(
+        self, names: Sequence[str], *, at_once: int = AT_ONCE, tls: bool = False
+    ) -> list[Client]:
+        """Log all in, so many at a time, and wait until nothing more comes of it."""
+        clients: list[Client] = []
+        entrances: list[_Entrance] = []
+        waiting: list[tuple[float, int]] = []  # to be tried again, and when
+
+        def step() -> float | None:
+            while waiting and waiting[0][0] <= time.monotonic():
+                entrances[heapq.heappop(waiting)[1]].knock()
+            inside = sum(each.inside for each in under_way)
+            if inside:
+                under_way[:] = [each for each in under_way if not each.inside]
+            while len(entrances) < len(names) and len(under_way) < at_once:
+                number = len(entrances)
+                client = self._add(names[number], tls=tls)
+                clients.append(client)
+                entrance = _Entrance(self.wire, client)
+                entrance.on_refusal = partial(later, number)
+                entrances.append(entrance)
+                under_way.append(entrance)
+                entrance.knock()
+            return _LOOK_SECONDS if under_way else None
+
+        def later(number: int, after: float) -> None:
+            self.refusals += 1
+            heapq.heappush(waiting, (time.monotonic() + after, number))
+
+        under_way: list[_Entrance] = []
+        self.run(step)
+        return clients
+
+    def settle(self, clients: Sequence[Client], *, silent: bool = False) -> None:
+        """Wait until all has come that is on its way to these clients.
+
+        With `silent` nothing may be on its way: ValueError when a message still comes.
+        """
+        echoes = [_Echo(self.wire, client, silent=silent) for client in clients]
+        left = iter(echoes)
+        waiting: list[_Echo] = []
+
+        def step() -> float | None:
+            waiting[:] = [each for each in waiting if not each.heard]
+            while len(waiting) < 100 and (echo := next(left, None)):
+                echo.call()
+                waiting.append(echo)
+            return _LOOK_SECONDS if waiting else None
+
+        self.run(step)
+
+    def run(self, step: Step, patience: float = _PATIENCE) -> None:
+        """Read whatever comes until `step` returns None. Raises TimeoutError."""
+        deadline = time.monotonic() + patience
+        while (wait := step()) is not None:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the work was not done in time")
+            for key, events in self._selector.select(min(wait, _LOOK_SECONDS)):
+                client: Client = key.data
+                if events & _READ:
+                    client.receive()
+                if events & _WRITE:
+                    client.flush()
+                    if not client.stuck:
+                        self._watch(client, False)
+
+    def read(self) -> None:
+        """Read once what has come, or wait a moment for it."""
+        moments = iter((_LOOK_SECONDS,))
+        self.run(lambda: next(moments, None))
+
+    def run_until(self, done: Callable[[], bool], patience: float = _PATIENCE) -> None:
+        """Read whatever comes until `done()`. Raises TimeoutError."""
+        self.run(lambda: None if done() else _LOOK_SECONDS, patience)
+
+    def neglect(self, client: Client) -> None:
+        """Read nothing from this client any more."""
+        self._selector.unregister(client.socket)
+
+    def attend(self, client: Client) -> None:
+        """Read from it again."""
+        self._selector.register(client.socket, _READ, client)
+
+    def _add(self, name: str, *, tls: bool) -> Client:
+        client = Client(self.running, name, len(self.clients), tls=tls)
+        self.clients.append(client)
+        self._selector.register(client.socket, _READ, client)
+        client.on_stuck = self._watch
+        return client
+
+    def _watch(self, client: Client, stuck: bool) -> None:
+        self._selector.modify(client.socket, _READ | _WRITE if stuck else _READ, client)
+
+
+class _Entrance:
+    """One client's login, until it is inside."""
+
+    def __init__(self, wire: Wire, client: Client) -> None:
+        self.inside = False
+        self.on_refusal: Callable[[float], None]
+        self._wire = wire
+        self._client = client
+        self._got = b""
+        client.take = self._take
+
+    def knock(self) -> None:
+        self._got = b""
+        self._client.send(self._wire.login(self._client.name))
+
+    def _take(self, data: bytes, _: float) -> None:
+        self._got += data
+        if not self._got.endswith(b"\n"):
+            return
+        if self._wire.ready in self._got:
+            self._client.take = _ignore
+            self.inside = True
+        elif (after := self._wire.try_again_after(self._got)) is not None:
+            self.on_refusal(after)
+
+
+class _Echo:
+    """A ping and its pong, behind which nothing is on its way."""
+
+    def __init__(self, wire: Wire, client: Client, *, silent: bool) -> None:
+        self.heard = False
+        self._wire = wire
+        self._client = client
+        self._silent = silent
+        self._got = b""
+
+    def call(self) -> None:
+        self._client.take = self._take
+        self._client.send(self._wire.ping())
+
+    def _take(self, data: bytes, _: float) -> None:
+        self._got += data
+        if self._wire.pong not in self._got or not self._got.endswith(b"\n"):
+            return
+        if self._silent and self._wire.texts(self._got):
+            raise ValueError(f"{self._client.name} got a message too many")
+        self._client.take = _ignore
+        self.heard = True
+
+
+def _ignore(_: bytes, __: float) -> None:
+    return
+
+
+def _connect(running: Running, source: str, *, tls: bool) -> socket.socket:
+    address = (running.host, running.tls_port if tls else running.port)
+    plain = socket.socket()
+    if source != running.host:
+        plain.bind((source, 0))
+    if tls:
+        plain.connect(address)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # it is our own process, on this machine
+        plain = context.wrap_socket(plain)
+        plain.setblocking(False)
+    else:
+        plain.setblocking(False)
+        plain.connect_ex(address)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return plain

@@ -33,7 +33,12 @@ class Conversation:
         return Request("broadcast", {"text": text})
 
 
-ROOM: Final = Conversation()
+def announcement(conversation: Conversation | None) -> str:
+    """Return the sentence that says whom what is typed goes to from now on."""
+    if conversation is None:
+        return "What you type goes to nobody; use commands."
+    title = conversation.title if conversation.to else "everybody"
+    return f"What you type goes to {title}; commands begin with a slash, as /talk does."
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -26,6 +26,9 @@ class Credentials(Protocol):
     def refused(self, refusal: Refused) -> bool:
         """Take note that the password was wrong, and tell whether to ask again."""
 
+    def accepted(self, name: str, password: str) -> None:
+        """Take note that these were right."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -41,12 +44,14 @@ def enter(
     open_connection: Callable[[], Connection],
     credentials: Credentials,
     say: Callable[[str], None],
+    since: int | None = None,
 ) -> Entry:
     """Connect, ask for name and password until the server takes them, and fetch the commands.
 
     The connection is made first: nobody should type a password to learn that nobody is listening.
-    `say` shows a sentence. Raises ConnectFailed, LinkLost, NoAnswer or Refused, and whatever
-    `credentials` raises; then no connection is left open.
+    `say` shows a sentence; `since` is the last message already seen, if that is known. Raises
+    ConnectFailed, LinkLost, NoAnswer or Refused, and whatever `credentials` raises; then no
+    connection is left open.
     """
     connection = open_connection()
     try:
@@ -57,13 +62,15 @@ def enter(
                 connection.close()
                 connection = open_connection()
             try:
-                welcome = _login(connection, name, password, say)
+                welcome = _login(connection, name, password, since, say)
             except Refused as refusal:
                 wrong = refusal.code == "bad_credentials" and refusal.attempts_left != 0
                 if not wrong or not credentials.refused(refusal):
                     raise
                 continue
-            return Entry(connection, password, welcome, _commands(connection))
+            entry = Entry(connection, password, welcome, _commands(connection))
+            credentials.accepted(welcome.name, password)
+            return entry
     except BaseException:
         connection.close()
         raise
@@ -81,18 +88,22 @@ def refusal_line(refusal: Refused) -> str:
 
 
 def _login(
-    connection: Connection, name: str, password: str, say: Callable[[str], None]
+    connection: Connection,
+    name: str,
+    password: str,
+    since: int | None,
+    say: Callable[[str], None],
 ) -> LoginReply:
     """Log in, waiting as often as is decent when the server is too busy to check a password."""
     for _ in range(_PATIENCE):
         try:
-            return connection.login(name, password)
+            return connection.login(name, password, since)
         except Refused as refusal:
             if refusal.code != "try_later":
                 raise
             say(refusal_line(refusal))
             time.sleep(1 if refusal.retry_after is None else refusal.retry_after)
-    return connection.login(name, password)
+    return connection.login(name, password, since)
 
 
 def _commands(connection: Connection) -> CommandLine:

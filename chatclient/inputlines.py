@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from chatclient.errors import ChatError
 from chatwire.framing import LineSplitter
 
 _MAX_LINE_BYTES: Final = 1024 * 1024
@@ -26,10 +27,12 @@ class InputLines:
     cleanly then; but a client whose link is lost must end while its input is still open.
     """
 
-    def __init__(self, raw: RawInput | None, encoding: str) -> None:
-        """`raw` may be None: no input at all."""
+    def __init__(self, raw: RawInput | None, encoding: str, errors: str = "replace") -> None:
+        """`raw` may be None: no input at all. `errors` is what becomes of bytes that are no text,
+        as in `bytes.decode`."""
         self._raw = raw
         self._encoding = encoding
+        self._errors = errors
         self._splitter = LineSplitter(_MAX_LINE_BYTES)
         self._ready: deque[str] = deque()
         self._unfinished = False
@@ -43,6 +46,21 @@ class InputLines:
         if not isinstance(buffered, io.BufferedReader):  # started without an input
             return cls(None, "utf-8")
         return cls(buffered.raw, sys.stdin.encoding)
+
+    @classmethod
+    def of_json(cls) -> "InputLines":
+        """Return the lines of this process's standard input where only UTF-8 is right; a byte that
+        is not becomes a lone surrogate."""
+        lines = cls.standard()
+        return cls(lines._raw, "utf-8", "surrogateescape")
+
+    def check(self) -> None:
+        """Raise ChatError when the input ended here because a line of it had no end."""
+        if self._splitter.overlong:
+            raise ChatError(
+                f"A line of the input has more than {_MAX_LINE_BYTES} bytes: send it in parts.",
+                "line_too_long",
+            )
 
     def read(self) -> str:
         """Return the next line without its end; raises EOFError behind the last."""
@@ -67,7 +85,7 @@ class InputLines:
             data = b"\n" if self._unfinished else b""
         self._unfinished = not data.endswith(b"\n")
         for line in self._splitter.feed(data):
-            text = line.decode(self._encoding, errors="replace")
+            text = line.decode(self._encoding, errors=self._errors)
             # Windows programs like to begin a file with a byte order mark.
             self._ready.append(text.removeprefix("\ufeff") if self._first else text)
             self._first = False

@@ -1,96 +1,82 @@
-"""The client without a terminal: commands come in as lines, what happens goes out as lines.
+"""The client without a cursor: commands come in as lines, what happens goes out as lines.
 
 Threads: the main thread prints events, answers among them, in the order of the wire. A daemon, the
-*typist*, reads commands and sends them, a few ahead of their answers, so that it can never fill the
-way to the server with more than the server is ready to read.
+*typist*, reads commands and sends them, a few ahead of their answers.
 """
 
-import math
 import threading
-from typing import Final, TextIO
+from typing import TextIO
 
-from msgspec import UNSET
-
-from chatclient.commandline import LOGOUT
+from chatclient.ahead import Ahead
+from chatclient.commandline import LOGOUT, TALK, conversation_in
+from chatclient.conversation import Conversation, announcement
 from chatclient.credentials import tell
 from chatclient.entrance import Entry
+from chatclient.follow import acknowledge, batches, tell_of_link
 from chatclient.inputlines import InputLines
-from chatclient.resume import LINK_LOST, LinkState, ResumingClient
+from chatclient.lines import stamped_lines
+from chatclient.resume import LINK_LOST, ResumingClient
 from chatclient.transcript import plain_lines
-from chatwire.protocol import Bye, Error, Event, Message, Reply
+from chatwire.protocol import Bye, Error, Event, Presence
 from chatwire.usage import UsageError
-
-_AHEAD: Final = 32
-"""Requests that may be on their way at once."""
 
 
 class Plain:
     """One session of lines. `run` in the main thread returns when it is over."""
 
     def __init__(
-        self, entry: Entry, client: ResumingClient, lines: InputLines, out: TextIO
+        self,
+        entry: Entry,
+        client: ResumingClient,
+        lines: InputLines,
+        out: TextIO,
+        *,
+        notices: bool = True,
     ) -> None:
-        """Take over the connection of `entry`, and let `client` keep it; answers go to `out`."""
-        self._connection = entry.connection
+        """Take over the connection of `entry`, and let `client` keep it; answers go to `out`.
+
+        `notices`: also who comes and goes.
+        """
+        self._entry = entry
         self._client = client
-        self._commands = entry.commands
-        self._welcome = entry.welcome
         self._me = entry.welcome.name
         self._lines = lines
         self._out = out
-        self._answered = threading.Condition()  # guards the next two
-        self._open = 0
-        self._over = False
+        self._notices = notices
+        self._ahead = Ahead()
+        self._conversation: Conversation | None = None  # the typist's alone
 
     def run(self) -> None:
         """Work until the end of the input or of the connection.
 
-        Raises LinkLost when the connection ends first, and BrokenPipeError when nobody reads the
-        output any more.
+        Raises LinkLost when the connection ends first, ChatError when a line of the input has no
+        end, and BrokenPipeError when nobody reads the output any more.
         """
         typist = threading.Thread(target=self._type, name="chat-typist", daemon=True)
         try:
-            self._print([self._welcome])
-            self._client.watch = _tell_of_link
-            self._client.start(self._connection, self._welcome)
+            self._print([self._entry.welcome])
+            self._client.watch = tell_of_link
+            self._client.start(self._entry.connection, self._entry.welcome)
             typist.start()
-            while batch := self._next_events():
+            for batch in batches(self._client):
                 self._print(batch)
-                self._settle(batch)
+                acknowledge(self._client, batch)  # first: the last answer is the typist's leave
+                self._ahead.settle(batch)
         finally:
-            with self._answered:
-                self._over = True
-                self._answered.notify_all()
+            self._ahead.end()
             self._client.close()
-
-    def _next_events(self) -> list[Event]:
-        """Wait for events; none are the end."""
-        while True:
-            events = self._client.next_events(1.0)
-            if events or self._client.closing:
-                return events
+        self._lines.check()
 
     def _print(self, batch: list[Event]) -> None:
         for event in batch:
-            if isinstance(event, Bye) or getattr(event, "code", "") == LINK_LOST:
-                continue  # how the link is has been told, or is going to be
-            lines = plain_lines(event, self._me)
             if isinstance(event, Error):
-                tell("\n".join(lines))
+                if event.code != LINK_LOST:
+                    tell("\n".join(plain_lines(event, self._me)))
+            elif isinstance(event, Bye) or (isinstance(event, Presence) and not self._notices):
+                continue  # how the link is has been told, or is going to be
             else:
-                self._out.writelines(line + "\n" for line in lines)
+                self._out.writelines(line + "\n" for line in stamped_lines(event, self._me))
         self._out.flush()
-
-    def _settle(self, batch: list[Event]) -> None:
-        """Let the server know what has been shown, and the typist what has been answered."""
-        shown = max((event.seq for event in batch if isinstance(event, Message)), default=0)
-        if shown:
-            self._client.ack(shown)
-        with self._answered:
-            self._open -= sum(
-                isinstance(event, Reply | Error) and event.re is not UNSET for event in batch
-            )
-            self._answered.notify_all()
 
     # The typist
 
@@ -99,14 +85,14 @@ class Plain:
             for line in self._lines:
                 if not self._type_line(line):
                     break
-            self._wait(until_fewer_than=1)
+            self._ahead.wait_for_all()
         finally:
             self._client.close()  # or the main thread would wait for ever
 
     def _type_line(self, line: str) -> bool:
         """Send one command; False when it was the last."""
         try:
-            request = self._commands.parse(line)
+            request = self._entry.commands.parse(line, self._conversation)
         except UsageError as error:
             tell(str(error))
             return True
@@ -114,18 +100,10 @@ class Plain:
             return True
         if request.op == LOGOUT:
             return False
-        self._wait(until_fewer_than=_AHEAD)
-        with self._answered:
-            self._open += 1  # first, because the answer may be faster than this thread
+        if request.op == TALK.name:
+            self._conversation = conversation_in(request)
+            tell(announcement(self._conversation))
+            return True
+        self._ahead.begin()
         self._client.post(request.op, **request.fields)
         return True
-
-    def _wait(self, until_fewer_than: int) -> None:
-        with self._answered:
-            while self._open >= until_fewer_than and not self._over:
-                self._answered.wait()
-
-
-def _tell_of_link(link: LinkState) -> None:
-    if link.state == "waiting":
-        tell(f"{link.reason} Trying again in {math.ceil(link.seconds)} s.")

@@ -28,7 +28,7 @@ from msgspec import UNSET, structs
 from chatclient.connection import Connection, new_key
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, refused_by
 from chatwire.names import fold
-from chatwire.protocol import Bye, Error, Event, LoginReply, Message, Replayed, Reply
+from chatwire.protocol import Bye, Error, Event, LoginReply, Message, Replayed, Reply, encode
 
 QUEUE_LIMIT: Final = 1000
 UNSENT_LIMIT: Final = 1000
@@ -43,6 +43,7 @@ FINAL_CODES: Final = frozenset(
 LINK_LOST: Final = "link_lost"
 """The code of an Error that is no answer of the server: the link was lost before there was one."""
 
+_NOT_ANSWERED: Final = "The link was lost before the server answered; try again."
 _KEPT: Final = ("broadcast", "send")
 _CLOSE_SECONDS: Final = 2.0
 """How long `close` waits for the keeper, which may be connecting at that moment."""
@@ -123,6 +124,7 @@ class ResumingClient:
         self._events: deque[Event] = deque()
         self._last_seq = 0
         self._hurry = False
+        self._woken = False
         self._closing = False
         self._end: ChatError | None = None
         self._keeper = threading.Thread(target=self._keep, name="chat-keeper", daemon=True)
@@ -146,24 +148,28 @@ class ResumingClient:
             return [each.fields for each in self._open_requests.values() if each.kept]
 
     def start(
-        self, connection: Connection | None = None, welcome: LoginReply | None = None
+        self,
+        connection: Connection | None = None,
+        welcome: LoginReply | None = None,
+        *,
+        since: int | None = None,
     ) -> LoginReply:
         """Go on with a connection that is logged in, or connect and log in.
 
-        Raises ConnectFailed, Refused or LinkLost.
+        `since` is the last message the program has seen, where it knows; the login of a connection
+        that is handed over must have said the same. Raises ConnectFailed, Refused or LinkLost.
         """
         if connection is None or welcome is None:
             connection = self._open()
             try:
-                welcome = connection.login(self._name, self._password)
+                welcome = connection.login(self._name, self._password, since)
             except BaseException:
                 connection.close()
                 raise
         with self._changed:
             self._name = welcome.name
             self._connection = connection
-            if not welcome.missed:
-                self._last_seq = welcome.seq
+            self._last_seq = (since or 0) if welcome.missed else welcome.seq
         self._keeper.start()
         return welcome
 
@@ -216,7 +222,10 @@ class ResumingClient:
         None are returned after `timeout` seconds, and at the end.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._events or self._end or self._closing, timeout)
+            self._changed.wait_for(
+                lambda: self._events or self._end or self._closing or self._woken, timeout
+            )
+            self._woken = False
             taken = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
             if taken:
                 self._changed.notify_all()
@@ -233,6 +242,12 @@ class ResumingClient:
                 connection.ack(upto)
             except LinkLost:
                 return  # the next message's ack says it too
+
+    def wake(self) -> None:
+        """Have `next_events`, now or the next time, return at once."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
 
     def hurry(self) -> None:
         """Connect now instead of at the end of the pause."""
@@ -337,7 +352,7 @@ class ResumingClient:
             pause = self._first_pause
             error = self._listen(connection)
             give_up_at = time.monotonic() + self._patience
-            self._let_go(connection)
+            self._let_go(connection, error)
             connection = None
             while connection is None and not self._must_end(error, give_up_at):
                 self._rest(min(pause, give_up_at - time.monotonic()), error.text)
@@ -360,21 +375,25 @@ class ResumingClient:
         except LinkLost as lost:
             return lost
 
-    def _let_go(self, connection: Connection) -> None:
+    def _let_go(self, connection: Connection, error: ChatError) -> None:
         """Close a connection, and fail what was asked on it and cannot be asked again."""
+        answers: list[tuple[_Request, Error]] = []
         with self._changed:
             self._connection = None
             self._on_the_wire.clear()
-            failed = [
-                each
-                for each in self._open_requests.values()
-                if each.sent_on is connection and not each.kept
-            ]
-            for each in failed:
+            asked = [each for each in self._open_requests.values() if each.sent_on is connection]
+            if asked and error.code == "line_too_long":
+                # It would be the end of every connection it is sent on. The server does not say
+                # which it was, but a longer one it cannot have taken either.
+                longest = max(asked, key=lambda each: len(encode(each.fields)))
+                answers.append((longest, Error(code="line_too_long", text=error.text)))
+                asked.remove(longest)
+            answers += [(each, _lost(_NOT_ANSWERED)) for each in asked if not each.kept]
+            for each, _ in answers:
                 del self._open_requests[each.number]
         connection.close()
-        for each in failed:
-            self._answer(each, _lost("The link was lost before the server answered; try again."))
+        for each, answer in answers:
+            self._answer(each, answer)
 
     def _reconnect(self) -> tuple[Connection | None, ChatError]:
         """Connect, log in since the last message, send again what was not answered, and take the
@@ -389,7 +408,7 @@ class ResumingClient:
             welcome = connection.login(self._name, self._password, since=since)
             self._take_replay(connection, welcome, self._send_again(connection))
         except ChatError as error:
-            self._let_go(connection)
+            self._let_go(connection, error)
             return None, error
         return connection, LinkLost("")
 

@@ -35,7 +35,7 @@ from prompt_toolkit.styles import Style
 from chatclient.colours import Colours
 from chatclient.commandline import LOGOUT, TALK, conversation_in
 from chatclient.completion import LineCompleter
-from chatclient.conversation import Conversation
+from chatclient.conversation import Conversation, announcement
 from chatclient.entrance import Entry
 from chatclient.errors import ChatError
 from chatclient.keys import keys
@@ -73,14 +73,13 @@ _HELD_IS_NEWS_FOR: Final = 10.0
 class Terminal:
     """One session at a terminal. `run` in the main thread returns when the person has left."""
 
-    def __init__(
-        self, entry: Entry, client: ResumingClient, settings: ClientSettings, colours: Colours
-    ) -> None:
+    def __init__(self, entry: Entry, client: ResumingClient, settings: ClientSettings) -> None:
         """Take over the connection of `entry`, and let `client` keep it."""
+        colours = Colours(on=settings.client.colours)
         self._entry = entry
         self._me = entry.welcome.name
         self._client = client
-        self._settings = settings
+        self._settings = settings.client
         self._commands = entry.commands
         self._roster = Roster(self._me)
         self._status = StatusLine(self._me, entry.connection.place, entry.connection.security)
@@ -198,9 +197,10 @@ class Terminal:
         return f"{self._conversation.short_title}> " if self._conversation is not None else "> "
 
     def _add_status_line(self) -> None:
-        """Put the status line at the bottom.
+        """Put the status line below the line being typed.
 
-        The prompt's own toolbar is only there when the terminal has said where its cursor is.
+        The prompt's own toolbar would vanish with everything that is printed, until the terminal
+        has said where its cursor is; and that answer may be about a moment that has passed.
         """
         layout = self._session.app.layout
         bar = Window(
@@ -265,15 +265,7 @@ class Terminal:
 
     def _talk(self, request: Request) -> None:
         self._conversation = conversation_in(request)
-        if self._conversation is None:
-            self._print(self._transcript.notice("What you type goes to nobody; use commands."))
-        else:
-            title = "everybody" if not self._conversation.to else self._conversation.title
-            self._print(
-                self._transcript.notice(
-                    f"What you type goes to {title}; commands begin with a slash, as /talk does."
-                )
-            )
+        self._print(self._transcript.notice(announcement(self._conversation)))
 
     def _ask(self, line: str, request: Request) -> None:
         outgoing = Outgoing(line, request)
@@ -394,6 +386,7 @@ class Terminal:
         app = get_app_or_none()
         if app is not None and app.is_running:
             app.renderer.erase()
+            app.invalidate()
         pieces: StyleAndTextTuples = []
         for line in lines:
             pieces += [*line, ("", "\n")]
@@ -403,8 +396,6 @@ class Terminal:
             self._style,
             color_depth=self._session.color_depth,
         )
-        if app is not None and app.is_running:
-            app.invalidate()
 
     @staticmethod
     def _redraw() -> None:

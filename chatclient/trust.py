@@ -34,7 +34,7 @@ class Trust:
     def __init__(self, file: Path, ask: Ask | None = None, fingerprint: str | None = None) -> None:
         self._file = file
         self._ask = ask
-        self._expected = None if fingerprint is None else _normal(fingerprint)
+        self._expected = None if fingerprint is None else normal_fingerprint(fingerprint)
 
     @property
     def explicit(self) -> bool:
@@ -161,8 +161,8 @@ def _place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _normal(fingerprint: str) -> str:
-    """Return a fingerprint as it is shown, however it was typed."""
+def normal_fingerprint(fingerprint: str) -> str:
+    """Return a fingerprint as it is shown, however it was typed. Raises ValueError."""
     digits = fingerprint.replace(":", "").lower()
     if len(digits) != 64 or not all(each in "0123456789abcdef" for each in digits):
         raise ValueError("A SHA-256 fingerprint has 64 hexadecimal digits.")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = {
     "connect": ("chatclient.cli", "Log in to a server and chat."),
+    "send": ("chatclient.send_cli", "Send one message and end, for cron and scripts."),
+    "tail": ("chatclient.tail_cli", "Follow the chat as lines, for logs and scripts."),
     "adduser": ("chatserver.accounts_cli", "Add accounts."),
     "passwd": ("chatserver.accounts_cli", "Change an account's password."),
     "deluser": ("chatserver.accounts_cli", "Delete accounts."),
@@ -89,7 +91,8 @@ def data_folder(data: Path | None) -> Path:
 
 def settings_from(config: Path | None, **server: object) -> "Settings":
     """Return the settings, or end with a usage error that names what is wrong with them."""
-    from chatserver.settings import SettingsError, load_settings  # noqa: PLC0415
+    from chatserver.settings import load_settings  # noqa: PLC0415
+    from chatwire.sections import SettingsError  # noqa: PLC0415
 
     given = {name: value for name, value in server.items() if value is not None}
     environ = dict(os.environ)
@@ -126,12 +129,15 @@ def serve(
     from chatserver.allocator import share_heaps  # noqa: PLC0415
     from chatserver.app import ChatServer, StartError  # noqa: PLC0415
     from chatserver.certificate import fingerprint  # noqa: PLC0415
+    from chatserver.cores import stay_on_one  # noqa: PLC0415
 
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO,
         format="%(asctime)s %(levelname)s [%(threadName)s] %(message)s",
     )
     share_heaps()
+    if settings.server.one_core:
+        stay_on_one()
     folder = data_folder(data)
     try:
         server = ChatServer(settings, folder)

@@ -7,7 +7,7 @@ snapshot.
 
 import threading
 import time
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -67,7 +67,8 @@ class UserDirectory:
             for each in standings
         }
         self._order = sorted(self._entries)  # of all names, so that no answer has to sort
-        self._visible = 0
+        self._visible_keys: list[str] = []  # in order, and their names beside them
+        self._visible_names: list[str] = []
         # Snapshots that are made again when somebody has come, gone or changed.
         self._lobby: tuple[Session, ...] | None = None
         self._busy: Mapping[str, str] | None = None
@@ -127,9 +128,9 @@ class UserDirectory:
     def online(self, but: str) -> tuple[str, ...]:
         """Return the names of the visible accounts that are here, in order, without `but`."""
         with self._lock:
-            return tuple(
-                entry.name for key, entry in self._sorted() if key != but and entry.visible
-            )
+            at = bisect_left(self._visible_keys, but)
+            beyond = at + (self._visible_keys[at : at + 1] == [but])
+            return (*self._visible_names[:at], *self._visible_names[beyond:])
 
     def seen(self, within: float) -> tuple[Seen, ...]:
         """Return who was visibly here in the last `within` seconds, the latest first."""
@@ -151,7 +152,7 @@ class UserDirectory:
     def visible_count(self) -> int:
         """Return how many accounts others can see to be here."""
         with self._lock:
-            return self._visible
+            return len(self._visible_keys)
 
     def standing(self, key: str) -> Standing | None:
         """Return how the account stands, to be stored; None when it was never here.
@@ -190,14 +191,14 @@ class UserDirectory:
                 entry = self._entries[session.key] = _Entry(session.account, since=last_seq)
                 insort(self._order, session.key)
             entry.name = session.account  # as its owner spells it now
-            return self._change(entry, sessions=(*entry.sessions, session)) > 0
+            return self._change(session.key, entry, sessions=(*entry.sessions, session)) > 0
 
     def leave(self, session: Session) -> bool:
         """Remove this very session; tell whether the account has become invisible by it."""
         with self._lock:
             entry = self._entries[session.key]
             rest = tuple(each for each in entry.sessions if each is not session)
-            return self._change(entry, sessions=rest) < 0
+            return self._change(session.key, entry, sessions=rest) < 0
 
     def set_busy(self, key: str, reply: str | None) -> None:
         """Make the account busy with that reply (it may be empty), or not busy with None."""
@@ -212,7 +213,7 @@ class UserDirectory:
         Return 1 when it has become visible by that, -1 when invisible, else 0.
         """
         with self._lock:
-            return self._change(self._entries[key], hidden=hidden)
+            return self._change(key, self._entries[key], hidden=hidden)
 
     def note_saved(self, keys: Iterable[str]) -> None:
         """Note that the standing of these accounts is on disk."""
@@ -232,7 +233,11 @@ class UserDirectory:
         return ((key, self._entries[key]) for key in self._order)
 
     def _change(
-        self, entry: _Entry, sessions: tuple[Session, ...] | None = None, hidden: bool | None = None
+        self,
+        key: str,
+        entry: _Entry,
+        sessions: tuple[Session, ...] | None = None,
+        hidden: bool | None = None,
     ) -> int:
         """Change an entry; return by how much the number of visible accounts changed."""
         before = entry.visible
@@ -242,9 +247,15 @@ class UserDirectory:
         if hidden is not None:
             entry.hidden = hidden
         step = int(entry.visible) - int(before)
-        self._visible += step
-        if step < 0:
+        at = bisect_left(self._visible_keys, key)
+        if step > 0:
+            self._visible_keys.insert(at, key)
+            self._visible_names.insert(at, entry.name)
+        elif step < 0:
+            del self._visible_keys[at], self._visible_names[at]
             entry.seen_at = time.time()
+        elif entry.visible:
+            self._visible_names[at] = entry.name  # as its owner spells it now
         return step
 
 

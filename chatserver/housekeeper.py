@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 _ALIVE_SECONDS: Final = 60.0
 _RETENTION_SECONDS: Final = 3600.0
+_PAUSE_A_CLIENT: Final = 0.001
+"""So that 8,000 clients, whom it takes 30 ms to look at, are looked at every 9 s."""
+
 _GIVE_BACK_SECONDS: Final = 5.0
 _TRIM_STEP: Final = 500
 _MS_PER_DAY: Final = 86_400_000
@@ -33,6 +36,7 @@ class Housekeeper:
         connections: Callable[[], tuple[Connection, ...]],
         interval: float = 1.0,
     ) -> None:
+        """It looks at everybody every `interval` seconds, and less often when they are many."""
         self._services = services
         self._connections = connections
         self._interval = interval
@@ -40,6 +44,7 @@ class Housekeeper:
         self._alive_at = 0.0
         self._trim_at = 0.0
         self._give_back_at = 0.0
+        self._present = 0  # how many clients there were at the last look
         self._clients = 0  # the most there were since memory was given back
         self._gone: set[Session] = set()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
@@ -56,7 +61,7 @@ class Housekeeper:
     # -- the housekeeper thread only --
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._interval):
+        while not self._stopped.wait(self._interval + self._present * _PAUSE_A_CLIENT):
             try:
                 self._tick(time.monotonic())
             except CommandError:
@@ -66,6 +71,7 @@ class Housekeeper:
 
     def _tick(self, now: float) -> None:
         connections = self._connections()
+        self._present = len(connections)
         for connection in connections:
             self._check_deadlines(connection, now)
         self._end_deleted()

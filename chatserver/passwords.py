@@ -15,6 +15,7 @@ from typing import Final
 
 from passlib.context import CryptContext
 
+from chatserver.cores import roaming
 from chatserver.errors import CommandError
 from chatserver.settings import PasswordSettings
 
@@ -127,7 +128,7 @@ class Passwords:
                 retry_after=_RETRY_SECONDS,
             )
         try:
-            with self._running:
+            with self._running, roaming():
                 yield
         finally:
             self._admitted.release()

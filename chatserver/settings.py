@@ -4,16 +4,15 @@ The classes are the single place where a default is written; `config/chat.toml` 
 the operator and a test holds the two together. 0 switches a limit or a time-out off.
 """
 
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from chatwire.protocol import DEFAULT_PORT
+from chatwire.sections import Section, SettingsError, convert, parse_sections
 
 Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
@@ -22,11 +21,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 OutboxBytes = Annotated[int, Meta(ge=131072)]
 
 
-class _Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class ServerSettings(_Section, frozen=True, kw_only=True):
+class ServerSettings(Section, frozen=True, kw_only=True):
     """Where to listen and whom to let connect."""
 
     host: str = ""
@@ -34,9 +29,10 @@ class ServerSettings(_Section, frozen=True, kw_only=True):
     max_clients: Count = 10000
     max_clients_per_address: Count = 200
     allow_plaintext: bool = False
+    one_core: bool = True
 
 
-class LoginSettings(_Section, frozen=True, kw_only=True):
+class LoginSettings(Section, frozen=True, kw_only=True):
     """How often and how long somebody may try."""
 
     attempts: AtLeastOne = 3
@@ -46,14 +42,14 @@ class LoginSettings(_Section, frozen=True, kw_only=True):
     address_block_seconds: Seconds = 600
 
 
-class TlsSettings(_Section, frozen=True, kw_only=True):
+class TlsSettings(Section, frozen=True, kw_only=True):
     """The operator's own certificate; without one the server makes its own."""
 
     certificate: str = ""
     key: str = ""
 
 
-class SessionSettings(_Section, frozen=True, kw_only=True):
+class SessionSettings(Section, frozen=True, kw_only=True):
     """What a connection may cost."""
 
     idle_timeout: Seconds = 1800
@@ -64,14 +60,14 @@ class SessionSettings(_Section, frozen=True, kw_only=True):
     presence_notices_up_to: Count = 100
 
 
-class MessageSettings(_Section, frozen=True, kw_only=True):
+class MessageSettings(Section, frozen=True, kw_only=True):
     """How long a message and a line may be."""
 
     max_characters: Count = 4000
     max_line_bytes: Annotated[int, Meta(ge=256)] = 65536
 
 
-class PasswordSettings(_Section, frozen=True, kw_only=True):
+class PasswordSettings(Section, frozen=True, kw_only=True):
     """argon2id, as in RFC 9106's second recommended choice."""
 
     min_length: AtLeastOne = 8
@@ -80,7 +76,7 @@ class PasswordSettings(_Section, frozen=True, kw_only=True):
     parallelism: AtLeastOne = 4
 
 
-class HistorySettings(_Section, frozen=True, kw_only=True):
+class HistorySettings(Section, frozen=True, kw_only=True):
     """What is kept, how surely, and how much of it a login shows."""
 
     retention_days: Count = 365
@@ -88,7 +84,7 @@ class HistorySettings(_Section, frozen=True, kw_only=True):
     synchronous: Literal["full", "normal"] = "full"
 
 
-class Settings(_Section, frozen=True, kw_only=True):
+class Settings(Section, frozen=True, kw_only=True):
     """All settings of one server. Immutable: a change takes a restart."""
 
     server: ServerSettings = field(default_factory=ServerSettings)
@@ -98,10 +94,6 @@ class Settings(_Section, frozen=True, kw_only=True):
     message: MessageSettings = field(default_factory=MessageSettings)
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
-
-
-class SettingsError(ValueError):
-    """A setting cannot be used; the text is one line that names it."""
 
 
 def load_settings(
@@ -116,11 +108,11 @@ def load_settings(
     values: dict[str, dict[str, object]] = _read(file) if file is not None else {}
     for name, section, key, kind in _variables():
         if name in environ:
-            values.setdefault(section, {})[key] = _convert(name, environ[name], kind, strict=False)
+            values.setdefault(section, {})[key] = convert(name, environ[name], kind, strict=False)
     for section, pairs in options.items():
         values.setdefault(section, {}).update(pairs)
     source = str(file) if file else "the settings"
-    settings: Settings = _convert(source, values, Settings)
+    settings: Settings = convert(source, values, Settings)
     passwords = settings.passwords
     if passwords.memory_kib < 8 * passwords.parallelism:
         raise SettingsError(f"{source}: passwords.memory_kib: expected at least 8 x parallelism.")
@@ -129,15 +121,11 @@ def load_settings(
 
 def _read(file: Path) -> dict[str, dict[str, object]]:
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
+        return parse_sections(str(file), file.read_text("utf-8"))
     except OSError as error:
         raise SettingsError(f"Cannot read {file}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{file} is not TOML: {error}.") from error
-    for name, section in content.items():
-        if not isinstance(section, dict):
-            raise SettingsError(f"{file}: {name} must stand in a section such as [server].")
-    return content
 
 
 def _variables() -> list[tuple[str, str, str, Any]]:
@@ -147,23 +135,3 @@ def _variables() -> list[tuple[str, str, str, Any]]:
         for section in msgspec.structs.fields(Settings)
         for key in msgspec.structs.fields(section.type)
     ]
-
-
-def _convert(source: str, value: object, kind: Any, *, strict: bool = True) -> Any:
-    try:
-        return msgspec.convert(value, kind, strict=strict)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{source}: {_readable(str(error))}") from error
-
-
-def _readable(problem: str) -> str:
-    """Turn "Expected `int`, got `str` - at `$.server.port`" into a sentence that opens with the
-    key."""
-    text, _, place = problem.partition(" - at `$.")
-    place = place.rstrip("`")
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", text)
-    if unknown:
-        key = f"{place}.{unknown[1]}" if place else unknown[1]
-        return f"{key}: there is no such setting."
-    text = text[0].lower() + text[1:].replace("`", "")
-    return f"{place}: {text}." if place else f"{text}."

@@ -5,6 +5,7 @@ The requests are not here: what a command takes is declared once, where the comm
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
@@ -293,5 +294,9 @@ def decode_event(line: bytes) -> Event | None:
 def timestamp(milliseconds: int) -> str:
     """Return milliseconds since 1970 (UTC) as the wire has them: `2026-11-22T15:24:02.123Z`."""
     seconds, rest = divmod(milliseconds, 1000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

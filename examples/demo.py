@@ -5,8 +5,6 @@ between two real clients that uses every command, prints it, and fails if anythi
 """
 
 import os
-import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,8 +18,8 @@ from chatclient.connection import Connection
 from chatclient.errors import ChatError, Refused
 from chatclient.transcript import plain_lines
 from chatwire.protocol import Event, HelpReply, Message, Presence, Replayed
+from examples.throwaway import CHAT, end, running_server
 
-_CHAT: Final = [sys.executable, "-m", "chatserver"]
 _BOT: Final = "greeter"
 _WAIT_SECONDS: Final = 10.0
 
@@ -59,9 +57,11 @@ _SCRIPT: Final[list[tuple[str, str, list[tuple[str, str]]]]] = [
 def main() -> None:
     """Run the demonstration. Exits 1 with one line when something does not come."""
     with tempfile.TemporaryDirectory(prefix="chat-demo-") as folder:
-        data = Path(folder)
-        passwords = {name: _add_account(data, name) for name in ("alice", "robin", _BOT)}
-        with _server(data) as (host, port), _bot(host, port, passwords[_BOT]):
+        names = ("alice", "robin", _BOT)
+        with (
+            running_server(Path(folder), names) as ((host, port), passwords),
+            _bot(host, port, passwords[_BOT]),
+        ):
             if sys.stdin.isatty() and sys.stdout.isatty():
                 _chat_yourself(host, port, passwords)
             else:
@@ -76,7 +76,7 @@ def _chat_yourself(host: str, port: int, passwords: dict[str, str]) -> None:
     environ = os.environ | {"CHAT_PASSWORD": passwords["alice"]}
     with suppress(KeyboardInterrupt):
         subprocess.run(
-            [*_CHAT, "connect", host, str(port), "--user", "alice"], env=environ, check=False
+            [*CHAT, "connect", host, str(port), "--user", "alice"], env=environ, check=False
         )
 
 
@@ -146,35 +146,6 @@ class Person:
         return lines
 
 
-def _add_account(data: Path, name: str) -> str:
-    done = subprocess.run(
-        [*_CHAT, "adduser", "--data", str(data), "--generate", name],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.split()[-1]
-
-
-@contextmanager
-def _server(data: Path) -> Iterator[tuple[str, int]]:
-    process = subprocess.Popen(
-        [*_CHAT, "serve", "--quiet", "--port", "0", "--data", str(data)],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # a Ctrl-C is for the client
-    )
-    assert process.stdout is not None
-    try:
-        found = re.search(r"listening on (\S+):(\d+)", process.stdout.readline())
-        if found is None:
-            sys.exit("demo: the server did not start; see above.")
-        yield found[1], int(found[2])
-    finally:
-        _end(process)
-        process.stdout.close()
-
-
 @contextmanager
 def _bot(host: str, port: int, password: str) -> Iterator[None]:
     # Its last words would be that the server is going: nobody needs to see them.
@@ -187,16 +158,7 @@ def _bot(host: str, port: int, password: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _end(process)
-
-
-def _end(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        end(process)
 
 
 if __name__ == "__main__":

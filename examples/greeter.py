@@ -1,13 +1,12 @@
-"""A small bot: it greets who comes, and answers what it is told in private.
+"""A small bot: it greets who comes, and answers what it is told in private or by its name.
 
 CHAT_PASSWORD=… python -m examples.greeter HOST PORT NAME
 """
 
-import os
 import sys
 
-from chatclient.connection import Connection
-from chatwire.protocol import Event, Message, Presence
+from chatclient.bot import Bot
+from chatwire.protocol import LoginReply, Message, Presence
 
 _ANSWERS = {
     "hi": "Hello! Ask me for help.",
@@ -30,25 +29,29 @@ def answer(text: str) -> str:
     return f"That has {sum(map(len, words))} letters in {len(words)} words."
 
 
-def react(chat: Connection, event: Event) -> None:
-    """Greet whoever comes online; answer a private message that is not a replay."""
-    if isinstance(event, Presence) and event.state == "online":
-        chat.send(event.name, greeting(event.name))
-    elif isinstance(event, Message) and isinstance(event.to, tuple) and event.replay is not True:
-        chat.send(event.sender, answer(event.text))
-    if isinstance(event, Message):
-        chat.ack(event.seq)
+def add_to(bot: Bot) -> None:
+    """Teach a bot to greet and to answer."""
+
+    @bot.start
+    def greet_all(welcome: LoginReply) -> None:
+        for name in welcome.online:
+            bot.send(name, greeting(name))
+
+    @bot.presence
+    def greet(presence: Presence) -> str | None:
+        return greeting(presence.name) if presence.state == "online" else None
+
+    @bot.mention
+    def reply(message: Message) -> str:
+        return answer(message.text)
 
 
-def main(host: str, port: int, name: str, password: str) -> None:
-    """Run the bot until the connection ends."""
-    with Connection.open(host, port) as chat:
-        greeted = chat.login(name, password)
-        for person in greeted.online:
-            chat.send(person, greeting(person))
-        for event in chat.events():
-            react(chat, event)
+def main(host: str, port: int, name: str) -> None:
+    """Be the program."""
+    bot = Bot(host, port=port, user=name)
+    add_to(bot)
+    bot.main()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], os.environ["CHAT_PASSWORD"])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

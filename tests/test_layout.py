@@ -18,13 +18,20 @@ PACKAGES = ("chatwire", "chatserver", "chatclient")
 FLOORS: tuple[tuple[str, ...], ...] = (
     # what both sides agree on
     ("chatwire",),
-    ("chatwire.names", "chatwire.text", "chatwire.framing", "chatwire.protocol"),
+    (
+        "chatwire.names",
+        "chatwire.text",
+        "chatwire.framing",
+        "chatwire.protocol",
+        "chatwire.sections",
+    ),
     ("chatwire.usage",),
     ("chatwire.wording",),
     # what every part of the server knows
     (
         "chatserver",
         "chatserver.allocator",
+        "chatserver.cores",
         "chatserver.errors",
         "chatserver.schema",
         "chatserver.settings",

@@ -24,21 +24,17 @@ NO_HURRY = "import chatclient.resume as r; r.ResumingClient.__init__.__kwdefault
 """A change that leaves a lost link to whoever presses Enter."""
 
 
+_ENVIRON = {
+    "TERM": "xterm-256color",
+    "PYTHONUTF8": "1",
+    "TZ": "UTC",
+    "CHAT_CLIENT_CONFIG": os.devnull,  # not the tester's own settings
+}
+
+
 def paste(text: str) -> str:
     """Return what a terminal sends when `text` is pasted."""
     return f"\x1b[200~{text}\x1b[201~"
-
-
-def settings(**values: object) -> str:
-    """Return the change that gives a terminal these settings."""
-    return f"""
-import chatclient.terminal as t
-from chatclient.settings import ClientSettings
-class Changed(t.Terminal):
-    def __init__(self, entry, client, _settings, colours):
-        super().__init__(entry, client, ClientSettings(**{values!r}), colours)
-t.Terminal = Changed
-"""
 
 
 class Door:
@@ -82,7 +78,7 @@ class Screen:
             sys.executable,
             ["-c", code, "127.0.0.1", str(self.door.port), "--user", "alice"],
             dimensions=(rows, columns),
-            env=kept | {"TERM": "xterm-256color", "PYTHONUTF8": "1", "TZ": "UTC"} | environ,
+            env=kept | _ENVIRON | environ,
         )
         self.child.delaybeforesend = None
         self.screen = _Emulator(columns, rows, history=10_000)

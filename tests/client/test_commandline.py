@@ -3,7 +3,7 @@
 import pytest
 
 from chatclient.commandline import CommandLine, conversation_in
-from chatclient.conversation import ROOM, Conversation
+from chatclient.conversation import Conversation
 from chatclient.request import Request
 from chatwire.usage import UsageError, Value
 
@@ -88,8 +88,8 @@ BOB = Conversation(("bob",))
         ("///", BOB, "send", {"to": ["bob"], "text": "//"}),
         ("/who", BOB, "who", {}),
         ("/SAY hi", BOB, "broadcast", {"text": "hi"}),
-        ("hi", ROOM, "broadcast", {"text": "hi"}),
-        ("//hi", ROOM, "broadcast", {"text": "/hi"}),
+        ("hi", Conversation(), "broadcast", {"text": "hi"}),
+        ("//hi", Conversation(), "broadcast", {"text": "/hi"}),
     ],
 )
 def test_in_a_conversation_a_slash_makes_the_command(
@@ -107,7 +107,11 @@ def test_in_a_conversation_a_slash_makes_the_command(
             "There is no command '/brodcast': did you mean /broadcast?"
             " Begin with // to say a slash.",
         ),
-        ("/xyzzy", ROOM, "There is no command '/xyzzy': type /help for the commands. Begin"),
+        (
+            "/xyzzy",
+            Conversation(),
+            "There is no command '/xyzzy': type /help for the commands. Begin",
+        ),
         ("//hi", None, "Nobody is chosen to say that to: first type talk and a name."),
     ],
 )
@@ -123,7 +127,7 @@ def test_what_is_no_command_is_not_said_either(
     ("typed", "conversation"),
     [
         ("talk", None),
-        ("talk Lobby", ROOM),
+        ("talk Lobby", Conversation()),
         ("talk bob", BOB),
         ("talk (bob carol bob)", Conversation(("bob", "carol"))),
         ("talk (bob lobby)", Conversation(("bob", "lobby"))),  # the server knows nobody of the name

@@ -6,7 +6,7 @@ from prompt_toolkit.document import Document
 
 from chatclient.commandline import CommandLine
 from chatclient.completion import LineCompleter
-from chatclient.conversation import ROOM, Conversation
+from chatclient.conversation import Conversation
 from chatclient.roster import Roster
 from chatwire.protocol import Here, LastReply, LoginReply, Presence, Seen, WhoReply
 
@@ -66,7 +66,7 @@ def test_what_can_stand_there(typed: str, lines: list[str]) -> None:
     ],
 )
 def test_in_a_conversation_there_are_names(typed: str, lines: list[str]) -> None:
-    assert offers(typed, ROOM) == lines
+    assert offers(typed, Conversation()) == lines
 
 
 def test_the_roster_hears_names_everywhere_but_its_own() -> None:

@@ -33,6 +33,9 @@ class Person:
         self.tries -= 1
         return self.tries > 0
 
+    def accepted(self, name: str, password: str) -> None:
+        self.let_in = (name, password)
+
     def say(self, text: str) -> None:
         self.heard.append(text)
 
@@ -63,6 +66,7 @@ def test_a_wrong_password_can_be_put_right() -> None:
         entry.connection.close()
     assert entry.welcome.name == "Alice"
     assert entry.commands.find("/SAY") is not None
+    assert person.let_in == ("Alice", "3")
     assert (person.names, person.passwords, person.heard) == ([], [], ["Wrong.", "Wrong."])
 
 

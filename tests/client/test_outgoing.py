@@ -3,23 +3,27 @@
 import pytest
 from msgspec import UNSET
 
-from chatclient.conversation import ROOM, Conversation
+from chatclient.conversation import Conversation
 from chatclient.outgoing import BusyTold, Outgoing
 from chatclient.request import Request
 from chatwire.protocol import BroadcastReply, SendReply
 
 
 def test_a_conversation_says_what_is_said_in_it() -> None:
-    assert ROOM.request("hi") == Request("broadcast", {"text": "hi"})
+    assert Conversation().request("hi") == Request("broadcast", {"text": "hi"})
     both = Conversation(("bob", "carol"))
     assert both.request("hi") == Request("send", {"to": ["bob", "carol"], "text": "hi"})
-    assert (ROOM.title, both.title, both.short_title) == ("lobby", "bob, carol", "bob, carol")
+    assert (Conversation().title, both.title, both.short_title) == (
+        "lobby",
+        "bob, carol",
+        "bob, carol",
+    )
     crowd = Conversation(tuple("abcdefghijklmnop"))
     assert crowd.short_title == "a, b, c, d, e, f, g, h, i, j +6"
 
 
 def test_the_message_it_is_going_to_be() -> None:
-    said = Outgoing("hi", ROOM.request("hi")).message("alice", 7)
+    said = Outgoing("hi", Conversation().request("hi")).message("alice", 7)
     assert (said.seq, said.sender, said.room, said.to) == (7, "alice", "lobby", UNSET)
     said = Outgoing("hi", Conversation(("bob",)).request("hi")).message("alice")
     assert (said.seq, said.room, said.to, said.text) == (0, UNSET, ("bob",), "hi")

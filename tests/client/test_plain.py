@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,11 +17,20 @@ from chatclient.errors import LinkLost
 from chatclient.inputlines import InputLines, RawInput
 from chatclient.plain import Plain
 from chatclient.resume import ResumingClient
-from chatwire.protocol import BroadcastReply, Bye, Error, Reply, StatusReply
+from chatwire.protocol import (
+    BroadcastReply,
+    Bye,
+    Error,
+    Presence,
+    Reply,
+    StatusReply,
+    WhoReply,
+)
 
+from .environ import CLEAN_ENVIRON
 from .fake import DEADLINE, FakeServer, Link, message
 
-CLEAN_ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
+STAMP = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d ")
 
 
 def plain(server: FakeServer, source: RawInput, out: io.StringIO) -> Plain:
@@ -35,10 +45,17 @@ def plain(server: FakeServer, source: RawInput, out: io.StringIO) -> Plain:
 
 
 def chat(server: FakeServer, typed: str) -> list[str]:
-    """Run the plain client over `typed` and return what it wrote."""
+    """Run the plain client over `typed` and return what it wrote, without the times."""
     out = io.StringIO()
     plain(server, io.BytesIO(typed.encode()), out).run()
-    return out.getvalue().splitlines()
+    return list(map(unstamped, out.getvalue().splitlines()))
+
+
+def unstamped(line: str) -> str:
+    """Return a line that begins with a time without it."""
+    stamp = STAMP.match(line)
+    assert stamp, line
+    return line[stamp.end() :]
 
 
 class OpenInput:
@@ -80,8 +97,7 @@ def test_it_answers_then_logs_out_at_the_end(capsys: pytest.CaptureFixture[str])
         lines = chat(server, "broadcast hi\n\nbrodcast hi\n/status")  # no line feed at the end
     assert lines == [
         "Welcome, alice. Here now: bob. Type help for the commands.",
-        "bob: hello",
-        "    you",
+        "bob: hello / you",
         "You are alice: not busy, visible.",
         "Sent to everybody here.",
         "bob → you: psst",
@@ -146,7 +162,7 @@ def test_a_lost_link_ends_it_while_the_input_is_open(open_input: OpenInput) -> N
     out = io.StringIO()
     with FakeServer(script) as server, pytest.raises(LinkLost, match="You were logged out"):
         plain(server, open_input, out).run()
-    assert out.getvalue().endswith("\nbob: last words\n")
+    assert unstamped(out.getvalue().splitlines()[-1]) == "bob: last words"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +235,8 @@ def test_leaving_in_good_order_is_a_success() -> None:
     with FakeServer(leave) as server:
         done = run(server.port, "alice\nsecret\n")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Welcome, Alice. Here now: bob. Type help for the commands.\n"
+    welcome = "Welcome, Alice. Here now: bob. Type help for the commands.\n"
+    assert unstamped(done.stdout) == welcome
 
 
 def test_nobody_listens() -> None:
@@ -265,6 +282,45 @@ def test_wrong_usage(typed: str, options: tuple[str, ...], word: str) -> None:
 def test_the_command_line_alone_loads_no_screen() -> None:
     code = "import sys, chatclient.cli; sys.exit('prompt_toolkit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+@pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
+def test_at_a_terminal_the_cursor_is_left_alone() -> None:
+    pexpect = pytest.importorskip("pexpect")
+
+    def script(link: Link) -> None:
+        link.let_in()
+        link.send(message(1, "\x1b[2Jhello"), Presence(name="bob", state="busy"))
+        who = link.expect("who")
+        link.send(message(2, "more"), WhoReply(re=who["id"], users=()))
+        link.take_logout()
+
+    with FakeServer(script) as server:
+        child = pexpect.spawn(
+            sys.executable,
+            ["-m", "chatclient", "127.0.0.1", str(server.port), "--user", "alice", "--plain"],
+            env=CLEAN_ENVIRON | {"TERM": "xterm-256color", "PYTHONUTF8": "1"},
+            timeout=DEADLINE,
+            encoding="utf-8",
+        )
+        child.delaybeforesend = None
+        child.logfile_read = seen = io.StringIO()
+        child.expect("Password for alice: ")
+        child.sendline("secret")
+        child.expect("bob is busy.")
+        child.sendline("who")
+        child.expect("bob: more")
+        child.sendeof()
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0
+    lines = seen.getvalue().split("\r\n")
+    assert "".join(lines).isprintable()  # so there is no ESC, no BS and no bare CR
+    stamped = [
+        line[line.index(" bob") + 1 :] for line in lines if STAMP.match(line) and " bob" in line
+    ]
+    assert stamped[1:] == ["bob: [2Jhello", "bob is busy.", "bob: more"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE manners")
@@ -318,7 +374,7 @@ def test_an_interrupt_is_clean() -> None:
         process.stdin.flush()
         assert process.wait(DEADLINE) == 130
         assert process.stderr is not None
-        assert process.stderr.read() == b"\n"
+        assert process.stderr.read() == b""
         process.stdin.close()
         process.stderr.close()
 
@@ -341,3 +397,21 @@ def test_answers_without_words_are_silent() -> None:
 
     with FakeServer(script) as server:
         assert len(chat(server, "idle\n")) == 1
+
+
+def test_what_is_typed_goes_to_whom_one_talks_to(capsys: pytest.CaptureFixture[str]) -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        said = link.expect("send")
+        assert (said["to"], said["text"]) == (["bob"], "who")
+        link.send(BroadcastReply(re=said["id"], seq=1, busy={}))
+        link.send(
+            StatusReply(
+                re=link.expect("status")["id"], name="alice", busy=False, hidden=False, held=0
+            )
+        )
+        link.take_logout()
+
+    with FakeServer(script) as server:
+        chat(server, "talk bob\nwho\n/status\n")
+    assert "What you type goes to bob" in capsys.readouterr().err

@@ -79,7 +79,7 @@ def test_a_server_that_shuts_down_is_come_back_to_until_it_says_no() -> None:
         again.greet()
         number = again.expect("login")["id"]
         again.send(Error(re=number, code="bad_credentials", text="Wrong.", attempts_left=2))
-        assert screen.end() == 3
+        assert screen.end() == 4
     assert screen.lines[-2:] == ["Not sent: send bob too late", "Wrong. (2 tries left)"]
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chatclient.conversation import ROOM, Conversation
+from chatclient.conversation import Conversation
 from chatclient.resume import LinkState
 from chatclient.statusline import StatusLine
 from chatwire.protocol import Event, LoginReply, Reply, StatusReply
@@ -23,7 +23,7 @@ def line(*events: Event) -> StatusLine:
 
 def test_what_it_says() -> None:
     assert line().text(None, (), 0, WIDE) == " host:4119 TLS │ nobody else here"
-    assert line().text(ROOM, ("bob",), 2, WIDE) == (
+    assert line().text(Conversation(), ("bob",), 2, WIDE) == (
         " host:4119 TLS │ → lobby │ here: bob │ 2 not sent yet"
     )
 

@@ -11,7 +11,7 @@ from .fake import message
 if sys.platform == "win32":
     pytest.skip("there are no pseudo-terminals on Windows", allow_module_level=True)
 
-from .screen import CTRL_C, CTRL_D, CTRL_R, TAB, UP, at_password, logged_in, paste, settings
+from .screen import CTRL_C, CTRL_D, CTRL_R, TAB, UP, at_password, logged_in, paste
 
 
 def test_a_half_typed_line_survives_what_comes_in() -> None:
@@ -236,7 +236,7 @@ def test_nothing_from_others_steers_the_screen() -> None:
     ("bell", "rings"), [("off", 0), ("mention", 1), ("private", 2), ("all", 3)]
 )
 def test_the_bell_and_the_own_name(bell: str, rings: int) -> None:
-    with logged_in(change=settings(bell=bell), NO_COLOR="1") as (screen, link):
+    with logged_in(CHAT_CLIENT_BELL=bell, NO_COLOR="1") as (screen, link):
         link.send(
             message(1, "alice, this is old", replay=True),
             message(2, "hello everybody, malice, alice-2 and alice.b"),
@@ -314,12 +314,14 @@ def test_three_wrong_passwords() -> None:
     assert "wrong-" not in screen.text
 
 
-@pytest.mark.parametrize("code", ["kicked", "idle_timeout", "locked_out"])
-def test_the_end_of_the_link_is_said_in_one_line(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "exit_code"), [("kicked", 3), ("idle_timeout", 3), ("locked_out", 4)]
+)
+def test_the_end_of_the_link_is_said_in_one_line(code: str, exit_code: int) -> None:
     with logged_in() as (screen, link):
         screen.type("broadcast half")
         screen.wait_for("half")
         link.send(message(1, "last words"), Bye(code=code, text="An operator ended it."))
-        assert screen.end() == 3
+        assert screen.end() == exit_code
     assert screen.lines[-3].endswith("bob: last words")
     assert screen.lines[-2:] == ["> broadcast half", "An operator ended it."]

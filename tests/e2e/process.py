@@ -42,6 +42,7 @@ def environment(**settings: object) -> dict[str, str]:
     """Return an environment with these settings and none of the tester's own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
     clean["PYTHONUNBUFFERED"] = "1"
+    clean["CHAT_CLIENT_CONFIG"] = os.devnull  # the tester's own settings are not for tests
     clean.pop("PYTHONDONTWRITEBYTECODE", None)  # so many processes must not all compile
     return clean | {
         f"CHAT_{name.upper()}": str(value) for name, value in (DEFAULTS | settings).items()

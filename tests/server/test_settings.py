@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from chatserver.passwords import Passwords
-from chatserver.settings import Settings, SettingsError, load_settings
+from chatserver.settings import Settings, load_settings
+from chatwire.sections import SettingsError
 
 
 def written(folder: Path, text: str) -> Path:
@@ -92,7 +93,7 @@ def test_variables_of_other_programs_are_left_alone() -> None:
         ("[login]\nblock_seconds = nan", "login.block_seconds: expected float >= 0.0."),
         ("[session]\noutbox_bytes = 131071", "session.outbox_bytes: expected int >= 131072."),
         ("[message]\nmax_line_bytes = 0", "message.max_line_bytes: expected int >= 256."),
-        ('[history]\nsynchronous = "off"', "history.synchronous: invalid enum value 'off'."),
+        ('[history]\nsynchronous = "off"', "history.synchronous: expected full or normal."),
     ],
 )
 def test_a_wrong_file_is_one_line_that_names_the_key(

@@ -1,0 +1,117 @@
+"""Past: how long login, history and search take in a database of many messages."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Final
+
+from bench.server import CHAT, running_server
+from bench.target import Target, names
+from bench.turns import Figures, Measures, in_turns
+from bench.wire import PASSWORD
+from chatclient.connection import Connection
+from chatserver.search import FILE_NAME as INDEX_FILE
+from chatserver.store import FILE_NAME as STORE_FILE
+from chatserver.store import Standing, Store
+
+_NAMES: Final = names(20)
+_WORDS: Final = (Path(__file__).parents[1] / "words.txt").read_text("ascii").split()
+_BATCH: Final = 5000
+
+
+@dataclass(frozen=True)
+class Past:
+    """Login, history and search in databases of more and more messages. This server only."""
+
+    name: ClassVar = "past"
+    case: ClassVar = "messages"
+    messages: tuple[int, ...] = (1000, 100_000, 1_000_000)
+    repeats: int = 30
+    rounds: int = 1
+
+    @classmethod
+    def tiny(cls) -> "Past":
+        """Return the smallest one that checks everything."""
+        return cls(messages=(100,), repeats=2)
+
+    def run(self, _: Sequence[Target]) -> Figures:
+        """Measure."""
+        return {
+            str(count): in_turns(self.rounds, {CHAT.title: partial(self._measure, count)})
+            for count in self.messages
+        }
+
+    def _measure(self, messages: int) -> Measures:
+        """Fill a database, start a server on it, and measure what a client waits for."""
+        with running_server(_NAMES, prepare=lambda folder: _fill(folder, messages)) as server:
+            opened = server.ready_after
+            started = time.monotonic()
+            with Connection.open(server.host, server.port) as chat:
+                chat.login("user1", PASSWORD)
+                chat.broadcast("thelastwordofall")
+                while not _found(chat, "thelastwordofall"):
+                    time.sleep(0.1)
+                indexed = time.monotonic() - started
+
+                def median(action: Callable[[], object]) -> float:
+                    return _median(action, self.repeats)
+
+                return {
+                    "login, ms": median(lambda: _login(server.host, server.port)),
+                    "history, ms": median(lambda: chat.request("history", limit=50)),
+                    "search, ms": median(
+                        lambda: chat.request("search", query=random.choice(_WORDS), limit=10)
+                    ),
+                    "rare search, ms": median(
+                        lambda: chat.request("search", query="needle* from:user3", limit=10)
+                    ),
+                    "start, s": opened,
+                    "index made anew, s": indexed,
+                }
+
+
+def _fill(folder: Path, messages: int) -> None:
+    """Write messages as the log thread would: nine of ten to the room, one in private."""
+    store = Store(folder / STORE_FILE)
+    choice = random.Random(1)
+    at = int(time.time() * 1000) - messages * 100
+    try:
+        with store.batch() as batch:
+            batch.put(
+                Standing(name, read=messages, seen_at=time.time(), name=name) for name in _NAMES
+            )
+        for first in range(0, messages, _BATCH):
+            with store.batch() as batch:
+                for number in range(first, min(first + _BATCH, messages)):
+                    sender, other = choice.sample(_NAMES, 2)
+                    text = " ".join(choice.choices(_WORDS, k=8))
+                    if number % 10_000 == 0:
+                        text += " needlework"
+                    private = number % 10 == 0
+                    room = None if private else "lobby"
+                    batch.add(at + number, sender, room, (other,) if private else (), text, None)
+    finally:
+        store.close()
+    (folder / INDEX_FILE).unlink(missing_ok=True)
+
+
+def _found(chat: Connection, word: str) -> bool:
+    return bool(getattr(chat.request("search", query=word), "messages", ()))
+
+
+def _login(host: str, port: int) -> None:
+    with Connection.open(host, port) as chat:
+        chat.login("user2", PASSWORD)
+
+
+def _median(action: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        action()
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times)

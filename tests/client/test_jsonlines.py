@@ -1,0 +1,152 @@
+"""`connect --json`: requests as a program writes them, and what becomes of them."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+
+from chatclient.connection import Connection
+from chatclient.credentials import GivenCredentials
+from chatclient.entrance import enter
+from chatclient.errors import ChatError
+from chatclient.inputlines import InputLines
+from chatclient.jsonlines import BadRequest, JsonLines, parse_request
+from chatclient.resume import ResumingClient
+from chatwire.protocol import BroadcastReply, Error, Reply, WhoReply
+
+from .fake import DEADLINE, FakeServer, Link, message
+
+
+def talk(server: FakeServer, typed: bytes) -> list[dict[str, Any]]:
+    """Run a session over `typed` and return what it wrote."""
+
+    def open_connection() -> Connection:
+        return Connection.open("127.0.0.1", server.port, timeout=DEADLINE)
+
+    entry = enter(open_connection, GivenCredentials("alice", "secret", str), print)
+    client = ResumingClient(open_connection, "alice", entry.password, pause=0.01)
+    out = io.BytesIO()
+    lines = InputLines(io.BytesIO(typed), "utf-8", "surrogateescape")
+    JsonLines(entry, client, lines, out).run()
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name not in names}
+
+
+def test_answers_come_among_the_events_with_the_id_of_the_program() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        said, asked, quiet = link.expect("broadcast"), link.expect("who"), link.expect("who")
+        assert (said["text"], asked["id"]) == ("hi", said["id"] + 1)
+        link.send(
+            {"event": "message", **_wire(5), "news": "unknown fields are left out"},
+            WhoReply(re=asked["id"], users=()),
+            {"event": "unheard_of"},
+            BroadcastReply(re=said["id"], seq=6, busy={}),
+            Error(re=quiet["id"], code="internal", text="No."),
+        )
+        assert link.read() == {"op": "ack", "upto": 5}
+        link.take_logout()
+
+    typed = (
+        b'{"op":"broadcast","id":-7,"text":"hi","key":"k"}\n\n{"id":70000000000,"op":"who"}\r\n'
+        b'{"op":"ack","upto":99}\n{"op":"pong"}\n{"op":"who"}\n{"op":"logout","id":9}\n{"op":"who"}'
+    )
+    with FakeServer(script) as server:
+        first, *rest = talk(server, typed)
+    assert (first["op"], first["name"], "re" in first) == ("login", "alice", False)
+    assert [without(each, "at") for each in rest] == [
+        {"event": "message", "seq": 5, "from": "bob", "room": "lobby", "text": "hello"},
+        {"event": "reply", "re": 70000000000, "op": "who", "users": []},
+        {"event": "reply", "re": -7, "op": "broadcast", "seq": 6, "busy": {}},
+        {"event": "error", "code": "internal", "text": "No."},
+        {"event": "reply", "re": 9, "op": "logout"},
+    ]
+
+
+def _wire(seq: int) -> dict[str, object]:
+    return {"seq": seq, "at": "2026-11-22T15:24:02.123Z", "from": "bob", "room": "lobby"} | {
+        "text": "hello"
+    }
+
+
+def test_a_lost_link_is_made_again_and_says_so() -> None:
+    def first(link: Link) -> None:
+        link.let_in()
+        link.expect("who")
+        assert link.expect("broadcast")["key"] == "k"
+        link.reset()
+
+    def second(link: Link) -> None:
+        link.greet()
+        login = link.expect("login")
+        reply = {"event": "reply", "op": "login", "name": "alice", "online": [], "seq": 1}
+        link.send(reply | {"re": login["id"], "missed": 0, "busy": False, "hidden": False})
+        said = link.expect("broadcast")
+        assert said["key"] == "k"
+        link.send(BroadcastReply(re=said["id"], seq=2, busy={}), message(3, "later"))
+        link.take_logout()
+
+    with FakeServer(first, second) as server:
+        written = talk(
+            server, b'{"op":"who","id":1}\n{"op":"broadcast","id":2,"text":"x","key":"k"}'
+        )
+    assert written[1]["re"] == 1
+    assert written[1]["code"] == "link_lost"
+    answers = [each.get("re", each["op"]) for each in written[2:] if each["event"] == "reply"]
+    assert sorted(map(str, answers)) == ["2", "login"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "number"),
+    [
+        (b"who", "bad_request", None),
+        (b"[1]", "bad_request", None),
+        (b"{}", "bad_request", None),
+        (b'{"op":1,"id":3}', "bad_request", 3),
+        (b'{"op":"who","id":"3"}', "bad_request", None),
+        (b'{"op":"who","id":true}', "bad_request", None),
+        (b'{"op":"who","id":1.5}', "bad_request", None),
+        (b'{"op":"\xff"}', "invalid_utf8", None),
+        (b'{"op":"\\ud800"}', "bad_request", None),
+        (b"[" * 200_000, "bad_request", None),
+        (b"\0\x01\x02", "bad_request", None),
+    ],
+)
+def test_bad_input_gets_an_error_and_is_not_the_end(
+    line: bytes, code: str, number: int | None
+) -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.send(Reply(op="idle", re=link.expect("idle")["id"]))
+        link.take_logout()
+
+    with FakeServer(script) as server:
+        _, error, reply = talk(server, line + b'\n{"op":"idle","id":4}\n')
+    assert (error["event"], error["code"], error.get("re")) == ("error", code, number)
+    assert "\n" not in error["text"]
+    assert reply == {"event": "reply", "re": 4, "op": "idle"}
+
+
+def test_a_line_without_end_is_the_end() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.take_logout()
+
+    with FakeServer(script) as server, pytest.raises(ChatError, match="more than 1048576 bytes"):
+        talk(server, b"x" * 2_000_000)
+
+
+def test_a_request_in_parts() -> None:
+    request = parse_request('{"op":"send","to":["bob"],"text":null}')
+    assert (request.op, request.id, request.fields) == (
+        "send",
+        UNSET,
+        {"to": ["bob"], "text": None},
+    )
+    with pytest.raises(BadRequest, match="not JSON"):
+        parse_request("{")

@@ -1,0 +1,330 @@
+"""`chat send`, `chat tail` and `chat connect --json` against real servers."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from chatclient.connection import Connection
+from chatclient.oneshot import Parcel, deliver
+
+from .client import PASSWORD, PATIENCE
+from .conftest import StartServer
+from .process import PYTHON, ServerProcess, chat, environment, port_of
+from .proxy import CuttingProxy
+
+
+@pytest.fixture
+def proxy(server: ServerProcess) -> Iterator[CuttingProxy]:
+    made = CuttingProxy(*server.place)
+    yield made
+    made.close()
+
+
+def environ_of(server: ServerProcess, name: str, **more: str) -> dict[str, str]:
+    place = f"{server.place[0]}:{server.place[1]}"
+    given = {"CHAT_HOST": place, "CHAT_USER": name, "CHAT_PASSWORD": PASSWORD, "PYTHONUTF8": "1"}
+    return environment() | given | more
+
+
+class Running:
+    """A command that goes on until it is told to end."""
+
+    def __init__(self, *arguments: str, env: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [*PYTHON, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            text=True,
+            encoding="utf-8",
+        )
+        self._timer = threading.Timer(2 * PATIENCE, self.process.kill)  # ends every wait
+        self._timer.start()
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def event(self) -> dict[str, Any]:
+        line = self.line()
+        assert line, self.end()
+        event: dict[str, Any] = json.loads(line)
+        return event
+
+    def expect(self, kind: str, **fields: object) -> dict[str, Any]:
+        """Skip events until one is like this."""
+        while True:
+            event = self.event()
+            if event["event"] == kind and fields.items() <= event.items():
+                return event
+
+    def type(self, **request: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def end(self, number: int | None = None) -> tuple[int, str]:
+        """Send a signal, or end its input; return the exit code and what went wrong."""
+        if number is not None:
+            self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, errors
+
+    def close(self) -> None:
+        self._timer.cancel()
+        self.process.kill()
+        self.process.communicate()
+
+
+@contextmanager
+def running(*arguments: str, env: dict[str, str]) -> Iterator[Running]:
+    made = Running(*arguments, env=env)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_message_is_sent_and_nothing_is_said(server: ServerProcess) -> None:
+    ann, bob, carol = server.accounts("ann", "bob", "carol")
+    env = environ_of(server, ann)
+    with server.json(bob) as person:
+        done = chat("send", "--to", bob, "--to", carol, "--key", "k", "hällo", env=env)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        event = person.expect(event="message")
+        assert (event["to"], event["text"]) == ([bob, carol], "hällo")
+        # To the room, from a pipe that is no text; and the first once more, which does nothing.
+        chat("send", "--to", bob, "--to", carol, "--key", "k", "hällo", env=env)
+        done = chat("send", "-v", typed=b"\xef\xbb\xbfa \xff\0\x1b[31m b\r\n\n", env=env)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "Sent to everybody here." in done.stderr
+        event = person.expect(event="message")
+        assert (event["room"], event["text"]) == ("lobby", "a \ufffd[31m b")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "more", "code", "word"),
+    [
+        (("--to", "nobody.at.all", "hi"), "", {}, 1, "No such user"),
+        (("x" * 5000,), "", {}, 1, "4000"),
+        (("-",), "y" * 100_000, {}, 1, "at most 65536 bytes"),
+        (("",), "", {}, 2, "nothing to send"),
+        (("hi",), "", {"CHAT_PASSWORD": "wrong"}, 4, "2 tries left"),
+        (("--timeout", "0", "--server", "127.0.0.1:1", "hi"), "", {}, 3, "Nobody is listening"),
+    ],
+)
+def test_the_exit_code_says_what_went_wrong(
+    server: ServerProcess,
+    arguments: tuple[str, ...],
+    typed: str,
+    more: dict[str, str],
+    code: int,
+    word: str,
+) -> None:
+    done = chat(
+        "send", *arguments, typed=typed, env=environ_of(server, server.account("ann"), **more)
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_some_who_get_it_and_some_who_are_nobody(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    env = environ_of(server, ann)
+    done = chat("send", "--to", bob, "--to", "nobody.at.all", "hi", env=env)
+    assert done.returncode == 1
+    assert done.stderr == "No such user: nobody.at.all; the others have it.\n"
+
+
+def test_no_password_for_a_script(server: ServerProcess) -> None:
+    env = environ_of(server, server.account("ann"))
+    del env["CHAT_PASSWORD"]
+    done = chat("send", "hi", env=env)
+    assert done.returncode == 2
+    assert "There is no password for" in done.stderr
+
+
+def test_a_named_server_is_meant_everywhere(server: ServerProcess, tmp_path: Any) -> None:
+    ann = server.account("ann")
+    file = tmp_path / "client.toml"
+    file.write_text(
+        f'[servers.home]\nhost = "{server.place[0]}"\nport = {server.place[1]}\nuser = "{ann}"\n'
+    )
+    env = environment() | {"CHAT_CLIENT_CONFIG": str(file), "CHAT_PASSWORD": PASSWORD}
+    assert chat("send", "--server", "home", "one", env=env).returncode == 0
+    done = chat("connect", "home", typed="broadcast two\n", env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    with running("tail", "--server", "home", env=env) as tail:
+        assert [tail.line()[-3:], tail.line()[-3:]] == ["one", "two"]
+        assert tail.end(signal.SIGINT) == (0, "")
+
+
+def test_exactly_once_while_the_server_is_killed_again_and_again(
+    start_server: StartServer,
+) -> None:
+    server = start_server()
+    ann = server.add("ann")
+    port = server.place[1]
+
+    stored = threading.Semaphore(0)
+
+    def say(number: int) -> None:
+        deliver(
+            Parcel(f"message {number}"),
+            lambda seconds: Connection.open("127.0.0.1", port, timeout=seconds),
+            ann,
+            PASSWORD,
+            PATIENCE * 2,
+        )
+        stored.release()
+
+    with ThreadPoolExecutor(10) as threads:
+        done = [threads.submit(say, number) for number in range(30)]
+        for _ in range(2):
+            for _ in range(8):
+                assert stored.acquire(timeout=PATIENCE)
+            server.kill()
+            server = start_server("--port", str(port))
+        for each in done:
+            each.result()
+    with server.json(ann) as person:
+        messages = person.request("history", limit=100)["messages"]
+    assert sorted(each["text"] for each in messages) == sorted(f"message {n}" for n in range(30))
+
+
+def test_exactly_once_whatever_answer_is_lost(
+    server: ServerProcess, proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatclient.oneshot._LONGEST_PAUSE", 0.001)
+    ann = server.account("ann")
+    said = [f"message {number}" for number in range(40)]
+    for text in said:  # cut at every few bytes of all that is said both ways
+        deliver(
+            Parcel(text),
+            lambda seconds: Connection.open("127.0.0.1", proxy.port, timeout=seconds),
+            ann,
+            PASSWORD,
+            PATIENCE * 2,
+            pause=0.001,
+        )
+    assert proxy.cuts > 20
+    with server.json(ann) as person:
+        messages = person.request("history", limit=500)["messages"]
+    mine = [each["text"] for each in messages if each["from"] == ann]
+    assert mine == said
+
+
+def test_tail_in_words(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(bob) as person:
+        with server.json(ann):  # whose room begins here
+            pass
+        for text in ("one", "two\nlines", "three"):
+            person.request("broadcast", text=text)
+        with running("tail", "-n", "2", env=environ_of(server, ann)) as tail:
+            assert tail.line().endswith(f"{bob}: two / lines")
+            stamp, _, text = tail.line().partition(f" {bob}: ")
+            assert (len(stamp), text) == (len("2026-11-22 15:24"), "three")
+            person.request("send", to=[ann], text="psst")
+            while not (line := tail.line()).endswith("psst"):
+                assert f"{ann} came online" in line
+            assert f"{bob} → you: " in line
+            assert tail.end(signal.SIGINT) == (0, "")
+    with server.json(ann) as person:  # nothing was marked as read
+        assert person.expect(event="message")["text"] == "one"
+
+
+def test_tail_outlives_the_server(start_server: StartServer) -> None:
+    first = start_server()
+    ann, bob = first.add("ann"), first.add("bob")
+    with first.json(ann), first.json(bob) as person:
+        for number in range(3):
+            seq = person.request("broadcast", text=f"before {number}")["seq"]
+    env = environ_of(first, ann)
+    with running("tail", "--json", "--since", str(seq - 2), env=env) as tail:
+        assert [tail.expect("message")["text"] for _ in range(2)] == ["before 1", "before 2"]
+        first.kill()
+        second = start_server("--port", port_of(first))
+        with second.json(bob) as person:
+            person.request("broadcast", text="after")
+        assert tail.expect("message")["text"] == "after"
+        code, errors = tail.end(signal.SIGINT)
+    assert code == 0
+    assert "Trying again in" in errors
+
+
+def test_a_reader_of_tail_that_leaves(server: ServerProcess) -> None:
+    ann = server.account("ann")
+    with server.json(ann) as person:
+        person.request("broadcast", text="one")
+        with running("tail", env=environ_of(server, ann)) as tail:
+            assert tail.line().endswith("one")
+            assert tail.process.stdout is not None
+            tail.process.stdout.close()
+            person.request("broadcast", text="two")
+            assert tail.process.wait(PATIENCE) == 0
+            assert tail.process.stderr is not None
+            assert tail.process.stderr.read() == ""
+
+
+def test_json_for_programs(start_server: StartServer) -> None:
+    first = start_server()
+    ann, bob = first.add("ann"), first.add("bob")
+    with running("connect", "--json", env=environ_of(first, ann)) as program:
+        assert program.event()["op"] == "login"
+        program.type(op="who", id=7)
+        assert program.expect("reply", op="who")["re"] == 7
+        program.type(op="broadcast", id="x")
+        assert program.expect("error")["code"] == "bad_request"
+        program.type(op="broadcast", id=8, text="x" * 70_000)
+        assert program.expect("error", re=8)["code"] == "line_too_long"
+        assert program.expect("reply", op="login")["name"] == ann
+        first.kill()
+        program.type(op="broadcast", id=9, text="over the gap", key="k")
+        second = start_server("--port", port_of(first))
+        assert program.expect("reply", re=9)["op"] == "broadcast"
+        with second.json(bob) as person:
+            person.request("send", to=[ann], text="read this")
+            seq = program.expect("message")["seq"]
+            person.request("send", to=[ann], text="and this")
+            program.expect("message")
+        program.type(op="logout", id=10)
+        program.expect("reply", re=10)
+        assert program.end()[0] == 0
+    with second.json(ann) as person:  # it was acknowledged
+        texts = [each["text"] for each in person.events if each["event"] == "message"]
+        assert texts == []
+    assert seq > 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
+@pytest.mark.parametrize("arguments", [("connect", "--json"), ("connect", "--plain"), ("tail",)])
+def test_an_interrupt_at_any_time_is_clean(
+    server: ServerProcess, arguments: tuple[str, ...]
+) -> None:
+    ann = server.account("ann")
+    with server.json(ann) as person:
+        person.request("broadcast", text="something to print")
+    with running(*arguments, env=environ_of(server, ann)) as command:
+        assert command.line()
+        assert command.end(signal.SIGINT) == (0 if arguments == ("tail",) else 130, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")
+@pytest.mark.parametrize("arguments", ["send hi", "connect --json", "connect --plain"])
+def test_no_streams_at_all(server: ServerProcess, arguments: str) -> None:
+    closed = f"exec {sys.executable} -m chatserver {arguments} <&- >&- 2>&-"
+    env = environ_of(server, server.account("ann"))
+    assert (
+        subprocess.run(closed, shell=True, env=env, timeout=PATIENCE, check=False).returncode == 0
+    )
