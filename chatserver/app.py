@@ -17,7 +17,6 @@ from chatserver.authentication import Authenticator
 from chatserver.certificate import ensure_certificate
 from chatserver.commands import all_commands
 from chatserver.commands.context import Services
-from chatserver.cores import roam
 from chatserver.delivery import Delivery
 from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
@@ -98,7 +97,6 @@ class ChatServer:
 
     def _warm_up(self) -> None:
         """Do what takes long and need not be done before anybody can come."""
-        roam()
         with suppress(CommandError):  # short of memory just now: the first login will be slower
             self._passwords.warm_up()
         if not self._store.check_whole():

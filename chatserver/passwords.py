@@ -15,7 +15,6 @@ from typing import Final
 
 from passlib.context import CryptContext
 
-from chatserver.cores import roaming
 from chatserver.errors import CommandError
 from chatserver.settings import PasswordSettings
 
@@ -128,7 +127,7 @@ class Passwords:
                 retry_after=_RETRY_SECONDS,
             )
         try:
-            with self._running, roaming():
+            with self._running:
                 yield
         finally:
             self._admitted.release()

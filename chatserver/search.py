@@ -17,7 +17,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from chatserver.cores import roam
 from chatserver.store import Store, StoredMessage
 from chatwire.names import fold
 from chatwire.text import clean
@@ -152,7 +151,6 @@ class SearchIndex:
     # -- the indexer thread only --
 
     def _run(self) -> None:
-        roam()  # most of its work is SQLite's
         while not self._stopping:
             self._wanted.wait(_PAUSE_SECONDS)
             self._wanted.clear()

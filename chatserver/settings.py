@@ -29,7 +29,6 @@ class ServerSettings(Section, frozen=True, kw_only=True):
     max_clients: Count = 10000
     max_clients_per_address: Count = 200
     allow_plaintext: bool = False
-    one_core: bool = True
 
 
 class LoginSettings(Section, frozen=True, kw_only=True):

@@ -31,7 +31,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "chatserver",
         "chatserver.allocator",
-        "chatserver.cores",
         "chatserver.errors",
         "chatserver.schema",
         "chatserver.settings",
