@@ -8,7 +8,10 @@ READY := .venv/ready
 demo: $(READY)
 	@$(BIN)/python -m examples.demo
 
+# Compiled once, not by each of the four.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)
+	@$(BIN)/python -m pytest -q --collect-only > /dev/null || true
 	$(BIN)/python -m pytest -q -n 4 --dist worksteal
 
 check: $(READY)

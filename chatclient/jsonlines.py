@@ -59,6 +59,9 @@ class JsonLines:
                 self._write([self._as_asked(event) for event in batch])
                 acknowledge(self._client, batch)  # first: the last answer is the typist's leave
                 self._ahead.settle(batch)
+        except BaseException:
+            self._client.abandon()  # whoever interrupts does not wait for the server's goodbye
+            raise
         finally:
             self._ahead.end()
             self._client.close()

@@ -62,6 +62,9 @@ class Plain:
                 self._print(batch)
                 acknowledge(self._client, batch)  # first: the last answer is the typist's leave
                 self._ahead.settle(batch)
+        except BaseException:
+            self._client.abandon()  # whoever interrupts does not wait for the server's goodbye
+            raise
         finally:
             self._ahead.end()
             self._client.close()

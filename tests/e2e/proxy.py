@@ -12,10 +12,11 @@ STEP = 7
 
 
 class CuttingProxy:
-    """Forwards to a server; its n-th connection is cut after n * STEP bytes from the server, or
+    """Forwards to a server; its n-th connection is cut after n * `step` bytes from the server, or
     to it, in turns. From `heal` on it cuts no more."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, step: int = STEP) -> None:
+        self._step = step
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -54,7 +55,7 @@ class CuttingProxy:
             server = socket.create_connection(self._target)
             with self._lock:
                 self._sockets |= {client, server}
-            limits = (number * STEP, None) if number % 2 else (None, number * STEP)
+            limits = (number * self._step, None) if number % 2 else (None, number * self._step)
             self._start(self._forward, server, client, limits[0])
             self._start(self._forward, client, server, limits[1])
 

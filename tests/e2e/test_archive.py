@@ -236,7 +236,7 @@ def people(server: ServerProcess) -> Iterator[list[JsonClient]]:
 tags = (f"tag{number}" for number in itertools.count(1))
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(conversations, st.lists(queries, min_size=2, max_size=4), st.integers(1, 6))
 def test_everybody_reads_what_they_sent_and_were_sent_and_nothing_else(
     people: list[JsonClient], conversation: list[Said], asked: list[Query], limit: int
@@ -296,7 +296,7 @@ anything = st.text(
 ).map(" ".join)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.lists(anything, min_size=15, max_size=15))
 def test_no_query_is_an_error(
     server: ServerProcess, people: list[JsonClient], asked: list[str]

@@ -35,7 +35,7 @@ CODES = {
 LAST = 424_242
 """The id of the request that must still be answered after everything else."""
 
-few = settings(max_examples=60)
+few = settings(max_examples=25)
 
 
 @dataclass

@@ -12,14 +12,14 @@ from chatwire.protocol import Message, SendReply
 
 from .client import PASSWORD
 from .process import ServerProcess
-from .proxy import CuttingProxy
+from .proxy import STEP, CuttingProxy
 
 DEADLINE = 20.0
 
 
 @pytest.fixture
-def proxy(server: ServerProcess) -> Iterator[CuttingProxy]:
-    made = CuttingProxy(*server.place)
+def proxy(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[CuttingProxy]:
+    made = CuttingProxy(*server.place, getattr(request, "param", STEP))
     yield made
     made.close()
 
@@ -42,8 +42,16 @@ def start(client: ResumingClient) -> None:
             return
 
 
+@pytest.mark.parametrize(
+    ("proxy", "cuts"),
+    [
+        pytest.param(STEP, 100, id="normal"),
+        pytest.param(1, 900, id="soak", marks=(pytest.mark.soak, pytest.mark.timeout(300))),
+    ],
+    indirect=["proxy"],
+)
 def test_nothing_is_lost_doubled_or_out_of_order(
-    server: ServerProcess, proxy: CuttingProxy
+    server: ServerProcess, proxy: CuttingProxy, cuts: int
 ) -> None:
     ann, bob = server.accounts("ann", "bob")
     with server.json(bob):  # bob's room begins here
@@ -55,7 +63,7 @@ def test_nothing_is_lost_doubled_or_out_of_order(
     spoken = []
     try:
         number = 0
-        while proxy.cuts < 150:
+        while proxy.cuts < cuts:
             number += 1
             spoken.append(f"message {number}")
             future = sender.submit("send", to=[bob], text=spoken[-1])
