@@ -13,6 +13,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -45,6 +46,10 @@ _RETRY_SECONDS: Final = 5.0
 
 _MOST_CHARACTERS: Final = 200
 """So much of a query is looked at: one of many words would take seconds, and others wait."""
+
+_REST: Final = 9.0
+"""How many times as long as it works the indexer rests while messages come: so a flood keeps nine
+tenths of what it would have to share, and the index is behind for that long."""
 
 _PATIENCE: Final = 1.0
 """How long a search waits for messages of a moment ago: longer only while an index is made."""
@@ -155,12 +160,20 @@ class SearchIndex:
             self._wanted.wait(_PAUSE_SECONDS)
             self._wanted.clear()
             try:
-                while not self._stopping and self._step():
+                while not self._stopping and self._step_politely():
                     pass
                 self._delete()
             except sqlite3.Error as error:
                 _log.warning("the search index is behind: %s", error)
                 self._wanted.wait(_RETRY_SECONDS)
+
+    def _step_politely(self) -> bool:
+        """Do a step, and rest after it while people talk, unless a search waits."""
+        newest, started = self._store.last_seq, time.monotonic()
+        more = self._step()
+        if more and self._store.last_seq > newest:
+            self._wanted.wait(_REST * (time.monotonic() - started))
+        return more
 
     def _step(self) -> bool:
         """Index the next messages; tell whether there may be more at once."""
