@@ -126,6 +126,7 @@ class ResumingClient:
         self._hurry = False
         self._woken = False
         self._closing = False
+        self._failed = False  # it is ending by itself, whether or not it is closed meanwhile
         self._end: ChatError | None = None
         self._keeper = threading.Thread(target=self._keep, name="chat-keeper", daemon=True)
 
@@ -223,13 +224,16 @@ class ResumingClient:
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._events or self._end or self._closing or self._woken, timeout
+                lambda: (
+                    self._events or self._end or self._woken or (self._closing and not self._failed)
+                ),
+                timeout,
             )
             self._woken = False
             taken = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
             if taken:
                 self._changed.notify_all()
-            elif self._end is not None and not self._closing:
+            elif self._end is not None and (self._failed or not self._closing):
                 raise self._end
             return taken
 
@@ -352,6 +356,8 @@ class ResumingClient:
             pause = self._first_pause
             error = self._listen(connection)
             give_up_at = time.monotonic() + self._patience
+            # First: whoever has the answers to what was lost may close in the next moment.
+            self._must_end(error, give_up_at)
             self._let_go(connection, error)
             connection = None
             while connection is None and not self._must_end(error, give_up_at):
@@ -363,9 +369,11 @@ class ResumingClient:
         self._finish(error)
 
     def _must_end(self, error: ChatError, give_up_at: float) -> bool:
+        """Tell whether this is the end, and note when it is not because of `close`."""
         with self._changed:
-            final = self._closing or error.code in self._final_codes
-        return final or time.monotonic() >= give_up_at
+            final = error.code in self._final_codes or time.monotonic() >= give_up_at
+            self._failed = self._failed or (final and not self._closing)
+            return final or self._closing
 
     def _listen(self, connection: Connection) -> ChatError:
         try:

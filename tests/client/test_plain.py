@@ -13,7 +13,7 @@ import pytest
 from chatclient.connection import Connection
 from chatclient.credentials import GivenCredentials
 from chatclient.entrance import enter
-from chatclient.errors import LinkLost
+from chatclient.errors import ChatError, LinkLost
 from chatclient.inputlines import InputLines, RawInput
 from chatclient.plain import Plain
 from chatclient.resume import ResumingClient
@@ -415,3 +415,31 @@ def test_what_is_typed_goes_to_whom_one_talks_to(capsys: pytest.CaptureFixture[s
     with FakeServer(script) as server:
         chat(server, "talk bob\nwho\n/status\n")
     assert "What you type goes to bob" in capsys.readouterr().err
+
+
+def test_a_lost_link_is_told_even_if_the_input_has_ended() -> None:
+    """The lost link answers what was open, and that lets the typist close the client at once."""
+
+    def script(link: Link) -> None:
+        link.let_in()
+
+    with FakeServer(script) as server:
+        client = plain(server, io.BytesIO(b"who\n"), io.StringIO())
+        let_go = client._client._let_go
+        closed = threading.Event()
+        close = client._client.close
+
+        def slowly(connection: Connection, error: ChatError) -> None:
+            let_go(connection, error)
+            assert closed.wait(DEADLINE)
+
+        def closing() -> None:
+            with client._client._changed:
+                client._client._closing = True
+            closed.set()
+            close()
+
+        client._client._let_go = slowly  # type: ignore[method-assign]
+        client._client.close = closing  # type: ignore[method-assign]
+        with pytest.raises(LinkLost):
+            client.run()
