@@ -6,9 +6,9 @@ the rest once the server has it.
 
 Threads: the main thread runs an asyncio loop, and everything on the screen happens there. The
 *pump*, a daemon, takes events in batches, waits until the loop has printed each batch, then
-acknowledges it: nothing is acknowledged that has not been shown, and a screen that is stopped
-(Ctrl-S) stops the reader instead of filling the memory. One *sender* sends what was typed, so that
-a server which reads slowly never freezes the keyboard.
+acknowledges it: nothing is acknowledged that has not been shown, and a terminal that does not take
+what is written stops the reader instead of filling the memory. One *sender* sends what was typed,
+so that a server which reads slowly never freezes the keyboard.
 """
 
 import asyncio

@@ -33,10 +33,6 @@ class _Envelope(Struct):
     id: int | None = None
 
 
-class _JustId(Struct):
-    id: int | None = None
-
-
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 
 
