@@ -29,6 +29,7 @@ from chatserver.net.server import ChatTCPServer
 from chatserver.net.tls import TlsContexts
 from chatserver.passwords import Passwords
 from chatserver.presence import Presence
+from chatserver.processors import roaming
 from chatserver.replay import Replay
 from chatserver.schema import StoreError
 from chatserver.search import FILE_NAME as SEARCH_FILE
@@ -99,7 +100,9 @@ class ChatServer:
         """Do what takes long and need not be done before anybody can come."""
         with suppress(CommandError):  # short of memory just now: the first login will be slower
             self._passwords.warm_up()
-        if not self._store.check_whole():
+        with roaming():
+            whole = self._store.check_whole()
+        if not whole:
             _log.error("%s is damaged: stop the server and restore a backup", self._store.path)
 
     def _assemble(self) -> None:

@@ -129,12 +129,14 @@ def serve(
     from chatserver.allocator import share_heaps  # noqa: PLC0415
     from chatserver.app import ChatServer, StartError  # noqa: PLC0415
     from chatserver.certificate import fingerprint  # noqa: PLC0415
+    from chatserver.processors import gather  # noqa: PLC0415
 
     logging.basicConfig(
         level=logging.WARNING if quiet else logging.INFO,
         format="%(asctime)s %(levelname)s [%(threadName)s] %(message)s",
     )
     share_heaps()
+    gather()
     folder = data_folder(data)
     try:
         server = ChatServer(settings, folder)

@@ -16,6 +16,7 @@ from typing import Final
 from passlib.context import CryptContext
 
 from chatserver.errors import CommandError
+from chatserver.processors import roaming
 from chatserver.settings import PasswordSettings
 
 MAX_PASSWORD_BYTES: Final = 128
@@ -127,7 +128,7 @@ class Passwords:
                 retry_after=_RETRY_SECONDS,
             )
         try:
-            with self._running:
+            with self._running, roaming():
                 yield
         finally:
             self._admitted.release()

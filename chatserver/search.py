@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from chatserver.processors import roaming
 from chatserver.store import Store, StoredMessage
 from chatwire.names import fold
 from chatwire.text import clean
@@ -128,7 +129,7 @@ class SearchIndex:
         sql = (
             "SELECT rowid FROM words WHERE words MATCH ? AND rowid > ? ORDER BY rowid DESC LIMIT ?"
         )
-        with self._lock:
+        with self._lock, roaming():
             try:
                 found = self._reader.execute(sql, (mine, 0, limit)).fetchall()
                 found += self._reader.execute(sql, (said, room_since, limit)).fetchall()
@@ -156,16 +157,17 @@ class SearchIndex:
     # -- the indexer thread only --
 
     def _run(self) -> None:
-        while not self._stopping:
-            self._wanted.wait(_PAUSE_SECONDS)
-            self._wanted.clear()
-            try:
-                while not self._stopping and self._step_politely():
-                    pass
-                self._delete()
-            except sqlite3.Error as error:
-                _log.warning("the search index is behind: %s", error)
-                self._wanted.wait(_RETRY_SECONDS)
+        with roaming():
+            while not self._stopping:
+                self._wanted.wait(_PAUSE_SECONDS)
+                self._wanted.clear()
+                try:
+                    while not self._stopping and self._step_politely():
+                        pass
+                    self._delete()
+                except sqlite3.Error as error:
+                    _log.warning("the search index is behind: %s", error)
+                    self._wanted.wait(_RETRY_SECONDS)
 
     def _step_politely(self) -> bool:
         """Do a step, and rest after it while people talk, unless a search waits."""

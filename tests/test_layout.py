@@ -32,6 +32,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatserver",
         "chatserver.allocator",
         "chatserver.errors",
+        "chatserver.processors",
         "chatserver.schema",
         "chatserver.settings",
         "chatserver.files",

@@ -1,15 +1,17 @@
 """Starting and stopping: no configuration, one clear line when it cannot be, no loose ends."""
 
+import os
 import signal
 import socket
 import sqlite3
+import sys
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
 
-from .client import PASSWORD, SCALE, JsonClient, at_once
+from .client import PASSWORD, SCALE, JsonClient, at_once, eventually
 from .conftest import StartServer
 from .process import ServerProcess, chat, environment, port_of
 
@@ -86,6 +88,26 @@ def test_ipv6_is_listened_on_and_shown_in_brackets(start_server: StartServer) ->
     with socket.create_connection(("::1", server.place[1]), 10 * SCALE) as client:
         client.sendall(b'{"op":"ping"}\n')
         assert client.recv(1000).startswith(b'{"event":"hello"')
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="no cores to choose from"
+)
+def test_threads_that_pass_messages_on_share_a_core_and_the_index_does_not(
+    start_server: StartServer,
+) -> None:
+    server = start_server()
+
+    def cores_of_threads() -> list[int]:
+        tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
+        with suppress(ProcessLookupError):  # one ended meanwhile
+            return sorted(len(os.sched_getaffinity(int(each.name))) for each in tasks)
+        return []
+
+    with server.json(server.account("alice")):
+        # Main, log, flusher, housekeeper, acceptor and alice's. What warms up ends soon.
+        everywhere = len(os.sched_getaffinity(0))
+        eventually(lambda: cores_of_threads() == [1] * 6 + [everywhere])
 
 
 def test_help_names_every_command() -> None:
