@@ -17,13 +17,50 @@ from chatwire.names import fold
 UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file raises: SQLite's messages may quote bytes that are no text."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 APPLICATION_ID: Final = 0x63686174  # "chat", so that `file` and a person know the file
 
 WHOLE_CHECK_BYTES: Final = 32 << 20
 """A database up to this size is checked whole before the start, which takes half a second."""
 
-_SCHEMA: Final = """
+TAKES_PART: Final = (
+    "instr(' ' || lower(sender || ' ' || recipients) || ' ', ' ' || :account || ' ')"
+)
+"""Whether `account` (folded) is the sender or a recipient of a private message."""
+
+BEGINNING: Final = "coalesce((SELECT upto FROM deleted WHERE account = :account), 0)"
+"""After which message private ones may be an account's own: its name may have been another's."""
+
+_CONVERSATIONS: Final = (
+    """
+CREATE TABLE conversations (      -- private messages by who talks with whom, folded names:
+    one TEXT NOT NULL,            -- the sender and a recipient,
+    other TEXT NOT NULL,          -- in the order of the alphabet
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (one, other, seq)
+) WITHOUT ROWID;
+""",
+    """
+CREATE TABLE partners (           -- with whom an account has ever talked privately
+    account TEXT NOT NULL,
+    partner TEXT NOT NULL,
+    PRIMARY KEY (account, partner)
+) WITHOUT ROWID;
+""",
+    """
+CREATE TRIGGER conversations_have_partners AFTER INSERT ON conversations BEGIN
+    INSERT OR IGNORE INTO partners VALUES (new.one, new.other), (new.other, new.one);
+END;
+""",
+    """
+CREATE TABLE deleted (            -- accounts that were deleted, and the newest message then:
+    account TEXT PRIMARY KEY,     -- for a new account of that name the past begins after it
+    upto INTEGER NOT NULL
+) WITHOUT ROWID;
+""",
+)
+
+_SCHEMA: Final = f"""
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,          -- milliseconds since 1970, UTC
@@ -35,14 +72,7 @@ CREATE TABLE messages (
 );
 CREATE UNIQUE INDEX messages_by_key ON messages (sender, key) WHERE key IS NOT NULL;
 CREATE INDEX messages_by_room ON messages (room, seq) WHERE room IS NOT NULL;
-CREATE TABLE inboxes (            -- private messages by who takes part, folded names:
-    account TEXT NOT NULL,        -- whose inbox it is in,
-    seq INTEGER NOT NULL,
-    peer TEXT NOT NULL,           -- and with whom: the sender, or for the sender each recipient
-    PRIMARY KEY (account, seq, peer)
-) WITHOUT ROWID;
-CREATE INDEX inboxes_by_peer ON inboxes (account, peer, seq);
-CREATE TABLE accounts (
+{"".join(_CONVERSATIONS)}CREATE TABLE accounts (
     account TEXT PRIMARY KEY,     -- folded name
     name TEXT NOT NULL,           -- as its owner spells it
     since INTEGER NOT NULL,       -- the newest message when the account first came
@@ -55,7 +85,7 @@ CREATE TABLE accounts (
 CREATE TABLE alive (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
 CREATE TABLE identity (id TEXT NOT NULL);  -- tells this database from every other
 INSERT INTO identity VALUES (lower(hex(randomblob(16))));
-"""
+"""  # noqa: S608 - put together from constants
 
 
 class StoreError(Exception):
@@ -136,28 +166,10 @@ def migrate(connection: sqlite3.Connection) -> int:
 
 
 def _from_1(connection: sqlite3.Connection) -> None:
-    """Inboxes learn with whom a conversation is, accounts their spelling, the file its identity.
-
-    Some files of version 1 have one or all of these already.
-    """
+    """Accounts learn their spelling, the file its identity; some files have these already."""
     connection.execute(
         "CREATE INDEX IF NOT EXISTS messages_by_room ON messages (room, seq) WHERE room IS NOT NULL"
     )
-    if "peer" not in _columns(connection, "inboxes"):
-        connection.execute("DROP TABLE inboxes")
-        connection.execute(
-            "CREATE TABLE inboxes (account TEXT NOT NULL, seq INTEGER NOT NULL,"
-            " peer TEXT NOT NULL, PRIMARY KEY (account, seq, peer)) WITHOUT ROWID"
-        )
-        connection.execute("CREATE INDEX inboxes_by_peer ON inboxes (account, peer, seq)")
-        private = connection.execute(
-            "SELECT seq, sender, recipients FROM messages WHERE recipients IS NOT NULL"
-        )
-        for seq, sender, recipients in private:
-            connection.executemany(
-                "INSERT INTO inboxes (account, seq, peer) VALUES (?, ?, ?)",
-                [(account, seq, peer) for account, peer in inbox_pairs(sender, recipients.split())],
-            )
     if "name" not in _columns(connection, "accounts"):
         connection.execute("ALTER TABLE accounts ADD COLUMN name TEXT NOT NULL DEFAULT ''")
         connection.execute("UPDATE accounts SET name = account")  # until its owner comes again
@@ -166,10 +178,36 @@ def _from_1(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO identity VALUES (lower(hex(randomblob(16))))")
 
 
-def inbox_pairs(sender: str, to: Iterable[str]) -> list[tuple[str, str]]:
-    """Return in whose inboxes a private message is, each with the other side, folded."""
-    me, others = fold(sender), {fold(name) for name in to}
-    return [(me, other) for other in others] + [(other, me) for other in others if other != me]
+def _from_2(connection: sqlite3.Connection) -> None:
+    """A place in each participant's inbox becomes one in each conversation."""
+    for statement in _CONVERSATIONS:
+        connection.execute(statement)
+    private = connection.execute(
+        "SELECT seq, sender, recipients FROM messages WHERE recipients IS NOT NULL"
+    )
+    connection.executemany(
+        "INSERT INTO conversations VALUES (?, ?, ?)",
+        (
+            (*names, seq)
+            for seq, sender, recipients in private
+            for names in conversations(sender, recipients.split())
+        ),
+    )
+    # What is in no inbox of somebody who took part was his who had the name before.
+    connection.execute(
+        "INSERT INTO deleted SELECT account, max(seq) FROM"
+        " (SELECT one AS account, seq FROM conversations"
+        " UNION ALL SELECT other, seq FROM conversations) AS part"
+        " WHERE NOT EXISTS (SELECT 1 FROM inboxes"
+        " WHERE inboxes.account = part.account AND inboxes.seq = part.seq) GROUP BY account"
+    )
+    connection.execute("DROP TABLE inboxes")
+
+
+def conversations(sender: str, to: Iterable[str]) -> set[tuple[str, str]]:
+    """Return between whom a private message is said: two folded names each, in order."""
+    me = fold(sender)
+    return {(min(me, other), max(me, other)) for other in map(fold, to)}
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
@@ -177,5 +215,5 @@ def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {name for (name,) in rows}
 
 
-_MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _from_1}
+_MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _from_1, 2: _from_2}
 """From each older version to the next."""

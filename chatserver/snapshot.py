@@ -7,13 +7,15 @@ from pathlib import Path
 
 from chatserver.schema import (
     APPLICATION_ID,
+    BEGINNING,
+    TAKES_PART,
     UNREADABLE,
     VERSION,
     StoreError,
     read_only,
     version_of,
 )
-from chatserver.store import StoredMessage, stored_message
+from chatserver.store import ALL, StoredMessage, stored_message
 from chatwire.names import fold
 
 
@@ -50,16 +52,16 @@ def stored_messages(
     """
     if not path.exists():
         raise StoreError(f"There is no {path.name} in {path.parent}; name the folder with --data.")
-    joined = "" if user is None else " JOIN inboxes USING (seq)"
-    query = (
-        f"SELECT DISTINCT seq, at, sender, room, recipients, text FROM messages{joined}"  # noqa: S608 - constants
-        " WHERE at >= :since"
-        + (" AND account = :user" if user is not None else "")
-        + (" AND room = :room" if room is not None else "")
-        + " ORDER BY seq"
-    )
     with closing(open_snapshot(path)) as snapshot:
-        values = {"since": since, "user": fold(user or ""), "room": room}
+        conditions = ["at >= :since"]
+        if user is not None:
+            conditions.append(TAKES_PART)
+            if version_of(snapshot) >= VERSION:  # those before it know of no deleted accounts
+                conditions.append(f"seq > {BEGINNING}")
+        if room is not None:
+            conditions.append("room = :room")
+        query = f"{ALL} WHERE {' AND '.join(conditions)} ORDER BY seq"
+        values = {"since": since, "account": fold(user or ""), "room": room}
         try:
             for row in snapshot.execute(query, values):
                 yield stored_message(row)

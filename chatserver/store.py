@@ -26,34 +26,36 @@ _READERS: Final = 4
 _BUSY_SECONDS: Final = 5.0
 """How long a write waits for another program's (`chat deluser`, a backup)."""
 
-_VISIBLE: Final = """
+_VISIBLE: Final = f"""
     (SELECT seq FROM messages
         WHERE seq > max(:after, :since) AND seq <= :upto AND room IS NOT NULL
         AND iif(sender = :sender, :own, :others)
     UNION
-    SELECT inboxes.seq FROM inboxes JOIN messages USING (seq)
-        WHERE account = :account AND seq > :after AND seq <= :upto
+    SELECT seq FROM partners
+        CROSS JOIN conversations ON one = min(account, partner) AND other = max(account, partner)
+        JOIN messages USING (seq)
+        WHERE account = :account AND seq > max(:after, {schema.BEGINNING}) AND seq <= :upto
         AND iif(sender = :sender, :own, :others))
-"""
+"""  # noqa: S608 - put together from constants, like those below
 
 _NEWEST: Final = f"""
     SELECT seq, at, sender, room, recipients, text FROM messages
     WHERE seq IN (SELECT seq FROM {_VISIBLE} ORDER BY seq DESC LIMIT :limit) ORDER BY seq
-"""  # noqa: S608 - put together from constants
-_ALL: Final = "SELECT seq, at, sender, room, recipients, text FROM messages"
-_MINE: Final = """
-    (room IS NOT NULL OR EXISTS
-        (SELECT 1 FROM inboxes WHERE account = ? AND inboxes.seq = messages.seq))
+"""  # noqa: S608
+ALL: Final = "SELECT seq, at, sender, room, recipients, text FROM messages"
+_MINE: Final = f"""
+    (room IS NOT NULL OR {schema.TAKES_PART} AND seq > {schema.BEGINNING})
 """
 _ROOM_HISTORY: Final = """
     SELECT seq, at, sender, room, recipients, text FROM messages
     WHERE room = :room AND seq > :after AND seq < :before
 """
-_PEER_HISTORY: Final = """
-    SELECT seq, at, sender, room, recipients, text FROM inboxes JOIN messages USING (seq)
-    WHERE account = :account AND peer = :peer AND inboxes.seq > :after AND inboxes.seq < :before
-"""
-_COUNT: Final = f"SELECT count(*) FROM {_VISIBLE}"  # noqa: S608 - as above
+_PEER_HISTORY: Final = f"""
+    SELECT seq, at, sender, room, recipients, text FROM conversations JOIN messages USING (seq)
+    WHERE one = min(:account, :peer) AND other = max(:account, :peer)
+    AND seq > max(:after, {schema.BEGINNING}) AND seq < :before
+"""  # noqa: S608
+_COUNT: Final = f"SELECT count(*) FROM {_VISIBLE}"  # noqa: S608
 
 
 class StorageFull(Exception):
@@ -130,7 +132,7 @@ class Batch:
         self._connection = connection
         self.next_seq = first_seq
         self._messages: list[tuple[object, ...]] = []
-        self._inboxes: list[tuple[str, int, str]] = []
+        self._conversations: list[tuple[str, str, int]] = []
         self._keys: dict[tuple[str, str], int] = {}
 
     def add(  # one parameter for each column
@@ -149,9 +151,7 @@ class Batch:
         seq = self.next_seq
         self.next_seq += 1
         if room is None:
-            self._inboxes += [
-                (account, seq, peer) for account, peer in schema.inbox_pairs(sender, to)
-            ]
+            self._conversations += [(*names, seq) for names in schema.conversations(sender, to)]
         recipients = None if room is not None else " ".join(to)
         self._messages.append((seq, at, sender, room, recipients, text, key))
         return seq, False
@@ -176,14 +176,18 @@ class Batch:
         """
         # Only the oldest are looked at, however many there are: older ones come first.
         rows = self._connection.execute(
-            f"SELECT * FROM ({_ALL} ORDER BY seq LIMIT ?)"  # noqa: S608 - a constant
+            f"SELECT * FROM ({ALL} ORDER BY seq LIMIT ?)"  # noqa: S608 - a constant
             " WHERE at < ? AND seq < (SELECT max(seq) FROM messages)",
             (limit, before),
         )
         old = [stored_message(row) for row in rows]
         self._connection.executemany(
-            "DELETE FROM inboxes WHERE account = ? AND seq = ?",
-            [(fold(name), each.seq) for each in old if each.to for name in (each.sender, *each.to)],
+            "DELETE FROM conversations WHERE one = ? AND other = ? AND seq = ?",
+            [
+                (*names, each.seq)
+                for each in old
+                for names in schema.conversations(each.sender, each.to)
+            ],
         )
         self._connection.executemany(
             "DELETE FROM messages WHERE seq = ?", [(each.seq,) for each in old]
@@ -197,9 +201,9 @@ class Batch:
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             self._messages,
         )
-        if self._inboxes:
+        if self._conversations:
             self._connection.executemany(
-                "INSERT INTO inboxes (account, seq, peer) VALUES (?, ?, ?)", self._inboxes
+                "INSERT INTO conversations VALUES (?, ?, ?)", self._conversations
             )
 
     def _find_key(self, sender: str, key: str) -> int | None:
@@ -298,16 +302,15 @@ class Store:
     def some(self, seqs: Sequence[int], account: str) -> list[StoredMessage]:
         """Return the messages with these numbers that there still are, the newest first.
 
-        Only those said in a room or in the inbox of `account`.
+        Only those said in a room, and the private ones of `account`.
         """
-        marks = ", ".join("?" * len(seqs))
-        query = f"{_ALL} WHERE seq IN ({marks}) AND {_MINE} ORDER BY seq DESC"
+        query = f"{ALL} WHERE seq IN ({', '.join(map(str, seqs))}) AND {_MINE} ORDER BY seq DESC"
         with self._reader() as reader:
-            return [stored_message(row) for row in reader.execute(query, (*seqs, account))]
+            return [stored_message(row) for row in reader.execute(query, {"account": account})]
 
     def following(self, seq: int, limit: int) -> list[StoredMessage]:
         """Return the first `limit` messages of anybody after number `seq`: for the index."""
-        query = f"{_ALL} WHERE seq > ? ORDER BY seq LIMIT ?"
+        query = f"{ALL} WHERE seq > ? ORDER BY seq LIMIT ?"
         with self._reader() as reader:
             return [stored_message(row) for row in reader.execute(query, (seq, limit))]
 
@@ -408,7 +411,13 @@ def forget_account(path: Path, name: str) -> None:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
     try:
         with connection:
-            connection.execute("DELETE FROM inboxes WHERE account = ?", (fold(name),))
+            # What a database of an older version lacks here, its migration takes for deleted.
+            connection.execute(
+                "INSERT OR REPLACE INTO deleted SELECT ?, coalesce(max(seq), 0) FROM messages"
+                if schema.version_of(connection) >= schema.VERSION
+                else "DELETE FROM inboxes WHERE account = ?",
+                (fold(name),),
+            )
             connection.execute("DELETE FROM accounts WHERE account = ?", (fold(name),))
             connection.execute(
                 "UPDATE messages SET key = NULL WHERE key IS NOT NULL AND lower(sender) = ?",

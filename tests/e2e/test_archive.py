@@ -74,7 +74,7 @@ def test_what_is_older_than_is_kept_goes_while_people_talk(server: ServerProcess
     eventually(lambda: not words_left())
     with closing(sqlite3.connect(server.data / "chat.db")) as database:
         assert database.execute("SELECT min(seq) FROM messages").fetchone() == (OLD + 1,)
-        assert database.execute("SELECT min(seq) FROM inboxes").fetchone() == (OLD + 2,)
+        assert database.execute("SELECT min(seq) FROM conversations").fetchone() == (OLD + 2,)
 
 
 def test_history_page_by_page(server: ServerProcess) -> None:

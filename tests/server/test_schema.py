@@ -9,7 +9,7 @@ import pytest
 from chatserver import schema
 from chatserver.schema import VERSION, StoreError, version_of
 from chatserver.snapshot import stored_messages
-from chatserver.store import Page, Standing, Store, StoredMessage, Window
+from chatserver.store import Page, Standing, Store, StoredMessage, Window, forget_account
 
 DUMPS = sorted((Path(__file__).parent / "databases").glob("*.sql"))
 NOW = 1_795_361_042_123
@@ -107,12 +107,26 @@ def test_what_fails_halfway_leaves_the_old_version(
     before = shape(old)
 
     def half(connection: sqlite3.Connection) -> None:
-        schema._from_1(connection)
+        schema._from_2(connection)
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setitem(schema._MIGRATIONS, 1, half)
+    monkeypatch.setitem(schema._MIGRATIONS, 2, half)
     with pytest.raises(StoreError, match="disk is full"):
         Store(old)
     assert shape(old) == before
     monkeypatch.undo()
     Store(old).close()
+
+
+def test_an_account_that_was_deleted_before_stays_so(old: Path) -> None:
+    forget_account(old, "Bob")
+    store = Store(old)
+    with store.batch() as batch:
+        batch.add(NOW, "carol", None, ("bob",), "are you another bob?", None)
+    assert seqs(store, "bob", "alice") == seqs(store, "bob", "bob") == []
+    assert seqs(store, "bob", "carol") == [6]
+    assert seqs(store, "alice", "bob") == [2, 3]
+    assert [each.seq for each in store.some([2, 3, 4, 6], "bob")] == [6]
+    assert store.count(Window("bob", "bob", 0, 6, 6, own=True)) == 1
+    store.close()
+    assert [each.seq for each in stored_messages(old, "bob", None, 0)] == [6]

@@ -367,13 +367,13 @@ def trim(store: Store, before: int, limit: int = 100) -> int:
         return len(batch.trim(before, limit))
 
 
-def test_old_messages_go_with_their_place_in_every_inbox(store: Store, path: Path) -> None:
+def test_old_messages_go_with_their_place_in_every_conversation(store: Store, path: Path) -> None:
     say(store, "old", at=NOW)
     send(store, "old private", "alice")
     say(store, "new", at=NOW + 10)
     assert trim(store, NOW + 10) == 2
     assert texts(store, window()) == ["new"]
-    assert execute(path, "SELECT * FROM inboxes") == []
+    assert execute(path, "SELECT * FROM conversations") == []
 
 
 def test_the_newest_stays_whatever_its_age(store: Store) -> None:
