@@ -42,6 +42,8 @@ class _Entry:
     hidden: bool = False
     saved: bool = False
     sessions: tuple[Session, ...] = field(default=())
+    recipient: Recipient | None = None
+    """The snapshot handed out, until something in it changes."""
 
     @property
     def visible(self) -> bool:
@@ -93,7 +95,9 @@ class UserDirectory:
             entry = self._entries.get(key)
             if entry is None:
                 return _ABSENT
-            return Recipient(entry.sessions, entry.visible, entry.busy, entry.reply)
+            if entry.recipient is None:
+                entry.recipient = Recipient(entry.sessions, entry.visible, entry.busy, entry.reply)
+            return entry.recipient
 
     def busy_replies(self) -> Mapping[str, str]:
         """Return what the busy say meanwhile, by name: those that others can see to be here."""
@@ -205,7 +209,7 @@ class UserDirectory:
         with self._lock:
             entry = self._entries[key]
             entry.busy, entry.reply = reply is not None, reply or ""
-            self._lobby = self._busy = None
+            entry.recipient = self._lobby = self._busy = None
 
     def set_hidden(self, key: str, hidden: bool) -> int:
         """Hide the account or show it again.
@@ -241,7 +245,7 @@ class UserDirectory:
     ) -> int:
         """Change an entry; return by how much the number of visible accounts changed."""
         before = entry.visible
-        self._lobby = self._busy = None
+        entry.recipient = self._lobby = self._busy = None
         if sessions is not None:
             entry.sessions = sessions
         if hidden is not None:

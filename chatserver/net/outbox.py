@@ -114,13 +114,8 @@ class Outbox:
             if self.blocked_since is not None and not retry:
                 return True
             self._draining = True
+            data = None if self._taken else self._take()
         while True:
-            with self._lock:
-                data = None if self._taken else self._take()
-                if data is None and not self._taken:
-                    self._draining = False
-                    self._signal()
-                    return True
             try:
                 if data is not None:
                     self._front = self._seal(data)
@@ -145,6 +140,11 @@ class Outbox:
                     self._bytes -= self._front_bytes
                     self.written_seq = max(self.written_seq, self._front_seq)
                 self._front, self._front_bytes, self._taken = b"", 0, False
+                data = self._take()
+                if data is None:
+                    self._draining = False
+                    self._signal()
+                    return True
 
     def wait_below(self, limit: int, timeout: float) -> bool:
         """Wait until fewer than `limit` bytes are `waiting`; False when `timeout` s are too few."""
