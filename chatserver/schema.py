@@ -204,10 +204,10 @@ def _from_2(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE inboxes")
 
 
-def conversations(sender: str, to: Iterable[str]) -> set[tuple[str, str]]:
+def conversations(sender: str, to: Iterable[str]) -> list[tuple[str, str]]:
     """Return between whom a private message is said: two folded names each, in order."""
     me = fold(sender)
-    return {(min(me, other), max(me, other)) for other in map(fold, to)}
+    return [(me, other) if me < other else (other, me) for other in {fold(name) for name in to}]
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:

@@ -26,16 +26,19 @@ class LineSplitter:
             return []
         if self._rest:
             data = bytes(self._rest) + data
+            self._rest.clear()
         lines = data.split(b"\n")
-        self._rest = bytearray(lines.pop())
+        if rest := lines.pop():
+            self._rest += rest
         if b"\r" in data:
             lines = [line.removesuffix(b"\r") for line in lines]
-        if self._too_long(max(map(len, lines))):
-            first = next(at for at, line in enumerate(lines) if self._too_long(len(line)))
-            del lines[first:]
-            self._give_up()
-        else:
-            self._check_rest()
+        if self._too_long(len(data)):  # all together; is one of them?
+            first = next((at for at, line in enumerate(lines) if self._too_long(len(line))), None)
+            if first is None:
+                self._check_rest()
+            else:
+                del lines[first:]
+                self._give_up()
         return lines
 
     def _check_rest(self) -> None:
