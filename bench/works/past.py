@@ -17,10 +17,13 @@ from chatclient.connection import Connection
 from chatserver.search import FILE_NAME as INDEX_FILE
 from chatserver.store import FILE_NAME as STORE_FILE
 from chatserver.store import Standing, Store
+from chatwire.protocol import Message, Replayed
 
 _NAMES: Final = names(20)
 _WORDS: Final = (Path(__file__).parents[1] / "words.txt").read_text("ascii").split()
 _BATCH: Final = 5000
+_REPLAYED: Final = 100
+"""How many messages a replay goes back; nearly all of them were said to the room."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class Past:
 
                 return {
                     "login, ms": median(lambda: _login(server.host, server.port)),
+                    "login and replay, ms": median(
+                        lambda: _replay(server.host, server.port, messages - _REPLAYED)
+                    ),
                     "history, ms": median(lambda: chat.request("history", limit=50)),
                     "search, ms": median(
                         lambda: chat.request("search", query=random.choice(_WORDS), limit=10)
@@ -106,6 +112,18 @@ def _found(chat: Connection, word: str) -> bool:
 def _login(host: str, port: int) -> None:
     with Connection.open(host, port) as chat:
         chat.login("user2", PASSWORD)
+
+
+def _replay(host: str, port: int, since: int) -> None:
+    with Connection.open(host, port) as chat:
+        missed = chat.login("user2", PASSWORD, since=max(0, since)).missed
+        shown = 0
+        for event in chat.events():
+            if isinstance(event, Replayed):
+                break
+            shown += isinstance(event, Message)
+        if shown != missed:
+            raise ValueError(f"{missed} messages were missed and {shown} of them replayed")
 
 
 def _median(action: Callable[[], object], repeats: int) -> float:
