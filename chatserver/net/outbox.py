@@ -138,13 +138,14 @@ class Outbox:
                 self.blocked_since = None
                 if not self._closed:
                     self._bytes -= self._front_bytes
-                    self.written_seq = max(self.written_seq, self._front_seq)
+                    if self._front_seq > self.written_seq:
+                        self.written_seq = self._front_seq
                 self._front, self._front_bytes, self._taken = b"", 0, False
-                data = self._take()
-                if data is None:
+                if not self._entries:
                     self._draining = False
                     self._signal()
                     return True
+                data = self._take()
 
     def wait_below(self, limit: int, timeout: float) -> bool:
         """Wait until fewer than `limit` bytes are `waiting`; False when `timeout` s are too few."""
@@ -175,14 +176,12 @@ class Outbox:
     def _count(self, data: bytes) -> bool:
         """Count `data` in. The caller holds the lock."""
         before = self._bytes
-        self._bytes += len(data)
-        return not 0 < self.limit < self._bytes or before > self.limit
+        after = self._bytes = before + len(data)
+        return after <= self.limit or not self.limit or before > self.limit
 
-    def _take(self) -> bytes | None:
+    def _take(self) -> bytes:
         """Remove what to send next, and note what it counts for. The caller holds the lock."""
         entries = self._entries
-        if not entries:
-            return None
         data, newest = entries.popleft()
         if entries and len(data) < _JOIN_BYTES:
             parts, size = [data], len(data)
