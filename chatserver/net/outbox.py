@@ -138,8 +138,7 @@ class Outbox:
                 self.blocked_since = None
                 if not self._closed:
                     self._bytes -= self._front_bytes
-                    if self._front_seq > self.written_seq:
-                        self.written_seq = self._front_seq
+                    self.written_seq = max(self.written_seq, self._front_seq)
                 self._front, self._front_bytes, self._taken = b"", 0, False
                 if not self._entries:
                     self._draining = False
