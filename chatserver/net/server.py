@@ -47,7 +47,7 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
     loopback addresses have no limit of their own. Raises OSError when the address is taken.
     """
 
-    request_queue_size = 1024
+    request_queue_size = 4096
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False  # idle clients would keep server_close waiting for ever
