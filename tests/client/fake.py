@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,10 +58,12 @@ COMMANDS = (
 
 
 def message(seq: int, text: str, sender: str = "bob", **more: Any) -> Message:
-    """Return a message said in the lobby, unless `more` says otherwise."""
+    """Return a message said today in the lobby, unless `more` says otherwise."""
     if "to" not in more:
         more["room"] = "lobby"
-    return Message(seq=seq, at="2026-11-22T15:24:02.123Z", sender=sender, text=text, **more)
+    # What was said on another day is shown with that day.
+    more.setdefault("at", f"{datetime.now(UTC):%Y-%m-%d}T15:24:02.123Z")
+    return Message(seq=seq, sender=sender, text=text, **more)
 
 
 class Link:

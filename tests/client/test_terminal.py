@@ -29,9 +29,7 @@ def test_a_half_typed_line_survives_what_comes_in() -> None:
         screen.wait_for_line("> broadcast half a line, 世界 🚀")
         screen.type(" and the rest")
         screen.wait_for_line("> broadcast half a line, 世界 🚀 and the rest")
-        day, *others = screen.lines[screen.lines.index("15:24 bob: number 1") - 1 :]
-        assert day == "--- Sunday, 22 November 2026 ---" or "Welcome" in day
-        assert others == [
+        assert screen.lines[screen.lines.index("15:24 bob: number 1") :] == [
             "15:24 bob: number 1",
             "15:24 bob: number 2",
             "15:24 bob: number 3",

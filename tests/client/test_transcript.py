@@ -14,8 +14,9 @@ from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, Presen
 from .fake import message
 
 TODAY = date(2026, 11, 22)
+EVENING = "2026-11-22T15:24:02.123Z"
 TOMORROW = date(2026, 11, 23)
-"""When the messages of `fake.message` were said, as Tokyo has it."""
+"""The day of that evening, as Tokyo has it."""
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +79,9 @@ HOSTILE = "a\x1b]0;title\x07b\x9b31mc\rd\u202ee\u2028f\x00g\x08\vh"
 def test_nothing_foreign_steers_the_screen() -> None:
     transcript = Transcript("alice", Colours(on=True), TOMORROW)
     events = (
-        message(1, HOSTILE),
-        message(2, "x", HOSTILE),
-        message(3, "x", "bob", to=(HOSTILE,)),
+        message(1, HOSTILE, at=EVENING),
+        message(2, "x", HOSTILE, at=EVENING),
+        message(3, "x", "bob", to=(HOSTILE,), at=EVENING),
         Error(code="internal", text=HOSTILE),
         Presence(name=HOSTILE, state="online"),
     )
@@ -111,7 +112,7 @@ def test_names_are_coloured_stably() -> None:
     assert colours.name("Bob") == colours.name("bob")
     assert len({colours.name(f"user{number}") for number in range(200)}) == 14
     transcript = Transcript("alice", colours, TOMORROW)
-    [[_, name, text]] = transcript.lines(message(1, "hi"))
+    [[_, name, text]] = transcript.lines(message(1, "hi", at=EVENING))
     assert name == (colours.name("bob"), "bob")
     assert text == ("", ": hi")
 
@@ -129,7 +130,7 @@ def test_every_colour_can_be_read_on_black_and_on_white() -> None:
 
 def test_no_colours_at_all() -> None:
     transcript = Transcript("alice", Colours(on=False), TOMORROW)
-    lines = transcript.lines(message(1, "hi")) + transcript.error("oops")
+    lines = transcript.lines(message(1, "hi", at=EVENING)) + transcript.error("oops")
     assert {style for line in lines for style, _ in line} == {""}
 
 
