@@ -18,6 +18,9 @@ UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file raises: SQLite's messages may quote bytes that are no text."""
 
 VERSION: Final = 3
+WITH_DELETED: Final = 3
+"""The first version that has conversations instead of inboxes, and a table of deleted accounts."""
+
 APPLICATION_ID: Final = 0x63686174  # "chat", so that `file` and a person know the file
 
 WHOLE_CHECK_BYTES: Final = 32 << 20

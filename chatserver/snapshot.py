@@ -11,6 +11,7 @@ from chatserver.schema import (
     TAKES_PART,
     UNREADABLE,
     VERSION,
+    WITH_DELETED,
     StoreError,
     read_only,
     version_of,
@@ -56,7 +57,7 @@ def stored_messages(
         conditions = ["at >= :since"]
         if user is not None:
             conditions.append(TAKES_PART)
-            if version_of(snapshot) >= VERSION:  # those before it know of no deleted accounts
+            if version_of(snapshot) >= WITH_DELETED:
                 conditions.append(f"seq > {BEGINNING}")
         if room is not None:
             conditions.append("room = :room")

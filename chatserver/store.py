@@ -414,7 +414,7 @@ def forget_account(path: Path, name: str) -> None:
             # What a database of an older version lacks here, its migration takes for deleted.
             connection.execute(
                 "INSERT OR REPLACE INTO deleted SELECT ?, coalesce(max(seq), 0) FROM messages"
-                if schema.version_of(connection) >= schema.VERSION
+                if schema.version_of(connection) >= schema.WITH_DELETED
                 else "DELETE FROM inboxes WHERE account = ?",
                 (fold(name),),
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chatserver import schema
 from chatserver.schema import VERSION, StoreError
 from chatserver.snapshot import open_snapshot, stored_messages
 from chatserver.store import (
@@ -463,6 +464,16 @@ def test_a_forgotten_account_leaves_no_inbox_and_no_standing(store: Store, path:
     assert texts(store, window("alice", own=True)) == ["room"]
     assert texts(store, window("carol")) == ["room", "to both"]
     assert [each.key for each in store.standings()] == ["carol"]
+
+
+def test_a_version_to_come_forgets_and_exports_in_a_file_of_this_one(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(store, "before", "Alice")
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    forget_account(path, "alice")
+    send(store, "after", "alice")
+    assert [each.text for each in stored_messages(path, "alice", None, 0)] == ["after"]
 
 
 def test_a_new_account_may_use_the_keys_of_the_forgotten(store: Store, path: Path) -> None:
