@@ -6,7 +6,7 @@ The requests are not here: what a command takes is declared once, where the comm
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
@@ -39,8 +39,6 @@ Code: TypeAlias = Literal[
     "internal",
 ]
 """Every reason an `error` or a `bye` may carry."""
-
-CODES: Final[tuple[str, ...]] = get_args(Code)
 
 PresenceState: TypeAlias = Literal["online", "offline", "busy", "idle"]
 

@@ -6,8 +6,9 @@ import struct
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from scoped import Scoped
 
 from chatwire.protocol import (
     BroadcastReply,
@@ -150,7 +151,7 @@ class Link:
         self.sock.close()
 
 
-class FakeServer:
+class FakeServer(Scoped):
     """Plays one script per connection, one after the other, in a thread.
 
     `with FakeServer(script) as server:` ends by waiting for the scripts; what went wrong in one of
@@ -166,16 +167,10 @@ class FakeServer:
         self._abandoned = False
         self._thread = threading.Thread(target=self._play, name="fake-server")
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self, error: BaseException | None) -> None:
         if error is not None and self._thread.is_alive():
             self._abandoned = True
             socket.create_connection(("127.0.0.1", self.port)).close()  # wakes accept
@@ -194,5 +189,5 @@ class FakeServer:
                     script(link)
                 finally:
                     link.close()
-        except BaseException as error:  # raised again in __exit__
+        except BaseException as error:  # raised again in `end`
             self._error = error

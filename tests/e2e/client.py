@@ -10,8 +10,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from scoped import Scoped
 
 SCALE = float(os.environ.get("CHAT_TEST_TIME_SCALE", "1"))
 """Stretches every wait, for slow machines."""
@@ -31,7 +32,7 @@ class Ended(AssertionError):
     """The server closed the connection while something was still expected."""
 
 
-class Wire:
+class Wire(Scoped):
     """A TCP connection that is read with a deadline."""
 
     def __init__(
@@ -49,15 +50,7 @@ class Wire:
             self.socket.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self, error: BaseException | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -317,7 +310,7 @@ class TextClient(Wire):
         return repr(self._bytes[-1500:])
 
 
-class Flood(threading.Thread):
+class Flood(Scoped, threading.Thread):
     """Somebody who broadcasts `1`, `2`, `3` … until told to stop, always with some on their way."""
 
     def __init__(self, client: JsonClient, at_once: int = 10) -> None:
@@ -329,16 +322,10 @@ class Flood(threading.Thread):
         self._said = threading.Condition()
         self._problem: BaseException | None = None
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         self.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self, error: BaseException | None) -> None:
         self._stop_now.set()
         self.join()
         if self._problem is not None and error is None:

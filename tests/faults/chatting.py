@@ -4,10 +4,9 @@ import threading
 import time
 from contextlib import ExitStack
 from statistics import median
-from types import TracebackType
-from typing import Self
 
 from e2e.client import JsonClient, eventually
+from scoped import Scoped
 
 from .amounts import SCALE
 from .target import Target
@@ -18,7 +17,7 @@ ON_TIME = 2.0 * SCALE
 LOGIN_ON_TIME = 3.0 * SCALE
 
 
-class Pair(threading.Thread):
+class Pair(Scoped, threading.Thread):
     """Two clients that answer each other. The test fails when a message comes late or not at all.
 
     `took` has the seconds that each message needed from one to the other.
@@ -35,7 +34,7 @@ class Pair(threading.Thread):
         self._clients = ExitStack()
         self._people: list[JsonClient] = []
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         try:
             for name in self._names:
                 self._people.append(self._clients.enter_context(self._server.json(name)))
@@ -43,14 +42,8 @@ class Pair(threading.Thread):
             self._clients.close()
             raise
         self.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self, error: BaseException | None) -> None:
         if error is None:  # the attack may have been over before they had said anything
             eventually(lambda: len(self.took) >= 2 or self._problem is not None)
         self._ending.set()

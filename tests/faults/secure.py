@@ -5,14 +5,13 @@ import socket
 import ssl
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from e2e.client import PATIENCE, JsonClient, Place, TextClient
+from scoped import Scoped
 
 CHUNK = 1 << 16
 
@@ -51,7 +50,7 @@ def _secured(raw: socket.socket, context: ssl.SSLContext, name: str | None = Non
         raise
 
 
-class TwoWay:
+class TwoWay(Scoped):
     """A TLS connection that one thread may read while another writes.
 
     OpenSSL must not be used by two threads at once, on this side neither: memory BIOs and a lock.
@@ -69,15 +68,7 @@ class TwoWay:
             self.raw.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self, error: BaseException | None) -> None:
         self.raw.close()
 
     @property

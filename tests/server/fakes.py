@@ -5,8 +5,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from scoped import Scoped
 
 from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
 from chatserver.accounts import Account, Accounts
@@ -137,7 +138,7 @@ class Client:
         self.watched += 1
 
 
-class Server:
+class Server(Scoped):
     """The parts of a server on a data folder, its log thread running inside a `with`."""
 
     def __init__(self, data: Path, settings: Settings | None = None) -> None:
@@ -175,17 +176,11 @@ class Server:
         )
         self._running = False
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         self.log.start()
         self._running = True
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self, error: BaseException | None) -> None:
         self.stop()
 
     def stop(self) -> None:

@@ -3,7 +3,6 @@
 import pytest
 
 from chatwire.protocol import (
-    CODES,
     BroadcastReply,
     Bye,
     CommandHelp,
@@ -199,32 +198,6 @@ def test_what_is_nested_too_deeply_is_a_protocol_error() -> None:
 
 def test_an_unknown_code_is_still_an_error() -> None:
     assert decode_event(b'{"event":"error","code":"new","text":"?"}') == Error(code="new", text="?")
-
-
-def test_the_codes_are_those_of_the_protocol() -> None:
-    assert CODES == (
-        "bad_request",
-        "unknown_command",
-        "bad_credentials",
-        "locked_out",
-        "not_logged_in",
-        "already_logged_in",
-        "no_such_user",
-        "text_too_long",
-        "line_too_long",
-        "invalid_utf8",
-        "rate_limited",
-        "try_later",
-        "server_full",
-        "storage_full",
-        "idle_timeout",
-        "login_timeout",
-        "too_slow",
-        "shutting_down",
-        "logged_out",
-        "kicked",
-        "internal",
-    )
 
 
 @pytest.mark.parametrize(
