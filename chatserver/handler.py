@@ -114,7 +114,7 @@ class ClientHandler:
         first = stream.receive(timeout=_SILENCE_SECONDS)
         if not first or first[0] != FIRST_BYTE:
             return stream, first
-        secured = TlsStream(self._tls.current(), stream, first)
+        secured = TlsStream(self._tls, stream, first)
         secured.handshake(self._services.settings.login.deadline_seconds or _HANDSHAKE_SECONDS)
         return secured, secured.receive(timeout=_SILENCE_SECONDS)
 

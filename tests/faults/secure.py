@@ -44,7 +44,7 @@ class TlsTextClient(TextClient):
 
 def _secured(raw: socket.socket, context: ssl.SSLContext, name: str | None = None) -> ssl.SSLSocket:
     try:
-        return context.wrap_socket(raw, server_hostname=name)
+        return context.wrap_socket(raw, server_hostname=name, suppress_ragged_eofs=False)
     except BaseException:
         raw.close()
         raise

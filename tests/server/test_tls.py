@@ -64,7 +64,7 @@ class Link:
         """Return a stream on what the client has sent so far."""
         first = self.plain.receive(DEADLINE)
         assert first
-        return TlsStream(self.contexts.current(), self.plain, first)
+        return TlsStream(self.contexts, self.plain, first)
 
     def close(self) -> None:
         self.plain.close()
@@ -190,10 +190,61 @@ def test_the_server_says_goodbye_too(link: Link) -> None:
     assert client.recv(100) == b""  # and no SSLEOFError
 
 
-def test_whoever_waits_can_be_woken(link: Link) -> None:
-    stream, _ = link.connect()
+def test_whoever_waits_can_be_woken_and_can_still_say_goodbye(link: Link) -> None:
+    stream, client = link.connect()
     stream.interrupt()
     assert stream.receive(DEADLINE) == b""
+    assert stream.receive(DEADLINE) == b""
+    stream.send(stream.seal(b"bye"))
+    assert client.recv(100) == b"bye"
+    stream.close()
+    assert client.recv(100) == b""  # and no SSLEOFError
+
+
+def test_who_has_said_all_is_still_answered(link: Link) -> None:
+    stream, client = link.connect()
+    socket.socket.shutdown(client, socket.SHUT_WR)
+    assert stream.receive(DEADLINE) == b""
+    stream.send(stream.seal(b"answer"))
+    assert client.recv(100) == b"answer"
+
+
+def test_no_goodbye_is_put_into_the_middle_of_a_record(link: Link) -> None:
+    stream, client = link.connect()
+    sealed = stream.seal(b"x" * 1000)
+    stream.send(sealed[:500])
+    stream.close()
+    with pytest.raises(ssl.SSLEOFError):  # and no record that was tampered with
+        client.recv(2000)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_nothing_is_resumed(pems: Pems, version: ssl.TLSVersion) -> None:
+    """As a client would that has kept its session and its ticket."""
+    contexts = TlsContexts(*pems)
+    trusting = ssl.create_default_context(cafile=str(pems[0]))
+    trusting.minimum_version = trusting.maximum_version = version
+    session: ssl.SSLSession | None = None
+    for _ in range(3):
+        ours, theirs = socket.socketpair()
+        theirs.settimeout(DEADLINE)
+        client = trusting.wrap_socket(
+            theirs, server_hostname="localhost", do_handshake_on_connect=False, session=session
+        )
+        connecting = threading.Thread(target=client.do_handshake)
+        connecting.start()
+        plain = PlainStream(ours, "test")
+        stream = TlsStream(contexts, plain, plain.receive(DEADLINE) or b"")
+        stream.handshake(DEADLINE)
+        connecting.join(DEADLINE)
+        assert stream.security == version.name.replace("_", ".")
+        stream.send(stream.seal(b"hello"))
+        assert client.recv(100) == b"hello"  # a ticket would be here by now
+        assert not client.session_reused
+        session = client.session
+        assert session is None or not session.has_ticket
+        stream.close()
+        client.close()
 
 
 def test_what_is_no_handshake_is_refused(link: Link) -> None:
@@ -215,8 +266,10 @@ def test_a_client_that_goes_in_the_handshake_is_gone(link: Link) -> None:
         link.opened().handshake(DEADLINE)
 
 
-def test_an_old_version_of_tls_is_refused(pems: Pems) -> None:
-    assert TlsContexts(*pems).current().minimum_version == ssl.TLSVersion.TLSv1_2
+def test_no_context_speaks_an_older_version_than_1_2(pems: Pems) -> None:
+    contexts = TlsContexts(*pems)
+    assert contexts.current().minimum_version == ssl.TLSVersion.TLSv1_3
+    assert contexts.single().minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_what_was_tampered_with_is_disconnected(link: Link) -> None:

@@ -1,0 +1,137 @@
+"""Whoever is sent away is told why, in either dialect, inside TLS and outside, to a clean end."""
+
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from e2e.client import JsonClient, TextClient, rounds
+
+from .conftest import Start
+from .secure import TlsJsonClient, TlsTextClient, trusting
+from .target import Target
+
+
+@dataclass
+class Crowd:
+    """One client of each kind."""
+
+    programs: list[JsonClient]
+    people: list[TextClient]
+
+    def login(self, server: Target) -> None:
+        """Log everybody in."""
+        for program in self.programs:
+            program.login(server.account("ann"))
+        for person in self.people:
+            person.login(server.account("bob"))
+
+    def are_told(self, code: str, words: str) -> None:
+        """Expect the goodbye of everybody, and after it a clean end: an `SSLEOFError` otherwise."""
+        for program in self.programs:
+            assert program.bye() == code
+        for person in self.people:
+            assert words in person.to_end().splitlines()[-1]
+
+
+@contextmanager
+def crowd(server: Target) -> Iterator[Crowd]:
+    """Connect one client of each kind; a version of TLS counts as a kind."""
+    with ExitStack() as stack:
+        programs: list[JsonClient] = [server.json()]
+        people: list[TextClient] = [server.text()]
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            programs.append(TlsJsonClient(server.place, trusting(version)))
+            people.append(TlsTextClient(server.place, trusting(version)))
+        for client in (*programs, *people):
+            stack.enter_context(client)
+        yield Crowd(programs, people)
+
+
+def test_idle(start: Start) -> None:
+    server = start(session_idle_timeout=0.5)
+    with crowd(server) as clients:
+        clients.login(server)
+        clients.are_told("idle_timeout", "without a command")
+
+
+def test_kicked(start: Start) -> None:
+    server = start()
+    with crowd(server) as clients:
+        clients.login(server)
+        server.passwords.write_text("")
+        for program in clients.programs:
+            assert program.bye() == "kicked"
+        for person in clients.people:
+            assert person.to_end().splitlines()[-1].startswith("-- ")
+
+
+def test_shutting_down(start: Start) -> None:
+    server = start()
+    with crowd(server) as clients:
+        clients.login(server)
+        server.begin_to_stop()
+        clients.are_told("shutting_down", "shutting down")
+
+
+def test_no_login(start: Start) -> None:
+    server = start(login_deadline_seconds=0.5)
+    with crowd(server) as clients:
+        for program in clients.programs:
+            program.write(b'{"op":"ping"}\n')
+        clients.are_told("login_timeout", "No login")
+
+
+def test_locked_out(start: Start) -> None:
+    server = start(login_attempts=1)
+    with crowd(server) as clients:
+        for program in clients.programs:
+            program.send("login", name=server.account("ann"), password="wrong horse")
+        for person in clients.people:
+            person.send(server.account("bob"))
+            person.expect("Password: ")
+            person.send("wrong horse")
+        clients.are_told("locked_out", "Too many")
+
+
+def test_line_without_end(start: Start) -> None:
+    server = start(message_max_line_bytes=256)
+    with crowd(server) as clients:
+        clients.login(server)
+        for client in (*clients.programs, *clients.people):
+            client.write(b"x" * 1000)
+        for program in clients.programs:
+            assert program.bye() == "line_too_long"
+        for person in clients.people:
+            assert "256 bytes" in person.to_end()
+
+
+def test_full(start: Start) -> None:
+    server = start(server_max_clients=1)
+    with server.json(server.account("ann")), crowd(server) as clients:
+        for client in (*clients.programs, *clients.people):
+            client.write(b'{"op":"ping"}\n' if isinstance(client, JsonClient) else b"help\n")
+        clients.are_told("server_full", "full")
+
+
+def test_no_answer_to_a_ping(start: Start) -> None:
+    server = start(session_ping_seconds=0.4)
+    with crowd(server) as clients:
+        clients.login(server)
+        for program in clients.programs:
+            assert program.bye() == "too_slow"
+
+
+def test_goodbye_to_somebody_who_is_talking(start: Start) -> None:
+    """Closing a connection with something unread resets it, which may overtake the last words."""
+    server = start(session_rate_per_second=0)
+    with crowd(server) as clients:
+        clients.login(server)
+        program = clients.programs[0]
+        server.begin_to_stop()
+        with suppress(OSError):
+            for _ in rounds():
+                program.write(b'{"op":"pong"}\n')
+                time.sleep(0.001)
+        assert program.bye() == "shutting_down"
