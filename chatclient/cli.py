@@ -70,7 +70,7 @@ def _connect(found: Where, on_screen: bool, as_json: bool) -> int:
     lines = InputLines.of_json() if as_json else InputLines.standard()
     credentials = find_credentials(found.destination, os.environ, lines.read)
     try:
-        first = found.destination.opener(question_of_trust(lines.read))
+        first = found.destination.opener(question_of_trust(lines.read), say=tell)
         entry = enter(first, credentials, tell)
     except EOFError:
         if is_person():  # Ctrl-D at a question

@@ -26,7 +26,7 @@ from typing import Final, Self, TypeVar
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.inbox import Inbox
 from chatclient.transport import Quiet, Transport
-from chatclient.trust import Trust, known_servers
+from chatclient.trust import Trust, is_this_machine, known_servers
 from chatwire.framing import LineSplitter
 from chatwire.protocol import (
     DEFAULT_PORT,
@@ -109,9 +109,10 @@ class Connection:
     ) -> Self:
         """Connect and wait for the server's greeting, `timeout` seconds for each of the two.
 
-        A server on another machine is spoken to in TLS, unless `plaintext` says otherwise; `trust`
-        decides about certificates that no authority vouches for (by default, the pinned keys of
-        this user, and nobody is asked). On this machine TLS needs a `trust` with a fingerprint.
+        A server is spoken to in TLS, unless `plaintext` says otherwise or it is on this machine
+        (`localhost` or a loopback address, not another name that leads there). What `trust` knows
+        is always spoken to in TLS. `trust` decides about certificates that no authority vouches for
+        (by default, the pinned keys of this user, and nobody is asked).
         After `quiet_seconds` without a byte from the server it is asked for one, and after twice
         that the link counts as lost. Raises ConnectFailed.
         """
@@ -400,9 +401,17 @@ class Connection:
 def _connect(
     host: str, port: int, timeout: float, trust: Trust | None, plaintext: bool
 ) -> Transport:
-    """Return a connection to be spoken on. Raises ConnectFailed."""
+    """Return a connection to be spoken on. Raises ConnectFailed.
+
+    What has been verified before is spoken to in TLS, here and elsewhere, whatever else is asked.
+    """
+    trust = trust or Trust(known_servers())
+    demanded = trust.demands_tls(host, port)
+    if plaintext and demanded:
+        raise trust.not_in_plaintext(host, port)
     raw = Transport.open(host, port, timeout, timeout)
-    if plaintext or (raw.is_local and not (trust is not None and trust.explicit)):
+    # Called so, and so: a name may lead here because somebody else says so.
+    if plaintext or (is_this_machine(host) and raw.is_local and not demanded):
         return raw
     from chatclient.tls import secure  # noqa: PLC0415 - slow to import, and often not needed
 
@@ -411,7 +420,7 @@ def _connect(
         port,
         raw,
         lambda: Transport.open(host, port, timeout, timeout),
-        trust or Trust(known_servers()),
+        trust,
     )
 
 

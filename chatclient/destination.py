@@ -11,7 +11,7 @@ from typing import Final
 
 from chatclient.connection import Connection
 from chatclient.settings import ClientSettings, NamedServer
-from chatclient.trust import Ask, Trust, known_servers, normal_fingerprint
+from chatclient.trust import Ask, Say, Trust, known_servers, normal_fingerprint
 from chatwire.names import NAME_RULE, is_name
 from chatwire.sections import SettingsError
 
@@ -32,19 +32,25 @@ class Destination:
     plaintext: bool = False
     keyring: bool = False
 
-    def open(self, ask: Ask | None = None, timeout: float = CONNECT_SECONDS) -> Connection:
+    def open(
+        self,
+        ask: Ask | None = None,
+        timeout: float = CONNECT_SECONDS,
+        *,
+        say: Say | None = None,
+    ) -> Connection:
         """Connect, within `timeout` seconds for each step; `ask` is asked about unknown keys.
 
-        Raises ConnectFailed.
+        `say` shows what else a person should know. Raises ConnectFailed.
         """
-        trust = Trust(known_servers(), ask, self.fingerprint)
+        trust = Trust(known_servers(), ask, self.fingerprint, say=say)
         return Connection.open(
             self.host, self.port, timeout=timeout, trust=trust, plaintext=self.plaintext
         )
 
-    def opener(self, ask: Ask | None = None) -> Callable[[], Connection]:
-        """Return what makes a new connection whenever it is called."""
-        return lambda: self.open(ask)
+    def opener(self, ask: Ask | None = None, *, say: Say | None = None) -> Callable[[], Connection]:
+        """Return what makes a new connection whenever it is called, as `open` does."""
+        return lambda: self.open(ask, say=say)
 
 
 def find_destination(

@@ -93,7 +93,11 @@ def _send(
     password = credentials.password(name)
     try:
         reply = deliver(
-            parcel, lambda seconds: destination.open(ask, seconds), name, password, timeout
+            parcel,
+            lambda seconds: destination.open(ask, seconds, say=tell),
+            name,
+            password,
+            timeout,
         )
     except ChatError as error:
         if parcel.handed_over and code_of(error) == NO_LINK:

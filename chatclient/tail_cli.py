@@ -66,7 +66,7 @@ def _tail(count: int, since: int | None, as_json: bool, where: dict[str, object]
     found = find(**where)
     typed = InputLines.standard().read
     credentials = find_credentials(found.destination, os.environ, typed if is_person() else None)
-    first = found.destination.opener(question_of_trust(typed))
+    first = found.destination.opener(question_of_trust(typed), say=tell)
     entry = enter(first, credentials, tell, _END_OF_TIME if since is None else since)
     output = _Output(entry.welcome.name, as_json, found.settings.client.notices)
     client = ResumingClient(

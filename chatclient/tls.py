@@ -13,7 +13,7 @@ from typing import Final
 
 from chatclient.errors import ConnectFailed, LinkLost
 from chatclient.transport import Quiet, Transport
-from chatclient.trust import Trust
+from chatclient.trust import Trust, normal_host
 
 _READ_BYTES: Final = 65536
 
@@ -137,25 +137,35 @@ def secure(
 ) -> TlsTransport:
     """Return `raw` inside TLS, sure of the server before anything is said to it.
 
-    A certificate that the system's authorities vouch for is accepted; any other has to pass
-    `trust`. Raises ConnectFailed.
+    A certificate that the system's authorities vouch for is accepted, and that is remembered; any
+    other has to pass `trust`. Raises ConnectFailed.
     """
     try:
         known = trust.explicit or trust.knows(host, port)
+        vouched_before = trust.knows_authority(host, port)
     except BaseException:
         _drop(raw)
         raise
+
+    def shake(raw: Transport, context: ssl.SSLContext) -> TlsTransport:
+        return _shake(host, port, raw, context, trust)
+
     if not known:
-        vouched = _try(host, raw, ssl.create_default_context())
-        if vouched is not None:
-            return vouched
+        try:
+            transport = shake(raw, ssl.create_default_context())
+        except ssl.SSLCertVerificationError as error:
+            if vouched_before:
+                raise trust.no_longer_vouched(host, port, error.verify_message) from error
+        else:
+            trust.vouched(host, port, transport.certificate())
+            return transport
         # A person may be asked now, so nothing is left open meanwhile: a server takes a second of
         # silence for somebody without a client, and gives nobody forever to log in.
-        stranger = _shake_any(host, connect_again())
+        stranger = shake(connect_again(), _any_certificate())
         _drop(stranger)
         trust.check(host, port, stranger.certificate())
         raw = connect_again()
-    transport = _shake_any(host, raw)
+    transport = shake(raw, _any_certificate())
     try:
         trust.check(host, port, transport.certificate())
     except BaseException:
@@ -164,25 +174,23 @@ def secure(
     return transport
 
 
-def _shake_any(host: str, raw: Transport) -> TlsTransport:
-    """Shake hands with whoever it is. Raises ConnectFailed."""
-    transport = _try(host, raw, _any_certificate())
-    assert transport is not None  # nothing was verified
-    return transport
-
-
-def _try(host: str, raw: Transport, context: ssl.SSLContext) -> TlsTransport | None:
-    """Shake hands on `raw`; None when the certificate does not pass. Raises ConnectFailed."""
+def _shake(
+    host: str, port: int, raw: Transport, context: ssl.SSLContext, trust: Trust
+) -> TlsTransport:
+    """Shake hands on `raw`. Raises ssl.SSLCertVerificationError, or ConnectFailed."""
     try:
-        return TlsTransport(raw, context, host)
+        return TlsTransport(raw, context, normal_host(host))
     except ssl.SSLCertVerificationError:
         _drop(raw)
-        return None
+        raise
     except ssl.SSLError as error:
         _drop(raw)
+        if trust.demands_tls(host, port):
+            raise trust.no_longer_tls(host, port, _reason(error)) from error
+        # No word of doing without: who reads this may be talked to by somebody in between.
         raise ConnectFailed(
-            f"{host} does not speak TLS ({_reason(error)}): check the port, or pass --plaintext"
-            " if its operator allows that."
+            f"{host} port {port} does not speak TLS ({_reason(error)}), so nothing was said to it:"
+            " check the host and the port, or ask its operator."
         ) from error
     except LinkLost as error:
         _drop(raw)

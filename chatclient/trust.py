@@ -2,38 +2,66 @@
 
 `known_servers` has one line for each host and port: the place, the SHA-256 of the server's public
 key (which is what counts: a certificate may be renewed with the same key) and the fingerprint of
-the certificate it was first seen with (which is what people compare).
+the certificate it was first seen with (which is what people compare). Where an authority vouched
+for the server there is `authority` instead of the key, and it has to be vouched for ever after.
 """
 
+import contextlib
 import hashlib
+import ipaddress
+import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from chatclient.errors import Untrusted
 
 Ask = Callable[[str], bool]
 """Shows a question to a person and returns whether the answer was yes."""
 
+Say = Callable[[str], None]
+"""Shows a sentence to a person."""
+
+_AUTHORITY: Final = "authority"
+_KEY: Final = re.compile(f"[0-9a-f]{{64}}|{_AUTHORITY}")
+
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """What is known of one server."""
+    """What is known of one server: its key, or that an authority vouched for it."""
 
     key: str
     fingerprint: str
 
+    @property
+    def by_authority(self) -> bool:
+        """Whether it is not the key that counts, but that an authority vouches for it."""
+        return self.key == _AUTHORITY
+
 
 class Trust:
-    """Decides about certificates that no authority vouches for.
+    """Decides about servers: by what is known of them, and by asking about the others.
 
-    `ask` is None where there is nobody to ask. With a `fingerprint` only that one is accepted, and
-    nothing is asked or written. Raises ValueError when it is not a SHA-256 fingerprint.
+    `ask` is None where there is nobody to ask; `say` gets what a person should know (by default,
+    the log does). With a `fingerprint` only that one is accepted, and nothing is asked or written.
+    Raises ValueError when it is not a SHA-256 fingerprint.
     """
 
-    def __init__(self, file: Path, ask: Ask | None = None, fingerprint: str | None = None) -> None:
+    def __init__(
+        self,
+        file: Path,
+        ask: Ask | None = None,
+        fingerprint: str | None = None,
+        *,
+        say: Say | None = None,
+    ) -> None:
         self._file = file
         self._ask = ask
+        self._say = say or _log.info
         self._expected = None if fingerprint is None else normal_fingerprint(fingerprint)
 
     @property
@@ -43,12 +71,67 @@ class Trust:
 
     def knows(self, host: str, port: int) -> bool:
         """Tell whether a key is pinned for this place. Raises Untrusted."""
-        return self._pin(_place(host, port)) is not None
+        pin = self._pin(place_of(host, port))
+        return pin is not None and not pin.by_authority
+
+    def knows_authority(self, host: str, port: int) -> bool:
+        """Tell whether an authority has vouched for this place before. Raises Untrusted."""
+        pin = self._pin(place_of(host, port))
+        return pin is not None and pin.by_authority
+
+    def demands_tls(self, host: str, port: int) -> bool:
+        """Tell whether this place has been verified before, or is going to be by a fingerprint.
+
+        Raises Untrusted.
+        """
+        return self.explicit or self._pin(place_of(host, port)) is not None
+
+    def not_in_plaintext(self, host: str, port: int) -> Untrusted:
+        """Return why a place that has been verified is not spoken to without TLS."""
+        place = place_of(host, port)
+        if self.explicit:
+            return Untrusted(
+                f"A fingerprint was given for {place}, which only TLS can show: leave out the"
+                " fingerprint or the plaintext."
+            )
+        return Untrusted(
+            f"{place} is known to speak TLS, so nothing is said to it in plaintext."
+            f" {self._way_out(place)}"
+        )
+
+    def no_longer_tls(self, host: str, port: int, reason: str) -> Untrusted:
+        """Return the warning about a place that has been verified and does not speak TLS now."""
+        place = place_of(host, port)
+        return Untrusted(
+            f"{place} does not speak TLS ({reason}), but its certificate is KNOWN. Somebody may be"
+            " in between; nothing was said to it."
+            + ("" if self.explicit else f" {self._way_out(place)}")
+        )
+
+    def no_longer_vouched(self, host: str, port: int, reason: str) -> Untrusted:
+        """Return the warning about a place for which an authority vouched until now."""
+        place = place_of(host, port)
+        return Untrusted(
+            f"The certificate of {place} has CHANGED: an authority vouched for it, and now none"
+            f" does ({reason}). Somebody may be listening in. {self._way_out(place)}"
+        )
+
+    def vouched(self, host: str, port: int, certificate: bytes) -> None:
+        """Remember that an authority vouches for a place; say so where that cannot be written."""
+        place = place_of(host, port)
+        if self._pin(place) is not None:
+            return
+        try:
+            self._remember(place, Pin(_AUTHORITY, fingerprint_of(certificate)))
+        except Untrusted as error:
+            self._say(
+                f"{error.text} So it is not remembered that an authority vouches for {place}."
+            )
 
     def check(self, host: str, port: int, certificate: bytes) -> None:
         """Accept a certificate (DER), or raise Untrusted with what is wrong and what to do."""
         seen = fingerprint_of(certificate)
-        place = _place(host, port)
+        place = place_of(host, port)
         if self._expected is not None:
             if seen != self._expected:
                 raise Untrusted(
@@ -63,12 +146,18 @@ class Trust:
             pin = self._pin(place)  # that took a while: another client may have been faster
         if pin is None:
             self._remember(place, new)
+        elif pin.by_authority:
+            raise self.no_longer_vouched(host, port, f"its fingerprint is {seen}")
         elif pin.key != new.key:
             raise Untrusted(
                 f"The key of {place} has CHANGED: its certificate was {pin.fingerprint} and is now"
-                f" {seen}. Somebody may be listening in. If its operator says that this is right,"
-                f" delete the line '{place}' from {self._file}."
+                f" {seen}. Somebody may be listening in. {self._way_out(place)}"
             )
+
+    def _way_out(self, place: str) -> str:
+        return (
+            f"If its operator says that this is right, delete the line '{place}' from {self._file}."
+        )
 
     def _ask_about(self, place: str, pin: Pin) -> None:
         if self._ask is None:
@@ -88,8 +177,8 @@ class Trust:
         """Return the pin of a place. The first line counts; what follows the pin is a remark."""
         for line in self._text().splitlines():
             words = line.split()
-            if words and words[0] == place:
-                if len(words) < 3:  # not "unknown" either
+            if words and _written(words[0]) == place:
+                if len(words) < 3 or not _KEY.fullmatch(words[1]):  # not "unknown" either
                     raise Untrusted(
                         f"The line '{place}' in {self._file} is damaged: correct or delete it."
                     )
@@ -156,9 +245,45 @@ def known_servers() -> Path:
     return user_config_path("chat", appauthor=False) / "known_servers"
 
 
-def _place(host: str, port: int) -> str:
-    host = host.lower()
+def place_of(host: str, port: int) -> str:
+    """Return a host and port as one word, the same one however the host is written."""
+    host = normal_host(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def normal_host(host: str) -> str:
+    """Return a host in the one way to write it: as DNS has it, or the shortest of an address."""
+    address = _address(host)
+    if address is not None:
+        return address.compressed
+    with contextlib.suppress(UnicodeError):  # no such host: whoever connects to it says so
+        host = host.encode("idna").decode("ascii")  # as the system looks it up
+    return host.lower().removesuffix(".")
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host is this machine by what it is called, whatever it resolves to.
+
+    Only `localhost` and the loopback addresses are: any other name may lead here today because
+    whoever answers for names says so.
+    """
+    address = _address(host)
+    return normal_host(host) == "localhost" if address is None else address.is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _written(word: str) -> str:
+    """Return the place in a line of the file, which may have been written by an older version."""
+    host, _, port = word.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    return place_of(bare, int(port)) if port.isascii() and port.isdecimal() and bare else word
 
 
 def normal_fingerprint(fingerprint: str) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from chatclient.connection import Connection
 from chatclient.entrance import enter
-from chatclient.errors import ConnectFailed, LinkLost, Refused
+from chatclient.errors import ConnectFailed, LinkLost, Refused, Untrusted
 from chatclient.tls import TlsTransport, secure
 from chatclient.transport import Quiet, Transport
 from chatclient.trust import Trust
@@ -126,7 +126,7 @@ def test_what_an_authority_vouches_for_is_accepted(
 ) -> None:
     with FakeServer(greets(Identity(signer=authority))) as server:
         met(server, Trust(file, nobody), host)
-    assert not file.exists()
+        assert file.read_text("utf-8").startswith(f"{host}:{server.port} authority ")
 
 
 @pytest.mark.usefixtures("far")
@@ -166,6 +166,37 @@ def test_an_authority_does_not_outvote_a_fingerprint(file: Path, authority: Iden
     with FakeServer(hears_nothing(vouched)) as server:
         text = failed(server, Trust(file, nobody, ALICE.fingerprint))
     assert vouched.fingerprint in text
+
+
+@pytest.mark.usefixtures("far")
+@pytest.mark.parametrize("ask", [None, nobody], ids=["nobody to ask", "a person"])
+def test_who_was_vouched_for_is_never_a_stranger_again(
+    file: Path, authority: Identity, ask: Callable[[str], bool] | None
+) -> None:
+    vouched = Identity(signer=authority)
+    with FakeServer(greets(vouched), greets(vouched), turned_away(MALLORY)) as server:
+        met(server, Trust(file, nobody))
+        met(server, Trust(file, nobody))
+        before = file.read_text("utf-8")
+        assert before.count("\n") == 1
+        text = failed(server, Trust(file, ask))
+    assert "CHANGED" in text
+    assert "self-signed" in text.replace("self signed", "self-signed")
+    assert f"delete the line '{LOCAL}:{server.port}' from {file}" in text
+    assert file.read_text("utf-8") == before
+
+
+@pytest.mark.usefixtures("far")
+def test_where_it_cannot_be_remembered_that_is_said_and_it_goes_on(
+    file: Path, authority: Identity
+) -> None:
+    file.symlink_to(file.parent / "nowhere" / "known_servers")
+    said: list[str] = []
+    with FakeServer(greets(Identity(signer=authority))) as server:
+        met(server, Trust(file, nobody, say=said.append))
+    (sentence,) = said
+    assert sentence.startswith("Cannot write")
+    assert "not remembered" in sentence
 
 
 # -- the first time, and after that --
@@ -252,11 +283,9 @@ def test_who_is_in_between_hears_nothing(file: Path, doubt: str) -> None:
 
 @pytest.mark.usefixtures("far")
 def test_pins_that_cannot_be_read_end_it_before_the_handshake(file: Path) -> None:
-    heard: list[bytes] = []
     file.mkdir()
-    with FakeServer(lambda link: heard.append(link.until_closed())) as server:
-        assert "Cannot read" in failed(server, Trust(file, nobody))
-    assert heard == [b""]
+    with pytest.raises(ConnectFailed, match="Cannot read"):
+        Connection.open(LOCAL, 1, trust=Trust(file, nobody))
 
 
 # -- what is no server, or none of ours --
@@ -284,8 +313,8 @@ def test_a_server_without_tls_is_named(file: Path, answer: bytes) -> None:
 
     with FakeServer(script) as server:
         text = failed(server, Trust(file, nobody))
-    assert f"{LOCAL} does not speak TLS" in text
-    assert "--plaintext" in text
+    assert "does not speak TLS" in text
+    assert "plaintext" not in text
     assert heard == [b""]
 
 
@@ -332,7 +361,93 @@ def test_a_server_that_says_a_little_now_and_then_is_given_up_too(file: Path, kn
         gone.set()
 
 
+# -- without TLS --
+
+
+def known_by(how: str, file: Path, authority: Identity, port: int) -> Trust:
+    """Return a trust to which the server at a port is known."""
+    match how:
+        case "pinned":
+            meet(file, ALICE, LOCAL, port)
+        case "vouched":
+            Trust(file).vouched(LOCAL, port, Identity(signer=authority).der)
+        case _:
+            return Trust(file, nobody, ALICE.fingerprint)
+    return Trust(file, nobody)
+
+
+KNOWN = pytest.mark.parametrize("how", ["pinned", "vouched", "fingerprint"])
+
+
+@KNOWN
+@pytest.mark.parametrize("is_local", [True, False], ids=["here", "elsewhere"])
+def test_who_is_known_and_speaks_plaintext_is_a_warning(
+    file: Path, authority: Identity, monkeypatch: pytest.MonkeyPatch, how: str, is_local: bool
+) -> None:
+    monkeypatch.setattr(Transport, "is_local", is_local)
+
+    def script(link: Link) -> None:
+        assert link.sock.recv(65536)[0] == HANDSHAKE
+        link.send(b"-- chat 1.0\nUsername: ")
+        assert link.until_closed() == b""
+
+    with FakeServer(script) as server, pytest.raises(Untrusted) as caught:
+        Connection.open(
+            LOCAL,
+            server.port,
+            timeout=DEADLINE,
+            trust=known_by(how, file, authority, server.port),
+        )
+    assert "Somebody may be in between" in caught.value.text
+    assert "plaintext" not in caught.value.text
+    assert (f"delete the line '{LOCAL}:{server.port}'" in caught.value.text) == file.exists()
+
+
+@KNOWN
+def test_plaintext_does_not_override_what_is_known(
+    file: Path, authority: Identity, how: str
+) -> None:
+    with pytest.raises(Untrusted) as caught:
+        Connection.open(LOCAL, 1, trust=known_by(how, file, authority, 1), plaintext=True)
+    assert (f"delete the line '{LOCAL}:1' from {file}" in caught.value.text) == file.exists()
+
+
 # -- this machine --
+
+
+@KNOWN
+def test_who_is_known_is_spoken_to_in_tls_here_too(
+    file: Path, authority: Identity, how: str
+) -> None:
+    identity = Identity(signer=authority) if how == "vouched" else ALICE
+    with FakeServer(greets(identity)) as server:
+        met(server, known_by(how, file, authority, server.port))
+
+
+@pytest.mark.parametrize("name", ["chat.example", "localhost.example", "127.1", "localhost.."])
+def test_another_name_that_leads_here_is_spoken_to_in_tls(
+    file: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def leads_here(host: str, port: int, *more: object, **others: object) -> object:
+        assert host == name
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (LOCAL, port))]
+
+    def script(link: Link) -> None:
+        assert link.sock.recv(65536)[0] == HANDSHAKE
+
+    with FakeServer(script) as server:
+        monkeypatch.setattr(socket, "getaddrinfo", leads_here)
+        with pytest.raises(ConnectFailed):
+            Connection.open(name, server.port, timeout=DEADLINE, trust=Trust(file, nobody))
+
+
+@pytest.mark.usefixtures("far")
+def test_localhost_that_leads_elsewhere_is_spoken_to_in_tls(file: Path) -> None:
+    def script(link: Link) -> None:
+        assert link.sock.recv(65536)[0] == HANDSHAKE
+
+    with FakeServer(script) as server, pytest.raises(ConnectFailed):
+        Connection.open("localhost", server.port, timeout=DEADLINE, trust=Trust(file, nobody))
 
 
 def test_on_this_machine_it_may_be_plain() -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from chatclient.errors import ConnectFailed
-from chatclient.trust import Trust, fingerprint_of, key_of
+from chatclient.trust import Trust, fingerprint_of, is_this_machine, key_of
 
 from .fake import DEADLINE
 
@@ -244,9 +244,63 @@ def test_an_ipv6_address_does_not_run_into_its_port(file: Path) -> None:
     assert not Trust(file).knows("2001:db8:", 1)
 
 
-def test_the_case_of_a_host_does_not_count(file: Path) -> None:
-    meet(file, host="Chat.Example")
-    assert "CHANGED" in refused(Trust(file, nobody), MALLORY, "CHAT.example")
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("Chat.Example", "CHAT.example"),
+        ("chat.example", "chat.example."),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.example", "bücher.example"),
+        ("::1", "0:0:0:0:0:0:0:1"),
+        ("127.0.0.1", "::ffff:127.0.0.1"),
+        ("2001:db8::A", "2001:DB8:0::a"),
+    ],
+)
+def test_a_host_is_the_same_however_it_is_written(file: Path, first: str, then: str) -> None:
+    meet(file, host=first)
+    assert "CHANGED" in refused(Trust(file, nobody), MALLORY, then)
+    file.unlink()
+    meet(file, host=then)
+    assert "CHANGED" in refused(Trust(file, nobody), MALLORY, first)
+
+
+@pytest.mark.parametrize("place", ["chat.example.:4119", "[2001:db8:0::a]:4119", "bücher.de:4119"])
+def test_lines_of_an_older_version_are_honoured(file: Path, place: str) -> None:
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{place} {ALICE.pin} {ALICE.fingerprint}\n", "utf-8")
+    host = place.rpartition(":")[0].strip("[]")
+    assert Trust(file).demands_tls(host, 4119)
+    Trust(file, nobody).check(host, 4119, ALICE.der)
+    assert "CHANGED" in refused(Trust(file, nobody), MALLORY, host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "127.0.0.1",
+        "127.255.0.9",
+        "::1",
+        "0::1",
+        "::ffff:127.0.0.1",
+    ],
+)
+def test_this_machine_has_these_names(host: str) -> None:
+    assert is_this_machine(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost.example", "a.localhost", "localhost..", "ip6-localhost", "chat", ""),
+        *("127.1", "2130706433", "0.0.0.0", "128.0.0.1", "127.0.0.1.example"),
+        *("::", "::2", "::ffff:192.0.2.1"),
+    ],
+)
+def test_this_machine_has_no_other_names(host: str) -> None:
+    assert not is_this_machine(host)
 
 
 # -- a fingerprint given --
