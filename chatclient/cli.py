@@ -24,6 +24,7 @@ from chatclient.inputlines import InputLines
 from chatclient.options import Where, find, login_options
 from chatclient.resume import FINAL_CODES, ResumingClient
 from chatclient.settings import as_toml, settings_file
+from chatwire.text import clean
 
 _FINAL_FOR_PEOPLE: Final = FINAL_CODES | {"idle_timeout"}
 """Whoever has gone for a walk is not to be logged in again and again."""
@@ -59,8 +60,9 @@ def connect(plain: bool, as_json: bool, show_config: bool, **where: object) -> N
 def _show_config(where: dict[str, object]) -> int:
     found = find(**where)
     file, to = settings_file(os.environ), found.destination
-    click.echo(f"# {file}{'' if file.exists() else ' (there is no such file)'}")
-    click.echo(f"# connects to {to.host} port {to.port} as {to.user or 'whoever you say'}")
+    click.echo(clean(f"# {file}{'' if file.exists() else ' (there is no such file)'}"))
+    as_whom = to.user or "whoever you say"
+    click.echo(clean(f"# connects to {to.host} port {to.port} as {as_whom}"))
     click.echo(as_toml(found.settings), nl=False)
     return DONE
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Final, Self, TypeVar
 
-from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
+from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused, ended_by
 from chatclient.inbox import Inbox
 from chatclient.transport import Quiet, Transport
 from chatclient.trust import Trust, is_this_machine, known_servers
@@ -355,9 +355,9 @@ class Connection:
                     continue
                 asked = False
                 for line in splitter.feed(data):
-                    self._take(decode_event(line))
+                    self._take(decode_event(line), len(line))
                     if self.bye is not None:
-                        return LinkLost(self.bye.text, self.bye.code)
+                        return ended_by(self.bye)
                 if splitter.overlong:
                     return LinkLost("The server sent a line without end: check host and port.")
         except LinkLost as error:
@@ -368,7 +368,8 @@ class Connection:
                 " and whether client and server are of one version."
             )
 
-    def _take(self, event: Event | None) -> None:
+    def _take(self, event: Event | None, size: int) -> None:
+        """Take an event, which was so many bytes on the wire. Raises LinkLost."""
         match event:
             case None:
                 pass  # of a newer version
@@ -377,12 +378,12 @@ class Connection:
             case Hello():
                 self.hello = event
             case Reply(re=int(number)) | Error(re=int(number)):
-                self._inbox.answer(number, event)
+                self._inbox.answer(number, event, size)
             case Bye():
                 self.bye = event
-                self._inbox.put(event)
+                self._inbox.put(event, size)
             case _:
-                self._inbox.put(event)
+                self._inbox.put(event, size)
 
     def _say(self, request: dict[str, object]) -> None:
         """Send a line from the reader, which must not wait for long. Raises LinkLost.

@@ -14,6 +14,7 @@ from chatclient.entrance import Credentials, refusal_line
 from chatclient.errors import ChatError, Refused
 from chatclient.trust import Ask
 from chatwire.names import NAME_RULE, fold, is_name
+from chatwire.text import clean
 
 PASSWORD_VARIABLE: Final = "CHAT_PASSWORD"  # noqa: S105 - its name
 
@@ -191,9 +192,12 @@ def is_person() -> bool:
 
 
 def tell(text: str, end: str = "\n") -> None:
-    """Write a line for the person, not for whatever reads standard output."""
+    """Write a line for the person, not for whatever reads standard output.
+
+    Whatever it was made of, a server's words or a file's, it does not steer the screen.
+    """
     if sys.stderr is not None:  # started without one
-        sys.stderr.write(text + end)
+        sys.stderr.write(clean(text) + end)
         sys.stderr.flush()
 
 

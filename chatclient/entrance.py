@@ -5,10 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from chatclient.commandline import CommandLine
 from chatclient.connection import Connection
 from chatclient.errors import LinkLost, Refused
-from chatwire.protocol import HelpReply, LoginReply
+from chatwire.protocol import CommandHelp, HelpReply, LoginReply
+from chatwire.text import one_line
+
+_MOST_COMMANDS: Final = 1000
+"""What a server has to offer people, and many times more."""
+
+_MOST_WORDS: Final = 20
+_MOST_CHARACTERS: Final = 500
+"""What a command may have of aliases and of parameters, and how long a word of it may be."""
+
+_LONGEST_WAIT: Final = 60.0
+"""Seconds; a server that wants us to wait for longer is asked again all the same."""
 
 _PATIENCE: Final = 5
 """How often a server that says "try later" is tried again."""
@@ -102,7 +115,8 @@ def _login(
             if refusal.code != "try_later":
                 raise
             say(refusal_line(refusal))
-            time.sleep(1 if refusal.retry_after is None else refusal.retry_after)
+            asked_for = 1.0 if refusal.retry_after is None else refusal.retry_after
+            time.sleep(max(0.0, min(asked_for, _LONGEST_WAIT)))
     return connection.login(name, password, since)
 
 
@@ -110,4 +124,18 @@ def _commands(connection: Connection) -> CommandLine:
     reply = connection.request("help")
     if not isinstance(reply, HelpReply):
         raise LinkLost("The server did not say which commands it has: update it or the client.")
-    return CommandLine(reply.commands)
+    return CommandLine(map(_harmless, reply.commands[:_MOST_COMMANDS]))
+
+
+def _harmless(command: CommandHelp) -> CommandHelp:
+    """Return a command with nothing in its words that would steer the line it is typed on."""
+    return CommandHelp(
+        name=one_line(command.name[:_MOST_CHARACTERS]),
+        aliases=tuple(one_line(each[:_MOST_CHARACTERS]) for each in command.aliases[:_MOST_WORDS]),
+        group=command.group,
+        summary=one_line(command.summary[:_MOST_CHARACTERS]),
+        parameters=tuple(
+            msgspec.structs.replace(each, label=one_line(each.label[:_MOST_CHARACTERS]))
+            for each in command.parameters[:_MOST_WORDS]
+        ),
+    )

@@ -1,8 +1,14 @@
 """Everything that can go wrong between a client and its server, each with a sentence for people."""
 
+from typing import Final
+
 from msgspec import UNSET
 
-from chatwire.protocol import Error
+from chatwire.protocol import Bye, Error
+from chatwire.text import one_line
+
+_MOST_CHARACTERS: Final = 500
+"""More than any server has to say about one error."""
 
 
 class ChatError(Exception):
@@ -58,8 +64,19 @@ class Refused(ChatError):
 def refused_by(error: Error) -> Refused:
     """Return the server's answer as the exception it is for whoever asked."""
     return Refused(
-        error.text,
+        _sentence(error.text),
         error.code,
         attempts_left=None if error.attempts_left is UNSET else error.attempts_left,
         retry_after=None if error.retry_after is UNSET else error.retry_after,
     )
+
+
+def ended_by(bye: Bye) -> LinkLost:
+    """Return the server's last word as the exception it is for whoever listens."""
+    return LinkLost(_sentence(bye.text), bye.code)
+
+
+def _sentence(text: str) -> str:
+    """Return a server's words as a sentence of ours: a line, of which nothing steers a screen."""
+    text = one_line(text[: 2 * _MOST_CHARACTERS])
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"

@@ -9,6 +9,12 @@ from typing import Final
 from chatclient.errors import LinkLost, refused_by
 from chatwire.protocol import Error, Event, Reply
 
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of the wire, that may wait for the program; one line has at most half of it."""
+
+MOST_EVENTS_BESIDE: Final = 20_000
+"""Beyond the limit, that may come before an answer: far more than a server keeps for a client."""
+
 _WAKE_SECONDS: Final = 1.0
 """Windows cannot interrupt a wait for a lock, so Ctrl-C is looked at this often."""
 
@@ -27,7 +33,8 @@ class Inbox:
         self._last_number = 0
         self._asked: dict[int, Future[Reply]] = {}
         self._unwanted: set[int] = set()
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Event, int]] = deque()
+        self._bytes = 0
         self._leaving = False
         self._loss: LinkLost | None = None
 
@@ -89,15 +96,18 @@ class Inbox:
             self._unwanted.add(number)
             return True
 
-    def answer(self, number: int, event: Reply | Error) -> None:
-        """Give an answer to whoever asked: a Future, the listener (`post`), or nobody any more."""
+    def answer(self, number: int, event: Reply | Error, size: int) -> None:
+        """Give an answer to whoever asked: a Future, the listener (`post`), or nobody any more.
+
+        Raises LinkLost as `put` does.
+        """
         with self._changed:
             future = self._asked.pop(number, None)
             unwanted = number in self._unwanted
             self._unwanted.discard(number)
         if future is None:
             if not unwanted:
-                self.put(event)
+                self.put(event, size)
         elif isinstance(event, Reply):
             future.set_result(event)
         else:
@@ -105,19 +115,29 @@ class Inbox:
 
     # Events
 
-    def put(self, event: Event) -> None:
-        """Queue an event; wait for room first.
+    def put(self, event: Event, size: int) -> None:
+        """Queue an event of `size` bytes; wait for room first. Raises LinkLost at the bounds.
 
         While the reader waits it reads nothing, so TCP pushes back, and in the end the server cuts
         this client off; everything it had for us is stored there and comes at the next login. The
         reader does not wait while a request of ours is open: its answer may be behind this event,
-        and the thread that asked may be the one that should be taking events.
+        and the thread that asked may be the one that should be taking events. What comes meanwhile
+        is bounded as well; a server that sends more than that, and no answer, is left.
         """
         with self._changed:
-            while len(self._events) >= self._limit and not self._asked and not self._leaving:
+            while self._is_full(0, size) and not self._asked and not self._leaving:
                 self._changed.wait()
-            self._events.append(event)
+            if self._is_full(MOST_EVENTS_BESIDE, size):
+                raise LinkLost(
+                    "The server sends without end and does not answer: check the server."
+                )
+            self._events.append((event, size))
+            self._bytes += size
             self._changed.notify_all()
+
+    def _is_full(self, beside: int, size: int) -> bool:
+        many = len(self._events) >= self._limit + beside
+        return many or bool(self._events and self._bytes + size > MOST_BYTES)
 
     def take(self, timeout: float | None, limit: int) -> list[Event]:
         """Wait for events and return all that are there, at most `limit`; none after `timeout`.
@@ -132,7 +152,11 @@ class Inbox:
                 if left <= 0:
                     return []
                 self._changed.wait(min(left, _WAKE_SECONDS))
-            taken = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
+            taken = []
+            for _ in range(min(limit, len(self._events))):
+                event, size = self._events.popleft()
+                self._bytes -= size
+                taken.append(event)
             self._changed.notify_all()  # the reader may be waiting for room
         return taken
 

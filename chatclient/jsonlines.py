@@ -20,8 +20,9 @@ from chatclient.commandline import LOGOUT
 from chatclient.entrance import Entry
 from chatclient.follow import acknowledge, batches, tell_of_link
 from chatclient.inputlines import InputLines
+from chatclient.lines import json_line
 from chatclient.resume import ResumingClient
-from chatwire.protocol import Code, Error, Event, Reply, encode
+from chatwire.protocol import Code, Error, Event, Reply
 
 _DONE_HERE: Final = ("ack", "pong")
 
@@ -78,7 +79,7 @@ class JsonLines:
 
     def _write(self, events: list[Event]) -> None:
         with self._writing:
-            self._out.write(b"".join(map(encode, events)))
+            self._out.write(b"".join(map(json_line, events)))
             self._out.flush()
 
     # The typist

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from chatclient.transcript import plain_lines
-from chatwire.protocol import Event, HistoryReply, Message, SearchReply
-from chatwire.text import clean
+from chatwire.protocol import Event, HistoryReply, Message, SearchReply, encode
+from chatwire.text import clean, escaped
 from chatwire.wording import event_lines
 
 _DATED: Final = "%Y-%m-%d %H:%M"
@@ -31,6 +31,14 @@ def stamped_lines(event: Event, viewer: str, *, dated: bool = False) -> list[str
         said = _BREAK.join(line.strip() if at else line for at, line in enumerate(lines))
         return _stamped(local_time(event.at), [said], now, dated)
     return _stamped(now, [part for line in lines for part in line.split("\n")], now, dated)
+
+
+def json_line(event: Event) -> bytes:
+    """Return an event as it is on the wire, but for escapes where a screen would obey it."""
+    line = encode(event)
+    if line.isascii() and b"\x7f" not in line:  # controls below the space are escaped anyway
+        return line
+    return escaped(line[:-1].decode()).encode() + b"\n"
 
 
 def local_time(at: str) -> datetime | None:

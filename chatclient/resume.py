@@ -27,6 +27,7 @@ from msgspec import UNSET, structs
 
 from chatclient.connection import Connection, new_key
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, refused_by
+from chatclient.inbox import MOST_BYTES
 from chatwire.names import fold
 from chatwire.protocol import Bye, Error, Event, LoginReply, Message, Replayed, Reply, encode
 
@@ -45,6 +46,9 @@ LINK_LOST: Final = "link_lost"
 
 _NOT_ANSWERED: Final = "The link was lost before the server answered; try again."
 _KEPT: Final = ("broadcast", "send")
+_LEAST_BYTES: Final = 1000
+"""What an event counts for, however little it says."""
+
 _CLOSE_SECONDS: Final = 2.0
 """How long `close` waits for the keeper, which may be connecting at that moment."""
 
@@ -450,11 +454,15 @@ class ResumingClient:
         held: list[Event] = []
         answers: list[tuple[_Request, Reply | Error]] = []
         ended = not welcome.missed or welcome.busy
+        room = MOST_BYTES
         while not ended or self._still_open(again):
             for event in connection.next_events(0.2):
                 ended = ended or isinstance(event, Replayed)
                 if not _is_answer(event):
                     held.append(event)
+                    room -= _LEAST_BYTES + len(getattr(event, "text", ""))
+                    if room < 0:
+                        raise LinkLost("The server replays without end: check the server.")
                 elif (request := self._settle(event)) is not None:
                     answers.append((request, event))
         held = [event for event in held if not self._is_known(event)]

@@ -20,7 +20,7 @@ from chatclient.oneshot import Parcel, deliver, unknown_in
 from chatclient.options import find, login_options, server_option
 from chatwire.names import NAME_RULE, is_name
 from chatwire.protocol import MAX_KEY_LENGTH
-from chatwire.text import clean
+from chatwire.text import clean, one_line
 
 _MOST_BYTES: Final = 1024 * 1024
 """Far more than a server takes, far less than what would hurt."""
@@ -108,7 +108,7 @@ def _send(
         tell("\n".join(stamped_lines(reply, name)))
     unknown = unknown_in(reply)
     if unknown:
-        tell(f"No such user: {', '.join(unknown)}; the others have it.")
+        tell(f"No such user: {one_line(', '.join(unknown))}; the others have it.")
     return FAILED if unknown else DONE
 
 

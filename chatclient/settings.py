@@ -18,6 +18,7 @@ from chatclient.trust import normal_fingerprint
 from chatwire.names import NAME_RULE, is_name
 from chatwire.protocol import DEFAULT_PORT
 from chatwire.sections import Section, SettingsError, convert, parse_sections
+from chatwire.text import clean
 
 FILE_VARIABLE: Final = "CHAT_CLIENT_CONFIG"
 """Names another file than the platform's own place for it."""
@@ -137,4 +138,6 @@ def _key(name: str) -> str:
 
 def _value(value: object) -> str:
     """Return a text, a number or a truth value as TOML writes it, which is as JSON does."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    text = json.dumps(value, ensure_ascii=False)
+    # Not as two halves, which TOML does not take.
+    return "".join(each if clean(each) or each == "\n" else f"\\U{ord(each):08x}" for each in text)

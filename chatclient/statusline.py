@@ -23,7 +23,7 @@ class StatusLine:
     def __init__(self, me: str, place: str, security: str) -> None:
         """`place` is the server's name; `security` says what protects the link."""
         self._me = me
-        self._place = place
+        self._place = one_line(place)
         self._security = security
         self._link = LinkState("connected")
         self._retry_at = 0.0

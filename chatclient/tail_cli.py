@@ -19,10 +19,10 @@ from chatclient.errors import LinkLost
 from chatclient.exits import DONE, finish
 from chatclient.follow import batches, tell_of_link
 from chatclient.inputlines import InputLines
-from chatclient.lines import stamped_lines
+from chatclient.lines import json_line, stamped_lines
 from chatclient.options import find, login_options, server_option
 from chatclient.resume import ResumingClient
-from chatwire.protocol import Event, HistoryReply, LoginReply, Message, Presence, Replayed, encode
+from chatwire.protocol import Event, HistoryReply, LoginReply, Message, Presence, Replayed
 
 _END_OF_TIME: Final = 2**53
 """Beyond every message, so that a login since then replays nothing."""
@@ -112,7 +112,7 @@ class _Output:
     def show(self, events: Iterable[Event]) -> None:
         for event in events:
             if self._as_json:
-                sys.stdout.buffer.write(encode(event))
+                sys.stdout.buffer.write(json_line(event))
             elif isinstance(event, self._shown):
                 for line in stamped_lines(event, self._viewer, dated=True):
                     print(line)  # noqa: T201

@@ -31,6 +31,19 @@ def clean(text: str) -> str:
     return _NOT_TEXT.sub("", text.replace("\r\n", "\n"))
 
 
+def escaped(text: str) -> str:
+    """Return JSON with everything that would steer a screen as `\\uXXXX`: it means the same.
+
+    For programs whose output ends up on a screen all the same.
+    """
+    return text if text.isprintable() else _NOT_TEXT.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    halves = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{halves[at : at + 2].hex()}" for at in range(0, len(halves), 2))
+
+
 def one_line(text: str) -> str:
     """Return `text` cleaned, with every run of white space a single space: for busy replies."""
     return " ".join(clean(text).split())

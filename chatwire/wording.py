@@ -34,6 +34,9 @@ from chatwire.usage import usage_lines
 
 _INDENT = "    "
 
+_WIDEST_USAGE = 60
+"""A longer one does not push the others' summaries away, nor fill the memory with blanks."""
+
 _DONE = {
     "busy": "You are busy: messages are held until you type idle.",
     "idle": "You are no longer busy.",
@@ -108,7 +111,7 @@ def event_lines(event: Event) -> list[str]:
                 for command in commands
                 for usage in usage_lines(command.name, command.parameters)
             ]
-            width = max((len(usage) for usage, _ in usages), default=0)
+            width = min(max((len(usage) for usage, _ in usages), default=0), _WIDEST_USAGE)
             return [f"{usage:<{width}}  {summary}" for usage, summary in usages]
         case Reply(op=op):
             return [_DONE[op]] if op in _DONE else []
