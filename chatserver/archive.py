@@ -1,8 +1,10 @@
 """What an account may read of what was said before: history and search, as events."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from chatserver.search import SearchIndex, parse_query
+from chatserver.query import parse_query
+from chatserver.search import SearchIndex
 from chatserver.store import Page, Store, StoredMessage
 from chatwire.protocol import Message, timestamp
 
@@ -46,9 +48,9 @@ class Archive:
         fitting = self._fitting(messages[:limit])
         return tuple(map(event_of, fitting)), len(fitting) < len(messages)
 
-    def forget(self, messages: list[StoredMessage]) -> None:
-        """Have messages that were deleted found no more. Any thread."""
-        self._index.forget(messages)
+    def forget(self, seqs: Iterable[int]) -> None:
+        """Have messages that were deleted, by their numbers, taken out of the index. Any thread."""
+        self._index.forget(seqs)
 
     def _fitting(self, messages: list[StoredMessage]) -> list[StoredMessage]:
         """Return the first messages that fit into one answer; at least one, if there is one."""

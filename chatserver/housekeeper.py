@@ -162,7 +162,7 @@ class Housekeeper:
             deleted.extend(batch.trim(before, _TRIM_STEP))
 
         def trimmed() -> None:  # the log thread, once they are gone
-            self._services.archive.forget(deleted)
+            self._services.archive.forget(each.seq for each in deleted)
             if len(deleted) == _TRIM_STEP:
                 self._trim_at = 0.0
 

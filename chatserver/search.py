@@ -1,52 +1,43 @@
-"""`search.db`: a full-text index of all messages, beside the database and never in its way.
+"""The search index: a full-text index of all messages, beside the database, never in its way.
 
 The indexer, a thread of its own, follows the log: it reads messages that have been committed and
-writes their words into a file of its own, so that neither commits nor each other's locks are
-waited for. The index holds no text (FTS5, contentless). It can be deleted at any time: it is made
-again from `chat.db`. After a crash it goes on behind the last message that it has.
+writes their words into a file of its own (`parts`), so that neither commits nor each other's locks
+are waited for. The file can be deleted at any time: it is made again from `chat.db`. After a crash
+it goes on behind the last message that it has.
 
 Who may read a message is in the index too, as one word for each reader, so that a search never
 looks at what the asker may not see.
 """
 
+import bisect
 import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from chatserver.errors import CommandError
+from chatserver.parts import Part, Parts, TooMuch, connect, look_for, remove
 from chatserver.processors import roaming
-from chatserver.store import Store, StoredMessage
-from chatwire.names import fold
-from chatwire.text import clean
+from chatserver.store import Store
 
 FILE_NAME: Final = "search.db"
 
 _log = logging.getLogger(__name__)
 
-_SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = f"""
-    CREATE VIRTUAL TABLE words USING fts5(
-        text, sender, readers, content='', columnsize=0, prefix='2 3',
-        tokenize="unicode61 remove_diacritics 2"
-    );
-    CREATE TABLE progress (identity TEXT NOT NULL, upto INTEGER NOT NULL);
-    PRAGMA user_version = {_SCHEMA_VERSION};
-"""
-_STEP: Final = 500
-"""Messages indexed in one transaction: some milliseconds."""
+_STEP: Final = 1000
+"""Messages indexed in one transaction: some hundredths of a second."""
 
-_PAUSE_SECONDS: Final = 0.2
+_PAUSE_SECONDS: Final = 0.5
 """How long the indexer lets messages pile up: an index entry costs less in company."""
 
 _RETRY_SECONDS: Final = 5.0
 """How long the indexer rests after an error, such as a full disk."""
-
-_MOST_CHARACTERS: Final = 200
-"""So much of a query is looked at: one of many words would take seconds, and others wait."""
 
 _REST: Final = 9.0
 """How many times as long as it works the indexer rests while messages come: so a flood keeps nine
@@ -55,26 +46,20 @@ tenths of what it would have to share, and the index is behind for that long."""
 _PATIENCE: Final = 1.0
 """How long a search waits for messages of a moment ago: longer only while an index is made."""
 
+_FAR_BEHIND: Final = 20_000
+"""Messages that the index may lack before a search says so."""
 
-def parse_query(query: str) -> str | None:
-    """Return what somebody typed in FTS5's own language, or None if there is nothing to look for.
+_SETTLE_SECONDS: Final = 10.0
+"""How long a part waits to be made anew: what is deleted is often many messages, step by step."""
 
-    Words must all occur; `depl*` is a beginning, `"so far"` a phrase, `from:bob` a sender. Whatever
-    else is typed counts as words. Of a very long query the beginning counts.
-    """
-    parts = []
-    for at, piece in enumerate(_beginning(clean(query)).split('"')):
-        if at % 2:
-            parts.append(_phrase(piece))
-            continue
-        for word in piece.split():
-            if word.lower().startswith("from:") and len(word) > len("from:"):
-                parts.append(f"sender:{_token(word[len('from:') :])}")
-            elif word.endswith("*") and _has_words(word):
-                parts.append(f"{_phrase(word.rstrip('*'))}*")
-            else:
-                parts.append(_phrase(word))
-    return " AND ".join(filter(None, dict.fromkeys(parts))) or None
+_SEARCHES: Final = 2
+"""Searches at once: each takes milliseconds, and may take _BUDGET_SECONDS of a core."""
+
+_BUDGET_SECONDS: Final = 0.25
+_TURN_SECONDS: Final = 5.0
+"""How long a search waits for its turn."""
+
+_TOO_MUCH: Final = "That is too much to look through: add a word, or letters before a *."
 
 
 class SearchIndex:
@@ -83,20 +68,19 @@ class SearchIndex:
     def __init__(self, path: Path, store: Store) -> None:
         """Open the index, or make a new one where it is missing or damaged. Raises OSError."""
         self._store = store
-        self._path = path
         try:
-            self._writer, self._reader = self._open(), self._connect()
+            self._open(path)
         except sqlite3.Error as error:
             _log.warning("the search index cannot be used (%s); it is made again", error)
-            for each in (path, *(Path(f"{path}-{end}") for end in ("wal", "shm"))):
-                each.unlink(missing_ok=True)
-            self._writer, self._reader = self._open(), self._connect()
-        self._lock = threading.Lock()  # one search at a time: each takes milliseconds
+            remove(path)
+            self._open(path)
         self._progress = threading.Condition()
         self._wanted = threading.Event()  # somebody waits for the newest messages, or for the end
         self._stopping = False
-        self._deleted: queue.SimpleQueue[list[StoredMessage]] = queue.SimpleQueue()
-        self._upto: int = self._reader.execute("SELECT upto FROM progress").fetchone()[0]
+        self._deleted: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+        self._renewal = _Renewal()
+        self._purged: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+        self._upto = self._parts.upto()
         self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
 
     @property
@@ -113,38 +97,46 @@ class SearchIndex:
         self._stopping = True
         self._wanted.set()
         self._thread.join()
-        self._writer.close()
-        with self._lock:
-            self._reader.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the files, once the searches that go on have ended."""
+        self._parts.close()
+        self._turns.close()
 
     def search(self, query: str, account: str, room_since: int, limit: int) -> list[int]:
         """Return the numbers of up to `limit` messages that match, the newest first.
 
         Only messages that `account` sent or was sent, and those in the room after `room_since`.
-        What is on disk when it is called is found, unless the index is far behind.
+        What is on disk when it is called is found. Raises CommandError when it is not, or when
+        that would be too much work.
         """
         self._catch_up(self._store.last_seq)
-        mine = f"({query}) AND readers:{_token(account)}"
-        said = f"({query}) AND readers:{_IN_ROOM}"
-        sql = (
-            "SELECT rowid FROM words WHERE words MATCH ? AND rowid > ? ORDER BY rowid DESC LIMIT ?"
-        )
-        with self._lock, roaming():
+        with self._turns.of(account) as reader, roaming():
             try:
-                found = self._reader.execute(sql, (mine, 0, limit)).fetchall()
-                found += self._reader.execute(sql, (said, room_since, limit)).fetchall()
+                return look_for(reader, query, account, room_since, limit, _BUDGET_SECONDS)
+            except TooMuch:
+                raise CommandError("bad_request", _TOO_MUCH) from None
             except sqlite3.Error as error:
                 _log.warning("a search failed: %s", error)
-                return []
-        return sorted({seq for (seq,) in found}, reverse=True)[:limit]
+                raise CommandError(
+                    "internal", "The search failed; it is logged. Try again later."
+                ) from error
 
-    def forget(self, messages: Iterable[StoredMessage]) -> None:
-        """Have messages that were deleted taken out of the index. Any thread.
+    def forget(self, seqs: Iterable[int]) -> None:
+        """Have messages that were deleted taken out of the file. Any thread.
 
-        If the server ends before that is done, their words stay; they are found no more all the
-        same, because they are looked up.
+        They may be found for some seconds, and are looked up. What was taken out before is
+        forgotten once more without harm.
         """
-        self._deleted.put(list(messages))
+        self._deleted.put(list(seqs))
+
+    def purged(self) -> list[int]:
+        """Return of which messages no word is left in the file, since this was asked last."""
+        seqs: list[int] = []
+        while not self._purged.empty():
+            seqs += self._purged.get()
+        return seqs
 
     def _catch_up(self, upto: int) -> None:
         """Wait until messages up to this number can be found, but not for long."""
@@ -153,6 +145,16 @@ class SearchIndex:
         self._wanted.set()
         with self._progress:
             self._progress.wait_for(lambda: self._upto >= upto or self._stopping, _PATIENCE)
+        if upto - self._upto > _FAR_BEHIND:
+            raise CommandError(
+                "try_later",
+                "The search index is being made; try again in a minute.",
+                retry_after=30,
+            )
+
+    def _open(self, path: Path) -> None:
+        self._parts = Parts(path, self._store.identity, self._store.last_seq)
+        self._turns = _Turns([connect(path) for _ in range(_SEARCHES)])
 
     # -- the indexer thread only --
 
@@ -164,7 +166,6 @@ class SearchIndex:
                 try:
                     while not self._stopping and self._step_politely():
                         pass
-                    self._delete()
                 except sqlite3.Error as error:
                     _log.warning("the search index is behind: %s", error)
                     self._wanted.wait(_RETRY_SECONDS)
@@ -173,6 +174,7 @@ class SearchIndex:
         """Do a step, and rest after it while people talk, unless a search waits."""
         newest, started = self._store.last_seq, time.monotonic()
         more = self._step()
+        more = self._purge(started - _SETTLE_SECONDS) or more
         if more and self._store.last_seq > newest:
             self._wanted.wait(_REST * (time.monotonic() - started))
         return more
@@ -184,80 +186,121 @@ class SearchIndex:
         messages = self._store.following(self._upto, _STEP)
         if not messages:
             return False
-        with self._writer:
-            self._writer.execute("BEGIN")
-            self._writer.executemany(
-                "INSERT INTO words (rowid, text, sender, readers) VALUES (?, ?, ?, ?)",
-                [_row(each) for each in messages],
-            )
-            self._writer.execute("UPDATE progress SET upto = ?", (messages[-1].seq,))
+        self._parts.add(messages)
         with self._progress:
             self._upto = messages[-1].seq
             self._progress.notify_all()
         return True
 
-    def _delete(self) -> None:
-        """Take out what is waiting for that. A message that was never indexed is not in it."""
+    def _purge(self, before: float) -> bool:
+        """Do a step of taking out what is deleted; tell whether there is more to do at once.
+
+        A part waits until something in it was deleted `before` (monotonic).
+        """
+        renewal = self._renewal
         while not self._deleted.empty():
-            messages = [each for each in self._deleted.get() if each.seq <= self._upto]
-            with self._writer:
-                self._writer.execute("BEGIN")
-                self._writer.executemany(
-                    "INSERT INTO words (words, rowid, text, sender, readers)"
-                    " VALUES ('delete', ?, ?, ?, ?)",
-                    [_row(each) for each in messages],
+            renewal.note(self._deleted.get(), self._parts.all(), time.monotonic())
+        if renewal.new is not None:
+            self._renew(renewal, renewal.new)
+            return True
+        due = renewal.due(self._parts.all(), before) if renewal.waiting else None
+        if due is not None:
+            renewal.begin(self._parts.begin(due))
+            return True
+        if renewal.dropped:
+            if self._parts.give_back():
+                return True
+            if self._parts.empty_log():  # else a search is reading it: next time
+                self._purged.put(renewal.dropped)
+                renewal.dropped = []
+        return False
+
+    def _renew(self, renewal: "_Renewal", new: Part) -> None:
+        """Index some more of a part that is made anew, or put it in its place."""
+        last = min(new.last, self._upto)
+        messages = self._store.following(max(renewal.upto, new.first - 1), _STEP)
+        messages = [each for each in messages if each.seq <= last]
+        if messages:
+            self._parts.fill(new, messages)
+            renewal.upto = messages[-1].seq
+        else:
+            self._parts.replace(new, is_empty=not renewal.upto)
+            renewal.finish()
+
+
+@dataclass
+class _Renewal:
+    """Which parts have to be made anew, and how far the one is that is being made."""
+
+    waiting: dict[int, tuple[float, list[int]]] = field(default_factory=dict)
+    """Parts by their first message: since when (monotonic), and what was deleted in them."""
+
+    new: Part | None = None
+    upto: int = 0
+    taken: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    """Deleted messages that are in no part any more, but maybe in what the file has freed."""
+
+    def note(self, seqs: list[int], parts: list[Part], now: float) -> None:
+        """Note what was deleted."""
+        firsts = [part.first for part in reversed(parts)]
+        for seq in seqs:
+            at = bisect.bisect_right(firsts, seq)
+            if at:
+                self.waiting.setdefault(firsts[at - 1], (now, []))[1].append(seq)
+            else:
+                self.dropped.append(seq)
+
+    def due(self, parts: list[Part], before: float) -> Part | None:
+        """Return a part in which something was deleted `before`."""
+        for part in parts:
+            if part.first in self.waiting and self.waiting[part.first][0] <= before:
+                return part
+        return None
+
+    def begin(self, new: Part) -> None:
+        """Note that a part is being made anew."""
+        self.new, self.upto = new, 0
+        self.taken = self.waiting.pop(new.first)[1]
+
+    def finish(self) -> None:
+        """Note that the part is in its place."""
+        self.dropped += self.taken
+        self.new, self.taken = None, []
+
+
+class _Turns:
+    """Who searches: a few at once, and for one account only one. One lock; nobody holds it long."""
+
+    def __init__(self, readers: list[sqlite3.Connection]) -> None:
+        self._readers = readers
+        self._many = len(readers)
+        self._changed = threading.Condition()
+        self._accounts: set[str] = set()
+
+    @contextmanager
+    def of(self, account: str) -> Iterator[sqlite3.Connection]:
+        """Lend a reader to an account. Raises CommandError (try_later) when that takes too long."""
+        with self._changed:
+            if not self._changed.wait_for(
+                lambda: self._readers and account not in self._accounts, _TURN_SECONDS
+            ):
+                raise CommandError(
+                    "try_later", "Too many searches at once; try again.", retry_after=5
                 )
-
-    def _open(self) -> sqlite3.Connection:
-        connection = self._connect()
+            reader = self._readers.pop()
+            self._accounts.add(account)
         try:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            if version == 0:
-                connection.executescript(_SCHEMA)
-                connection.execute("INSERT INTO progress VALUES (?, 0)", (self._store.identity,))
-            elif version != _SCHEMA_VERSION:
-                raise sqlite3.DatabaseError("another version")
-            identity, upto = connection.execute("SELECT identity, upto FROM progress").fetchone()
-            if identity != self._store.identity or upto > self._store.last_seq:
-                raise sqlite3.DatabaseError("of another database")
-            connection.execute("SELECT rowid FROM words WHERE words MATCH 'x' LIMIT 1").fetchone()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            yield reader
+        finally:
+            with self._changed:
+                self._readers.append(reader)
+                self._accounts.remove(account)
+                self._changed.notify_all()
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-
-
-_IN_ROOM: Final = "room"
-"""No name's token: those are an x and hexadecimal digits."""
-
-
-def _row(message: StoredMessage) -> tuple[int, str, str, str]:
-    readers = [_IN_ROOM] if message.room else map(_token, {message.sender, *message.to})
-    return message.seq, message.text, _token(message.sender), " ".join(readers)
-
-
-def _token(name: str) -> str:
-    """Return a name as one word of the index, whatever characters are in it."""
-    return "x" + fold(name).encode().hex()
-
-
-def _beginning(query: str) -> str:
-    """Return as many whole words of a query as are looked for."""
-    if len(query) <= _MOST_CHARACTERS:
-        return query
-    beginning = query[:_MOST_CHARACTERS]
-    return " ".join(beginning.split()[:-1]) or beginning
-
-
-def _phrase(words: str) -> str:
-    """Return words as a phrase of FTS5, in which nothing has a meaning of its own."""
-    return f'text:"{words}"' if _has_words(words) else ""
-
-
-def _has_words(text: str) -> bool:
-    return any(each.isalnum() for each in text)
+    def close(self) -> None:
+        """Close the readers, once they are all back."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._readers) == self._many, _TURN_SECONDS)
+            while self._readers:
+                self._readers.pop().close()

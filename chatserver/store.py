@@ -14,6 +14,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from chatserver import schema
 from chatserver.schema import StoreError
 from chatwire.names import fold
@@ -56,6 +58,15 @@ _PEER_HISTORY: Final = f"""
     AND seq > max(:after, {schema.BEGINNING}) AND seq < :before
 """  # noqa: S608
 _COUNT: Final = f"SELECT count(*) FROM {_VISIBLE}"  # noqa: S608
+
+
+_FOLLOWING: Final = f"""
+    SELECT json_group_array(json_array(seq, at, sender, room, recipients, text))
+    FROM ({ALL} WHERE seq > ? ORDER BY seq LIMIT ?)
+"""  # noqa: S608
+_decode_rows: Final = msgspec.json.Decoder(
+    list[tuple[int, int, str, str | None, str | None, str]]
+).decode
 
 
 class StorageFull(Exception):
@@ -309,10 +320,13 @@ class Store:
             return [stored_message(row) for row in reader.execute(query, {"account": account})]
 
     def following(self, seq: int, limit: int) -> list[StoredMessage]:
-        """Return the first `limit` messages of anybody after number `seq`: for the index."""
-        query = f"{ALL} WHERE seq > ? ORDER BY seq LIMIT ?"
+        """Return the first `limit` messages of anybody after number `seq`: for the index.
+
+        They come as one value, because the interpreter is given up and waited for at each row.
+        """
         with self._reader() as reader:
-            return [stored_message(row) for row in reader.execute(query, (seq, limit))]
+            rows = reader.execute(_FOLLOWING, (seq, limit)).fetchone()[0]
+        return [stored_message(row) for row in _decode_rows(rows)]
 
     def count(self, window: Window) -> int:
         """Return how many messages are in the window."""

@@ -14,6 +14,7 @@ from bench.target import Target, names
 from bench.turns import Figures, Measures, in_turns
 from bench.wire import PASSWORD
 from chatclient.connection import Connection
+from chatclient.errors import Refused
 from chatserver.search import FILE_NAME as INDEX_FILE
 from chatserver.store import FILE_NAME as STORE_FILE
 from chatserver.store import Standing, Store
@@ -106,7 +107,10 @@ def _fill(folder: Path, messages: int) -> None:
 
 
 def _found(chat: Connection, word: str) -> bool:
-    return bool(getattr(chat.request("search", query=word), "messages", ()))
+    try:
+        return bool(getattr(chat.request("search", query=word), "messages", ()))
+    except Refused:  # the index is being made
+        return False
 
 
 def _login(host: str, port: int) -> None:

@@ -66,12 +66,6 @@ def test_what_is_older_than_is_kept_goes_while_people_talk(server: ServerProcess
             str(number + 1) for number in range(40)
         ]
 
-    def words_left() -> bool:
-        with closing(sqlite3.connect(server.data / "search.db")) as index:
-            query = "SELECT count(*) FROM words WHERE words MATCH 'text:ancient'"
-            return bool(index.execute(query).fetchone()[0])
-
-    eventually(lambda: not words_left())
     with closing(sqlite3.connect(server.data / "chat.db")) as database:
         assert database.execute("SELECT min(seq) FROM messages").fetchone() == (OLD + 1,)
         assert database.execute("SELECT min(seq) FROM conversations").fetchone() == (OLD + 2,)

@@ -275,12 +275,10 @@ class Server(Scoped):
 
 def index_all(index: SearchIndex) -> None:
     """Do at once what the indexer thread does in its own time."""
-    while index._step():
+    while index._step() or index._purge(float("inf")):
         pass
-    index._delete()
 
 
 def close_index(index: SearchIndex) -> None:
     """Close an index whose thread was never started."""
-    index._writer.close()
-    index._reader.close()
+    index.close()

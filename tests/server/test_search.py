@@ -1,16 +1,21 @@
 """The search index: what can be typed, who finds what, and that it can always be made again."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatserver.search import SearchIndex, parse_query
+from chatserver.errors import CommandError
+from chatserver.query import parse_query
+from chatserver.search import SearchIndex
 from chatserver.store import Store
 
 from .fakes import close_index, index_all
+from .test_words import FOUND, NOT_FOUND, SAME
 
 NOW = 1_795_361_042_123
 
@@ -61,7 +66,7 @@ def index(path: Path, store: Store) -> Iterator[SearchIndex]:
         ('"so far', "so far so good", True),
         ("cafe", "the café", True),
         ("café", "the cafe", True),
-        ("größe", "Die GRÖSSE", False),
+        ("größe", "Die GRÖSSE", True),
         ("привет", "Привет, мир", True),
         ("don't", "I don't know", True),
         ("10.0.0.1", "ping 10.0.0.1 now", True),
@@ -90,6 +95,16 @@ def test_what_is_typed_finds_what_is_meant(
     assert find(index, words) == ([1] if found else [])
 
 
+def test_the_whole_table_of_words_is_kept_by_the_index(store: Store, index: SearchIndex) -> None:
+    for seq, (_, text) in enumerate(pairs := FOUND + SAME, 1):
+        assert say(store, text) == seq
+    for seq, (words, text) in enumerate(pairs, 1):
+        assert seq in find(index, words), (words, text)
+    for seq, (words, text) in enumerate(NOT_FOUND, len(pairs) + 1):
+        assert say(store, text) == seq
+        assert seq not in find(index, words), (words, text)
+
+
 @pytest.mark.parametrize("words", ["", "   ", '"', '""', "* ** !?", '"!"'])
 def test_where_there_are_no_words_there_is_nothing_to_look_for(words: str) -> None:
     assert parse_query(words) is None
@@ -99,16 +114,14 @@ def test_where_there_are_no_words_there_is_nothing_to_look_for(words: str) -> No
 def test_nothing_that_can_be_typed_is_an_error(query_index: SearchIndex, words: str) -> None:
     query = parse_query(words.replace("\0", ""))
     if query is not None:
-        query_index._reader.execute(
-            "SELECT rowid FROM words WHERE words MATCH ?", (f"({query}) AND readers:room",)
-        ).fetchall()
+        query_index.search(query, "alice", 0, 10)
 
 
 def test_of_a_very_long_query_the_beginning_counts() -> None:
     assert parse_query("word " * 10_000) == parse_query("word")
     long = parse_query(" ".join(f"w{number}" for number in range(10_000))) or ""
     assert long.startswith('text:"w0" AND text:"w1" AND ')
-    assert 40 < long.count("text:") < 60
+    assert long.count("text:") == 64
     assert len(parse_query("a." * 30_000) or "") < 300
 
 
@@ -183,7 +196,7 @@ def test_it_is_made_again_when_it_is_missing_or_damaged(
 def test_the_index_of_another_version_is_made_again(path: Path, store: Store) -> None:
     say(store, "one")
     first = SearchIndex(path, store)
-    first._writer.execute("PRAGMA user_version = 9")
+    first._parts._writer.execute("PRAGMA user_version = 9")
     close_index(first)
     second = SearchIndex(path, store)
     assert find(second, "one") == [1]
@@ -228,14 +241,178 @@ def test_an_index_that_is_ahead_of_a_restored_backup_is_made_again(
     second.close()
 
 
-def test_what_is_forgotten_is_found_no_more(store: Store, index: SearchIndex) -> None:
-    say(store, "old news")
-    say(store, "new news")
+def delete(store: Store, index: SearchIndex, *seqs: int) -> None:
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq in seqs])
+    index.forget(seqs)
     index_all(index)
-    index.forget(store.following(0, 1))
+
+
+def words_in(folder: Path, *words: str) -> set[str]:
+    """Return which of the words are in a file of the index, as text or as an index has them."""
+    content = b"".join(each.read_bytes() for each in folder.glob("search.db*"))
+    return {word for word in words if word.encode() in content}
+
+
+def test_what_is_deleted_is_in_no_file(
+    store: Store, index: SearchIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatserver.parts._MOST", 2000)  # ten messages to a part
+    for number in range(1, 41):
+        say(store, f"kept{number} said")
+        say(store, f"gone{number} said", "alice", "bob")
+    gone = range(16, 50, 2)
+    words = [f"gone{seq // 2}" for seq in gone]
     index_all(index)
-    assert find(index, "news") == [2]
-    assert find(index, "old") == []
+    assert words_in(tmp_path, words[0][:4]) == {"gone"}
+    assert len(index._parts.all()) > 5
+    delete(store, index, *gone)
+    assert sorted(index.purged()) == list(gone)
+    assert index.purged() == []
+    assert find(index, "said") == [seq for seq in range(80, 0, -1) if seq not in gone]
+    assert find(index, "gone*") == [seq for seq in range(80, 0, -2) if seq not in gone]
+    assert words_in(tmp_path, *words) == set()
+    say(store, "later")
+    assert find(index, "later") == [81]
+
+
+def test_when_all_is_deleted_the_file_shrinks(
+    store: Store, path: Path, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatserver.parts._MOST", 20_000)
+    empty = path.stat().st_size
+    with store.batch() as batch:
+        for number in range(2000):
+            batch.add(NOW, "bob", "lobby", (), f"unmistakable{number * 7919}", None)
+    say(store, "last")
+    index_all(index)
+    index._parts.empty_log()
+    full = path.stat().st_size
+    delete(store, index, *range(1, 2001))
+    assert full > 3 * path.stat().st_size >= empty
+    assert words_in(path.parent, "unmistakable") == set()
+    assert len(index._parts.all()) <= 2
+    assert find(index, "last") == [2001]
+
+
+def test_what_is_deleted_while_a_part_is_made_anew_goes_too(
+    store: Store, index: SearchIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatserver.search._STEP", 2)
+    for number in range(1, 9):
+        say(store, f"unmistakable{number}")
+    index_all(index)
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("DELETE FROM messages WHERE seq = 3")
+    index.forget([3])
+    for _ in range(3):
+        assert index._purge(float("inf"))
+    say(store, "meanwhile")
+    delete(store, index, 1, 7)
+    assert find(index, "unmistakable*") == [8, 6, 5, 4, 2]
+    assert find(index, "meanwhile") == [9]
+    assert words_in(tmp_path, *(f"unmistakable{seq}" for seq in (1, 3, 7))) == set()
+
+
+def test_a_part_that_was_begun_when_the_server_ended_is_no_more(path: Path, store: Store) -> None:
+    say(store, "unmistakable")
+    first = SearchIndex(path, store)
+    index_all(first)
+    first.forget([1])
+    first._purge(float("inf"))
+    first._purge(float("inf"))
+    close_index(first)
+    second = SearchIndex(path, store)
+    tables = second._parts._writer.execute(
+        "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'"
+    )
+    assert tables.fetchall() == [(part.table,) for part in second._parts.all()]
+    delete(store, second, 1)
+    assert words_in(path.parent, "unmistakable") == set()
+    close_index(second)
+
+
+def test_the_index_of_another_rule_is_made_again(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(store, "one")
+    with monkeypatch.context() as patched:
+        patched.setattr("chatserver.parts.RULE", "0/13.0.0")
+        old = SearchIndex(path, store)
+        index_all(old)
+        close_index(old)
+    new = SearchIndex(path, store)
+    assert new.upto == 0
+    assert find(new, "one") == [1]
+    close_index(new)
+
+
+def test_many_parts_are_one_past(
+    store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatserver.parts._MOST", 600)  # three messages to a part
+    for number in range(60):
+        say(store, "word", "bob", *(["alice"] if number % 2 else []))
+    assert find(index, "word") == list(range(60, 0, -1))
+    assert index.search('text:"word"', "alice", 0, 7) == list(range(60, 53, -1))
+    for since in (0, 20, 21, 22, 23, 59, 60, 99):
+        expected = [seq for seq in range(60, 0, -1) if seq > since or seq % 2 == 0]
+        assert find(index, "word", since=since) == expected
+    assert find(index, "word", "carol", since=58) == [59]
+
+
+def test_a_search_is_given_up_when_it_is_too_much(
+    store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatserver.parts._MOST", 400)
+    for _ in range(100):
+        say(store, "word")
+    index_all(index)
+    monkeypatch.setattr("chatserver.search._BUDGET_SECONDS", -1.0)
+    with pytest.raises(CommandError, match="too much to look through: add a word") as refused:
+        find(index, "w*")
+    assert refused.value.code == "bad_request"
+    monkeypatch.undo()
+    assert len(find(index, "w*")) == 100
+
+
+def test_a_search_that_fails_is_an_error(
+    store: Store, index: SearchIndex, caplog: pytest.LogCaptureFixture
+) -> None:
+    say(store, "word")
+    assert find(index, "word") == [1]
+    with pytest.raises(CommandError, match="search failed") as refused:
+        index.search("no:such AND (column", "alice", 0, 10)
+    assert refused.value.code == "internal"
+    assert "a search failed" in caplog.text
+    assert find(index, "word") == [1]  # the reader is as it was
+
+
+def test_one_account_leaves_room_for_the_searches_of_others(
+    store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatserver.search._TURN_SECONDS", 0.05)
+    say(store, "word")
+    index_all(index)
+    with index._turns.of("mallory"):
+        with pytest.raises(CommandError, match="Too many searches") as refused:
+            find(index, "word", "mallory")
+        assert refused.value.code == "try_later"
+        assert find(index, "word", "alice") == [1]
+    assert find(index, "word", "mallory") == [1]
+
+
+def test_an_index_that_is_far_behind_says_so(
+    store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatserver.search._PATIENCE", 0.0)
+    monkeypatch.setattr("chatserver.search._FAR_BEHIND", 1)
+    say(store, "one")
+    assert index.search("text:one", "alice", 0, 10) == []
+    say(store, "two")
+    with pytest.raises(CommandError, match="is being made") as refused:
+        index.search("text:one", "alice", 0, 10)
+    assert refused.value.code == "try_later"
 
 
 def test_what_is_on_disk_is_found_at_once(store: Store, path: Path) -> None:
@@ -255,10 +432,3 @@ def test_a_search_does_not_wait_for_long(
     say(store, "news")
     assert behind.search("text:news", "alice", 0, 1) == []
     close_index(behind)
-
-
-def test_the_index_holds_no_text(path: Path, store: Store, index: SearchIndex) -> None:
-    say(store, "unmistakable sentence of words", "alice", "bob")
-    index_all(index)
-    index._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert b"unmistakable sentence" not in path.read_bytes()
