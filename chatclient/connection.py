@@ -17,7 +17,9 @@ as the server wants: a client over its rate is read slowly. It is never taken un
 """
 
 import logging
+import random
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -54,8 +56,11 @@ QUEUE_LIMIT: Final = 1000
 _MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 """Far above any real line (`who` among 10,000 is under 1 MiB), far below what would hurt."""
 
-_QUIET_SECONDS: Final = 90.0
-"""Longer than the 60 s between a server's pings, so that asking it ourselves is the exception."""
+_QUIET_SECONDS: Final = 15.0
+"""After so much silence the server is asked for a sign of life. Where anybody talks it is not."""
+
+_LOST_AFTER: Final = 4
+"""A link with so many times `quiet_seconds` without a byte, all told, is lost."""
 
 _SAY_SECONDS: Final = 5.0
 """How long the reader waits for its turn to send a `pong`."""
@@ -91,6 +96,7 @@ class Connection:
         self.bye: Bye | None = None
         self._transport = transport
         self._inbox = Inbox(queue_limit)
+        self._asked_at: float | None = None  # written by the reader
         self._write_lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, name="chat-reader", daemon=True)
         self._reader.start()
@@ -113,11 +119,12 @@ class Connection:
         (`localhost` or a loopback address, not another name that leads there). What `trust` knows
         is always spoken to in TLS. `trust` decides about certificates that no authority vouches for
         (by default, the pinned keys of this user, and nobody is asked).
-        After `quiet_seconds` without a byte from the server it is asked for one, and after twice
-        that the link counts as lost. Raises ConnectFailed.
+        After `quiet_seconds` without a byte from the server it is asked for one, and after four
+        times that the link counts as lost. Raises ConnectFailed.
         """
         transport = _connect(host, port, timeout, trust, plaintext)
-        transport.be_patient(quiet_seconds)
+        # Jitter, so that all who heard the same last word do not ask at the same moment.
+        transport.be_patient(quiet_seconds * random.uniform(1.0, 1.3))  # noqa: S311
         connection = cls(transport, queue_limit=queue_limit)
         connection.place = f"{host}:{port}"
         try:
@@ -272,6 +279,13 @@ class Connection:
         """How the connection ended; None while it lives."""
         return self._inbox.loss
 
+    @property
+    def unanswered_seconds(self) -> float:
+        """For how long the server has not answered our question for a sign of life; 0.0 while none
+        is open."""
+        asked = self._asked_at
+        return 0.0 if asked is None else time.monotonic() - asked
+
     def close(self) -> None:
         """End the connection now, from any thread and as often as you like.
 
@@ -341,19 +355,22 @@ class Connection:
     def _read_lines(self) -> LinkLost:
         """Take lines until the connection is over, and return why it is."""
         splitter = LineSplitter(_MAX_LINE_BYTES)
-        asked = False
+        silences = 0
         try:
             while True:
                 try:
                     data = self._transport.receive()
                 except Quiet:
-                    if asked:
+                    silences += 1
+                    if silences == _LOST_AFTER:
                         return LinkLost("The server has fallen silent: check the network.")
-                    asked = True
+                    if silences > 1:
+                        continue
+                    self._asked_at = time.monotonic()
                     # That an answer comes is enough; nobody wants to see it.
                     self._say({"op": "ping", "id": self._inbox.number(wanted=False)})
                     continue
-                asked = False
+                silences, self._asked_at = 0, None
                 for line in splitter.feed(data):
                     self._take(decode_event(line), len(line))
                     if self.bye is not None:

@@ -147,6 +147,13 @@ class ResumingClient:
             return self._last_seq
 
     @property
+    def unanswered_seconds(self) -> float:
+        """For how long the server has not given a sign of life that it was asked for."""
+        with self._changed:
+            connection = self._connection
+        return 0.0 if connection is None else connection.unanswered_seconds
+
+    @property
     def unsent(self) -> list[dict[str, object]]:
         """The fields of broadcasts and sends that have not been answered."""
         with self._changed:

@@ -15,6 +15,7 @@ from chatwire.text import one_line
 
 _SEPARATOR: Final = " │ "
 _TERSEST: Final = 4
+_NO_ANSWER_SECONDS: Final = 15.0
 
 
 class StatusLine:
@@ -32,6 +33,7 @@ class StatusLine:
         self.held = 0
         self.unread = 0
         self.refusal = ""
+        self.unanswered_seconds = 0.0
 
     def hear(self, event: Event) -> None:
         """Take from an event what changes how things stand."""
@@ -59,6 +61,11 @@ class StatusLine:
     def connected(self) -> bool:
         """Whether there is a link."""
         return self._link.state == "connected"
+
+    @property
+    def silent(self) -> bool:
+        """Whether the server has not answered for so long that the link may be cut."""
+        return self.unanswered_seconds >= _NO_ANSWER_SECONDS
 
     def link_changed(self, link: LinkState) -> None:
         """Take note of how the link is."""
@@ -88,6 +95,8 @@ class StatusLine:
         parts = []
         if not self.connected:
             parts.append(self._link_text(terse))
+        elif self.silent:
+            parts.append(f"no answer for {int(self.unanswered_seconds)} s")
         elif terse < 2:
             parts.append(f"{self._place} {self._security}")
         if conversation is not None and terse < 3:

@@ -298,10 +298,12 @@ class Terminal:
         self._redraw()
 
     async def _count_down(self) -> None:
-        """Have the seconds until the next try seen to go by."""
+        """Have seconds seen to go by: until the next try, or without an answer."""
         while True:
             await asyncio.sleep(1.0)
-            if not self._status.connected:
+            was_silent = self._status.silent
+            self._status.unanswered_seconds = self._client.unanswered_seconds
+            if not self._status.connected or self._status.silent or was_silent:
                 self._redraw()
 
     # The screen (in the loop)

@@ -7,12 +7,22 @@ TLS will be a second class with the same five methods; nothing above this file w
 import contextlib
 import errno
 import ipaddress
+import os
+import selectors
 import socket
-from typing import Final, Self
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, Final, Self
 
 from chatclient.errors import ConnectFailed, LinkLost
 
 _RECEIVE_BYTES: Final = 65536
+_NEXT_ADDRESS_SECONDS: Final = 0.25
+_LIFE_SECONDS: Final = 60
+
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+"""As from `socket.getaddrinfo`."""
 
 
 class Quiet(Exception):
@@ -28,6 +38,7 @@ class Transport:
     def __init__(self, sock: socket.socket, quiet_seconds: float) -> None:
         """Take over a connected socket; `quiet_seconds` is when `receive` raises Quiet."""
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _expect_life(sock)
         self._sock = sock
         self.be_patient(quiet_seconds)
 
@@ -51,12 +62,12 @@ class Transport:
 
     @classmethod
     def open(cls, host: str, port: int, timeout: float, quiet_seconds: float) -> Self:
-        """Connect to the first address of `host` that answers, each within `timeout` seconds.
+        """Connect to the address of `host` that answers first, within `timeout` seconds.
 
         Raises ConnectFailed.
         """
         try:
-            sock = socket.create_connection((host, port), timeout)
+            sock = _connect_to_any(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), timeout)
         except (OSError, UnicodeError, OverflowError) as error:
             raise ConnectFailed(_why_not(error, host, port, timeout)) from error
         try:
@@ -105,6 +116,69 @@ class Transport:
     def close(self) -> None:
         """Give the socket back. Call `shut` first, and let nobody be receiving any more."""
         self._sock.close()
+
+
+def _connect_to_any(
+    addresses: Sequence[AddressInfo],
+    timeout: float,
+    new_socket: Callable[..., socket.socket] = socket.socket,
+) -> socket.socket:
+    """Return a socket that is connected to the address that answers first, within `timeout` s.
+
+    The addresses are tried in their order, each when the one before has failed, or has not
+    answered for a quarter of a second (RFC 8305). Raises the OSError of the last that failed.
+    """
+    deadline = time.monotonic() + timeout
+    waiting = list(addresses)
+    error: OSError = TimeoutError("timed out")
+    with ExitStack() as losers, selectors.DefaultSelector() as trying:
+        next_at = 0.0
+        closing: dict[socket.socket, ExitStack] = {}
+        while waiting or trying.get_map():
+            now = time.monotonic()
+            if now >= deadline:
+                raise TimeoutError("timed out")
+            if waiting and (now >= next_at or not trying.get_map()):
+                family, kind, protocol, _, address = waiting.pop(0)
+                next_at = now + _NEXT_ADDRESS_SECONDS
+                try:
+                    sock = new_socket(family, kind, protocol)
+                    closing[sock] = losers.enter_context(ExitStack())
+                    closing[sock].callback(sock.close)
+                    sock.setblocking(False)
+                    failure = sock.connect_ex(address)
+                    if failure not in (0, errno.EINPROGRESS):
+                        raise OSError(failure, os.strerror(failure))
+                except OSError as failed:
+                    error, next_at = failed, 0.0
+                    continue
+                trying.register(sock, selectors.EVENT_WRITE, sock)
+            until = min(deadline, next_at) if waiting else deadline
+            for key, _ in trying.select(max(0.0, until - time.monotonic())):
+                answered: socket.socket = key.data
+                trying.unregister(answered)
+                failure = answered.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not failure:
+                    closing[answered].pop_all()
+                    return answered
+                error, next_at = OSError(failure, os.strerror(failure)), 0.0
+    raise error
+
+
+def _expect_life(sock: socket.socket) -> None:
+    """Have the system find out within about a minute that the other machine has gone."""
+    options = {
+        "TCP_KEEPIDLE": _LIFE_SECONDS // 2,
+        "TCP_KEEPALIVE": _LIFE_SECONDS // 2,  # macOS's name for it
+        "TCP_KEEPINTVL": _LIFE_SECONDS // 6,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": _LIFE_SECONDS * 1000,
+    }
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in options.items():
+        if hasattr(socket, name):
+            with contextlib.suppress(OSError):  # no TCP, or gone already
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _why_not(error: Exception, host: str, port: int, timeout: float) -> str:

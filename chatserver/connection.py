@@ -12,6 +12,8 @@ from chatwire.protocol import Bye, Code, Event
 _LOOK_SECONDS: Final = 1.0
 """How often somebody who waits for room looks whether the connection has ended."""
 
+_ARRIVAL_SECONDS: Final = 0.01
+
 
 class Renderer(Protocol):
     """How events are written in one dialect. Stateless, and shared by all its connections."""
@@ -20,7 +22,7 @@ class Renderer(Protocol):
     personal: bool
     """Whether a private message is written differently for each reader."""
     acknowledges: bool
-    """Whether clients say what they have read; otherwise what was written out counts as read."""
+    """Whether clients say what they have read; otherwise what has arrived counts as read."""
     in_order: bool
     """Whether a command waits for the answer to the one before it."""
     can_ping: bool
@@ -51,7 +53,8 @@ class Connection:
         self.number = number
         self.stream = stream
         self.address = stream.address
-        self.outbox = Outbox(stream.send, outbox_bytes, stream.seal)
+        unacknowledged = None if renderer.acknowledges else stream.unacknowledged
+        self.outbox = Outbox(stream.send, outbox_bytes, stream.seal, unacknowledged)
         stream.on_output = self._send_output
         self.renderer = renderer
         self.ended = threading.Event()
@@ -138,6 +141,16 @@ class Connection:
             while not self.ended.is_set() and not self.outbox.wait_below(half, _LOOK_SECONDS):
                 pass
         return not self.ended.is_set()
+
+    def settle_arrivals(self, timeout: float) -> None:
+        """Wait a moment for what was just sent to be confirmed, so that it is not shown again at
+        the next login. Handler thread."""
+        deadline = time.monotonic() + timeout
+        outbox = self.outbox
+        while outbox.arrived_seq() < outbox.written_seq and time.monotonic() < deadline:
+            if self.stream.is_gone():
+                return
+            time.sleep(_ARRIVAL_SECONDS)
 
     def appended(self) -> None:
         """Count a message handed to the log. Handler thread."""

@@ -37,6 +37,9 @@ _FAREWELL_SECONDS: Final = 2.0
 _STALLED_SECONDS: Final = 0.2
 """How long the last words wait for somebody who was cut off because he does not read."""
 
+_ARRIVAL_SECONDS: Final = 0.25
+"""How long a system may take to confirm what it has: Linux delays that by up to 0.2 s."""
+
 _LINGER_SECONDS: Final = 1.0
 
 
@@ -73,6 +76,8 @@ class ClientHandler:
         number = next(self._numbers)
         threading.current_thread().name = f"client-{number}"  # stands on every log line
         raw = stream
+        if self._services.settings.session.ping_seconds:
+            raw.expect_life(self._services.settings.session.ping_seconds)
         with self._lock:
             self._opening.add(raw)
         try:
@@ -216,6 +221,8 @@ class ClientHandler:
         session = context.session
         if session is None:
             return
+        if not context.connection.renderer.acknowledges:
+            context.connection.settle_arrivals(_ARRIVAL_SECONDS)
         try:
             self._services.log.run(lambda _: self._services.presence.leave(session), session.key)
         except CommandError as error:

@@ -26,10 +26,13 @@ class Session:
 
     @property
     def read(self) -> int:
-        """The newest message that has been read here."""
+        """The newest message that has been read here, as far as that can be known.
+
+        Where a client does not say so, what its system has confirmed to have counts as read.
+        """
         if self.connection.renderer.acknowledges:
             return self.acknowledged
-        return self.connection.outbox.written_seq
+        return self.connection.outbox.arrived_seq()
 
     def push(self, event: Event) -> None:
         """Queue an event, written for this account."""

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 _JOIN_BYTES: Final = 262_144
 """How much is joined for one send: enough to make the system call cheap, not more."""
 
+_MARKS: Final = 16
+
 _Data = bytes | memoryview
 _Entry = tuple[bytes, int]
 
@@ -31,17 +33,23 @@ def _as_it_is(data: bytes) -> bytes:
 
 class Outbox:
     """Tier 3 lock. `send` is the stream's and `seal` encrypts for it; both are called, by one
-    thread at a time, without the lock. What has been sealed is sent next, whatever happens."""
+    thread at a time, without the lock. What has been sealed is sent next, whatever happens.
+    `unacknowledged` is the stream's too, where `arrived_seq` is going to be asked for."""
 
     def __init__(
         self,
         send: Callable[[_Data], int],
         limit: int,
         seal: Callable[[bytes], bytes] = _as_it_is,
+        unacknowledged: Callable[[], int] | None = None,
     ) -> None:
         self.limit = limit
         self._send = send
         self._seal = seal
+        self._unacknowledged = unacknowledged
+        self._sent = 0  # bytes the system has taken, as sealed
+        self._marks: deque[tuple[int, int]] = deque()  # (what `_sent` was, the newest seq by then)
+        self._arrived_seq = 0
         self._lock = threading.Lock()
         self._entries: deque[_Entry] = deque()
         self._held: list[_Entry] | None = None
@@ -121,6 +129,7 @@ class Outbox:
                     self._front = self._seal(data)
                 sent = self._send(self._front)
             except Disconnected:
+                self.arrived_seq()  # the last that can be learnt
                 self.close()
                 sent = 0
             except Exception:
@@ -128,6 +137,7 @@ class Outbox:
                 self.close()
                 sent = 0
             with self._lock:
+                self._sent += sent
                 if sent < len(self._front) and not self._closed:
                     self._front = memoryview(self._front)[sent:]
                     if sent or self.blocked_since is None:
@@ -138,13 +148,36 @@ class Outbox:
                 self.blocked_since = None
                 if not self._closed:
                     self._bytes -= self._front_bytes
-                    self.written_seq = max(self.written_seq, self._front_seq)
+                    if self._front_seq > self.written_seq:
+                        self.written_seq = self._front_seq
+                        self._mark()
                 self._front, self._front_bytes, self._taken = b"", 0, False
                 if not self._entries:
                     self._draining = False
                     self._signal()
                     return True
                 data = self._take()
+
+    def arrived_seq(self) -> int:
+        """Return the highest number given to `push` whose bytes are in the peer's system.
+
+        What only our own system has taken may never arrive. Asks the system, at most once; any
+        thread. After `close` it is what was known before.
+        """
+        with self._lock:
+            if self._closed or not self._marks or self._unacknowledged is None:
+                return self._arrived_seq
+            sent = self._sent
+        try:
+            # What is sent meanwhile makes this too many, which errs on the safe side.
+            arrived = sent - self._unacknowledged()
+        except Disconnected:
+            return self._arrived_seq
+        with self._lock:
+            if not self._closed:  # else the descriptor may have been somebody else's
+                while self._marks and self._marks[0][0] <= arrived:
+                    self._arrived_seq = self._marks.popleft()[1]
+            return self._arrived_seq
 
     def wait_below(self, limit: int, timeout: float) -> bool:
         """Wait until fewer than `limit` bytes are `waiting`; False when `timeout` s are too few."""
@@ -192,6 +225,17 @@ class Outbox:
             data = b"".join(parts)
         self._front_bytes, self._front_seq, self._taken = len(data), newest, True
         return data
+
+    def _mark(self) -> None:
+        """Note which number is complete with what has been sent. The caller holds the lock.
+
+        Where there are many marks the last one moves on: what it stood for counts a little later.
+        """
+        if self._unacknowledged is None:  # nobody will ask
+            return
+        if len(self._marks) >= _MARKS:
+            self._marks.pop()
+        self._marks.append((self._sent, self.written_seq))
 
     def _signal(self) -> None:
         """Wake whoever waits for room. The caller holds the lock."""

@@ -78,7 +78,7 @@ def test_nobody_is_listening() -> None:
     ],
 )
 def test_no_way_there(monkeypatch: pytest.MonkeyPatch, raised: Exception, sentence: str) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_named: object) -> None:
         raise raised
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
@@ -515,6 +515,27 @@ def test_silence_is_asked_about_and_then_counts_as_the_end() -> None:
     ):
         chat.next_event(DEADLINE)
     assert len(seen) == 2
+
+
+def test_it_is_known_for_how_long_a_question_has_had_no_answer() -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def script(link: Link) -> None:
+        link.greet()
+        link.expect("ping")
+        asked.set()
+        assert answer.wait(DEADLINE)
+        link.send(message(1, "hi"))  # any sign of life will do
+        link.until_closed()
+
+    with FakeServer(script) as server, connect(server, quiet_seconds=1.0) as chat:
+        assert chat.unanswered_seconds == 0
+        assert asked.wait(DEADLINE)
+        first = chat.unanswered_seconds
+        assert chat.unanswered_seconds > first
+        answer.set()
+        assert chat.next_event(DEADLINE) == message(1, "hi")
+        assert chat.unanswered_seconds == 0
 
 
 def test_close_from_another_thread_wakes_who_listens() -> None:

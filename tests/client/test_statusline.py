@@ -28,6 +28,17 @@ def test_what_it_says() -> None:
     )
 
 
+def test_a_server_that_does_not_answer_is_told_in_place_of_its_name() -> None:
+    status = line()
+    status.unanswered_seconds = 14.9
+    assert "no answer" not in status.text(None, (), 0, WIDE)
+    status.unanswered_seconds = 15.2
+    assert status.text(None, (), 0, WIDE) == " no answer for 15 s │ nobody else here"
+    assert status.text(None, (), 0, 20) == " no answer for 15 s"
+    status.link_changed(LinkState("connecting"))
+    assert "no answer" not in status.text(None, (), 0, WIDE)
+
+
 def test_many_names_are_cut_short() -> None:
     names = tuple(f"person{number}" for number in range(12))
     text = line().text(Conversation(names), names, 0, WIDE)

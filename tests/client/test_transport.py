@@ -1,14 +1,18 @@
 """Bytes over a real socket whose other end does not read."""
 
+import errno
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
 
+from chatclient import transport as transport_module
 from chatclient.errors import LinkLost
-from chatclient.transport import Quiet, Transport
+from chatclient.transport import AddressInfo, Quiet, Transport, _connect_to_any
 
 from .fake import DEADLINE
 
@@ -85,3 +89,65 @@ def test_what_is_closed_is_lost(ends: tuple[Transport, socket.socket]) -> None:
         transport.send(b"x")
     with pytest.raises(LinkLost):
         transport.receive()
+
+
+# -- several addresses --
+
+
+class Silent(socket.socket):
+    """A socket whose connections to port 1 get no answer and to port 2 are refused."""
+
+    made: ClassVar[list["Silent"]] = []
+
+    def __init__(self, *arguments: int) -> None:
+        super().__init__(*arguments)
+        self.made.append(self)
+
+    def connect_ex(self, address: tuple[str, int]) -> int:  # type: ignore[override]
+        if address[1] == 1:
+            self.listen()  # never writable, as while a network swallows everything
+            return errno.EINPROGRESS
+        if address[1] == 2:
+            return errno.ECONNREFUSED
+        return super().connect_ex(address)
+
+
+def address(port: int) -> AddressInfo:
+    return (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    Silent.made = []
+    monkeypatch.setattr(transport_module, "_NEXT_ADDRESS_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("before", [[1], [2], [1, 1, 2], []])
+def test_the_next_address_is_tried_soon_and_the_losers_are_closed(
+    listener: int, before: list[int]
+) -> None:
+    addresses = [address(port) for port in (*before, listener, 1)]
+    with _connect_to_any(addresses, DEADLINE, Silent) as connected:
+        assert connected.getpeername()[1] == listener
+        assert [each.fileno() for each in Silent.made] == [
+            connected.fileno() if each is connected else -1 for each in Silent.made
+        ]
+
+
+def test_an_address_that_answers_late_still_wins(listener: int) -> None:
+    with _connect_to_any([address(listener), address(1)], DEADLINE, Silent) as connected:
+        assert connected.getpeername()[1] == listener
+
+
+def test_when_nobody_answers_the_time_is_for_all_of_them() -> None:
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        _connect_to_any([address(1)] * 3, 0.2, Silent)
+    assert time.monotonic() - began >= 0.2
+    with pytest.raises(ConnectionRefusedError):
+        _connect_to_any([address(2)] * 3, DEADLINE, Silent)
+    with pytest.raises(TimeoutError):
+        _connect_to_any([], 0.01, Silent)
+    assert all(each.fileno() == -1 for each in Silent.made)

@@ -70,6 +70,7 @@ class FakeStream:
         self.sent = bytearray()
         self.room: int | None = None
         self.gone = False
+        self.on_the_way = 0
         self.interrupted = threading.Event()
 
     def fileno(self) -> int:
@@ -89,6 +90,15 @@ class FakeStream:
         if self.room is not None:
             self.room -= taken
         return taken
+
+    def is_gone(self) -> bool:
+        return self.gone
+
+    def expect_life(self, seconds: float) -> None:
+        return
+
+    def unacknowledged(self) -> int:
+        return self.on_the_way
 
     def interrupt(self) -> None:
         self.interrupted.set()

@@ -139,6 +139,56 @@ def test_written_is_what_went_out_whole(outbox: Outbox, wire: Wire) -> None:
     assert outbox.written_seq == 2
 
 
+def test_arrived_is_what_the_peers_system_has_confirmed(wire: Wire) -> None:
+    on_the_way = 0
+    outbox = Outbox(wire.send, 0, lambda data: data + b"#", lambda: on_the_way)
+    for seq, text in enumerate((b"one", b"two", b"three"), start=1):
+        outbox.push(text, seq)
+        outbox.drain()
+    assert outbox.written_seq == 3
+    on_the_way = len(b"wo#three#")
+    assert outbox.arrived_seq() == 1
+    on_the_way = len(b"#three#")
+    assert outbox.arrived_seq() == 1
+    on_the_way = len(b"three#")
+    assert outbox.arrived_seq() == 2
+    outbox.push(b"an answer")
+    outbox.drain()
+    on_the_way = len(b"an answer#")
+    assert outbox.arrived_seq() == 3
+    outbox.push(b"four", 4)
+    outbox.close()
+    on_the_way = 0  # of whoever has the descriptor now
+    assert outbox.arrived_seq() == 3
+
+
+def test_what_had_arrived_before_the_peer_was_gone_is_known(wire: Wire) -> None:
+    on_the_way = 3
+    outbox = Outbox(wire.send, 0, unacknowledged=lambda: on_the_way)
+    outbox.push(b"one", 1)
+    outbox.drain()
+    outbox.push(b"two", 2)
+    outbox.drain()
+    wire.gone = True
+    outbox.push(b"three", 3)
+    outbox.drain()
+    assert outbox.arrived_seq() == 1
+
+
+def test_however_much_is_on_the_way_nothing_counts_too_early(wire: Wire) -> None:
+    on_the_way = 0
+    outbox = Outbox(wire.send, 0, unacknowledged=lambda: on_the_way)
+    for seq in range(1, 1001):
+        on_the_way = seq
+        outbox.push(b"x", seq)
+        outbox.drain()
+    assert outbox.arrived_seq() == 0
+    for on_the_way in (999, 500, 1):
+        assert outbox.arrived_seq() <= 1000 - on_the_way
+    on_the_way = 0
+    assert outbox.arrived_seq() == 1000
+
+
 # -- holding --
 
 

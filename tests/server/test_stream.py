@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -74,6 +75,29 @@ def test_a_closed_stream_is_disconnected(pair: Pair) -> None:
         stream.send(b"x")
     with pytest.raises(Disconnected):
         stream.receive()
+
+
+def test_what_the_peers_system_has_is_acknowledged_and_what_it_has_no_room_for_is_not(
+    pair: Pair,
+) -> None:
+    stream, client = pair
+    stream.send(b"hello")
+    assert client.recv(5) == b"hello"
+    until = time.monotonic() + DEADLINE
+    while stream.unacknowledged() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert stream.unacknowledged() == 0
+    while stream.send(bytes(1_000_000)):
+        pass
+    left = stream.unacknowledged()
+    assert left > 0
+    reset(client)
+    with pytest.raises(Disconnected):
+        stream.send(b"x")
+    assert stream.unacknowledged() > 0  # also after the end
+    stream.close()
+    with pytest.raises(Disconnected):
+        stream.unacknowledged()
 
 
 def test_whoever_waits_can_be_woken(pair: Pair) -> None:
