@@ -1,16 +1,23 @@
 """Whoever is sent away is told why, in either dialect, inside TLS and outside, to a clean end."""
 
+import hashlib
 import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from e2e.client import JsonClient, TextClient, rounds
+import pytest
+from e2e.client import PASSWORD, PATIENCE, JsonClient, TextClient, rounds
+from e2e.process import PYTHON, environment, port_of
 
 from .conftest import Start
 from .secure import TlsJsonClient, TlsTextClient, trusting
 from .target import Target
+
+NO_LINK = 3
+"""The exit code of a client whose link has ended."""
 
 
 @dataclass
@@ -135,3 +142,36 @@ def test_goodbye_to_somebody_who_is_talking(start: Start) -> None:
                 program.write(b'{"op":"pong"}\n')
                 time.sleep(0.001)
         assert program.bye() == "shutting_down"
+
+
+@pytest.mark.parametrize("secure", [True, False], ids=["TLS", "plaintext"])
+def test_chat_connect_leaves_when_it_is_logged_out_for_idleness(start: Start, secure: bool) -> None:
+    """And does not come back for ever."""
+    server = start(session_idle_timeout=0.5)
+    certificate = ssl.PEM_cert_to_DER_cert((server.data / "tls" / "certificate.pem").read_text())
+    fingerprint = hashlib.sha256(certificate).hexdigest()
+    client = subprocess.Popen(
+        [
+            *(
+                *PYTHON,
+                "connect",
+                server.place[0],
+                port_of(server),
+                "--user",
+                server.account("ann"),
+            ),
+            *(("--fingerprint", fingerprint) if secure else ()),
+        ],
+        env=environment() | {"CHAT_PASSWORD": PASSWORD},
+        stdin=subprocess.PIPE,  # stays open: somebody who says nothing
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    with client:
+        try:
+            assert client.wait(PATIENCE) == NO_LINK
+        finally:
+            client.kill()
+        assert client.stdout is not None
+        assert b"without a command" in client.stdout.read()
+    assert ("over=TLSv1.3" in server.log) is secure
