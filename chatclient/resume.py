@@ -127,6 +127,7 @@ class ResumingClient:
         self._said: set[int] = set()  # own messages that may still come back in a replay
         self._events: deque[Event] = deque()
         self._last_seq = 0
+        self._replayed = 0  # messages of the present replay that were given to the program
         self._hurry = False
         self._woken = False
         self._closing = False
@@ -472,16 +473,13 @@ class ResumingClient:
                         raise LinkLost("The server replays without end: check the server.")
                 elif (request := self._settle(event)) is not None:
                     answers.append((request, event))
-        held = [event for event in held if not self._is_known(event)]
-        missed = sum(isinstance(event, Message) and event.replay is True for event in held)
+        fresh = [each for event in held for each in self._fresh(event)]
+        missed = sum(isinstance(event, Message) and event.replay is True for event in fresh)
         self._queue(
             structs.replace(welcome, re=UNSET, missed=welcome.missed if welcome.busy else missed)
         )
-        for event in held:
-            if not isinstance(event, Replayed):
-                self._queue(event)
-            elif missed or event.more:
-                self._queue(structs.replace(event, count=missed))
+        for event in fresh:
+            self._queue(event)
         for request, answer in answers:
             self._answer(request, answer)
 
@@ -495,8 +493,9 @@ class ResumingClient:
             request = self._settle(event)
             if request is not None:
                 self._answer(request, event)
-        elif not (isinstance(event, Bye) and self.closing) and not self._is_known(event):
-            self._queue(event)
+        elif not (isinstance(event, Bye) and self.closing):
+            for each in self._fresh(event):
+                self._queue(each)
 
     def _settle(self, answer: Reply | Error) -> _Request | None:
         """Return the request that this answers, which is open no longer."""
@@ -514,6 +513,19 @@ class ResumingClient:
         self._said.add(seq)
         if len(self._said) > 2 * _MOST_SAID:
             self._said = set(sorted(self._said)[-_MOST_SAID:])
+
+    def _fresh(self, event: Event) -> list[Event]:
+        """Return an event as the program is to have it, if at all.
+
+        Not a message that it has had, or said; and the end of a replay counts what it was given.
+        """
+        if isinstance(event, Replayed):
+            count, self._replayed = self._replayed, 0
+            return [structs.replace(event, count=count)] if count or event.more else []
+        if self._is_known(event):
+            return []
+        self._replayed += isinstance(event, Message) and event.replay is True
+        return [event]
 
     def _is_known(self, event: Event) -> bool:
         """Tell whether the program has had a message, or said it; take note that it has now."""

@@ -10,7 +10,7 @@ from prompt_toolkit.utils import get_cwidth
 from chatclient.conversation import Conversation, shortened
 from chatclient.resume import LinkState
 from chatwire.names import fold
-from chatwire.protocol import Event, LoginReply, Message, Reply, StatusReply
+from chatwire.protocol import MOST_COUNTED, Event, LoginReply, Message, Reply, StatusReply
 from chatwire.text import one_line
 
 _SEPARATOR: Final = " │ "
@@ -104,7 +104,8 @@ class StatusLine:
         if self.connected and terse < _TERSEST:
             parts.append(_here(here, terse))
         if self.busy:
-            parts.append(f"busy, {self.held} held" if self.held else "busy")
+            least = "+" if self.held >= MOST_COUNTED else ""
+            parts.append(f"busy, {self.held}{least} held" if self.held else "busy")
         if self.hidden:
             parts.append("hidden")
         if waiting:

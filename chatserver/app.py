@@ -90,6 +90,7 @@ class ChatServer:
         self._handler.stop()
         if not self._server.wait_until_empty(_STOP_SECONDS):
             _log.warning("some clients did not go in time")
+        self._replay.stop(_STOP_SECONDS)
         self._log.stop()
         self._flusher.stop()
         self._index.stop()
@@ -120,6 +121,7 @@ class ChatServer:
             self._log = Log(self._store, directory, Delivery(directory), self.accounts.exists)
             self._flusher = Flusher()
             self._presence = Presence(directory, settings.session.presence_notices_up_to)
+            self._replay = Replay(self._store, settings.history.replay_limit)
             services = Services(
                 settings=settings,
                 accounts=self.accounts,
@@ -133,7 +135,7 @@ class ChatServer:
                 log=self._log,
                 presence=self._presence,
                 archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
-                replay=Replay(self._store, settings.history.replay_limit),
+                replay=self._replay,
                 registry=all_commands(),
             )
             self._handler = ClientHandler(services, self._flusher, self._tls_contexts())

@@ -1,5 +1,6 @@
 """One client's connection, logged in or not: what may be done to it from any thread."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from typing import Final, NamedTuple, Protocol
 from chatserver.net.outbox import Outbox
 from chatserver.net.stream import Stream
 from chatwire.protocol import Bye, Code, Event
+
+_log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
 """How often somebody who waits for room looks whether the connection has ended."""
@@ -30,6 +33,18 @@ class Renderer(Protocol):
     def render(self, event: Event, viewer: str = "") -> bytes:
         """Return the event as bytes for the account `viewer`; empty when it is not shown."""
         ...
+
+
+def rendered(renderer: Renderer, event: Event, viewer: str = "") -> bytes:
+    """Return the event as bytes, or none when that fails: a bug must not keep it from others, nor
+    what follows it from anybody. Raises MemoryError, which is no bug of the event's."""
+    try:
+        return renderer.render(event, viewer)
+    except MemoryError:
+        raise
+    except Exception:
+        _log.exception("an event could not be rendered as %s", renderer.name)
+        return b""
 
 
 class Ending(NamedTuple):
@@ -79,11 +94,18 @@ class Connection:
         return self.stream.fileno()
 
     def push(self, event: Event, viewer: str = "") -> None:
-        """Queue an event; `drain` sends it."""
-        self.push_bytes(self.renderer.render(event, viewer))
+        """Queue an event of this connection's own, an answer for example; `drain` sends it.
+
+        It waits for no replay.
+        """
+        self.push_bytes(self.renderer.render(event, viewer), ahead=True)
 
     def push_bytes(self, data: bytes, seq: int = 0, *, ahead: bool = False) -> None:
-        """Queue rendered events; a client too far behind is cut off, its messages are stored."""
+        """Queue rendered events; a client too far behind is cut off, its messages are stored.
+
+        What is said and who comes and goes follows what is being replayed; `ahead` is what does
+        not.
+        """
         if data:
             push = self.outbox.push_ahead if ahead else self.outbox.push
             if not push(data, seq):
@@ -115,6 +137,15 @@ class Connection:
             # sending, so that closing does not reset the connection under its last words.
             self.stream.interrupt()
 
+    def cut(self) -> None:
+        """End the connection because something in the order could not be given to it.
+
+        What follows in the order is kept from it, so that nothing is taken for read: its next login
+        replays all.
+        """
+        self.outbox.hold()  # for good: `drop_held` at the goodbye
+        self.end("internal", "Something went wrong on the server; connect again.")
+
     def farewell(self) -> Bye | None:
         """Return the last event for this connection. Handler thread, after `end`."""
         if self.ending is None or self.ending.code is None:
@@ -134,7 +165,8 @@ class Connection:
 
     def keep_pace(self) -> bool:
         """Wait until the client has read enough for more to be sent: half an outbox. False: the
-        connection has ended, by whoever saw that it does not read. Handler thread."""
+        connection has ended, by whoever saw that it does not read. The handler thread, or one
+        that serves this connection alone."""
         half = self.outbox.limit // 2
         if half and self.outbox.waiting > half:
             self.drain()

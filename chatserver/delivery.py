@@ -9,27 +9,34 @@ served. So how long an answer takes says nothing about who is hidden.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
-from chatserver.connection import Connection, Renderer
+from chatserver.connection import Connection, Renderer, rendered
 from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
 from chatserver.session import Session
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import BroadcastReply, Error, Event, Message, Reply, SendReply, timestamp
+from chatwire.protocol import BroadcastReply, Error, Message, Reply, SendReply, timestamp
 
 _log = logging.getLogger(__name__)
+
+_FAULT: Final = CommandError(
+    "internal", "Something went wrong on the server; look whether it was sent before you try again."
+)
 
 
 class Post:
     """A message on its way through the log: from a handler thread, for the log thread.
 
     `to` is None for the room. The log fills in `seq`, `at` and `duplicate` when it has been
-    committed, or `error` when it could not be.
+    committed, or `error` when it could not be; then it is `answered`, then `delivered`.
     """
 
     __slots__ = (
+        "answered",
         "at",
+        "delivered",
         "duplicate",
         "error",
         "key",
@@ -60,6 +67,8 @@ class Post:
         self.at = 0
         self.duplicate = False
         self.error: CommandError | None = None
+        self.answered = False
+        self.delivered = False
 
     def event(self) -> Message:
         """Return the message as its readers get it."""
@@ -82,37 +91,80 @@ class Delivery:
 
     def deliver(self, posts: Sequence[Post]) -> None:
         """Answer and deliver messages between which nobody came, went, hid or became busy."""
+        for post in posts:
+            if post.error is None:
+                post.origin.note_said(post.seq)
         self._answer(posts)
-        fresh = [post for post in posts if post.error is None and not post.duplicate]
         run: list[Post] = []
-        for post in fresh:
-            if post.to is None:
+        for post in posts:
+            if post.error is not None or post.duplicate:
+                post.delivered = True
+            elif post.to is None:
                 run.append(post)
-                continue
-            self._to_room(run)
-            run = []
-            self._to_accounts(post)
+            else:
+                self._to_room(run)
+                run = []
+                self._to_accounts(post)
         self._to_room(run)
+
+    def abandon(self, posts: Iterable[Post]) -> None:
+        """End what could not be finished, after a fault in the middle.
+
+        Whoever waits for an answer gets an error. Whoever may lack a message that is on disk is
+        cut off before anything follows it, comes back, and has it replayed.
+        """
+        for post in posts:
+            connection = post.origin.connection
+            if not post.answered:
+                self._answer_one(connection, [post], lambda _: _FAULT)
+            if post.seq and post.error is None and not post.delivered:
+                for session in self._recipients(post):
+                    session.connection.cut()
+                post.delivered = True
 
     def drain(self) -> None:
         """Send what the batch put into outboxes."""
         touched, self._touched = self._touched, set()
         for connection in touched:
-            connection.drain()
+            try:
+                connection.drain()
+            except BaseException:
+                connection.cut()
+                _log.exception("an outbox could not be drained")
 
     def _answer(self, posts: Sequence[Post]) -> None:
         busy = self._directory.busy_replies()
-        senders: dict[Connection, list[bytes]] = {}
+        senders: dict[Connection, list[Post]] = {}
         for post in posts:
-            connection = post.origin.connection
-            event = answer(post.re, self._reply(post, busy))
-            rendered = _render(connection.renderer, event, post.origin.account)
-            senders.setdefault(connection, []).append(rendered)
-        for connection, answers in senders.items():
-            connection.push_bytes(b"".join(answers))
+            senders.setdefault(post.origin.connection, []).append(post)
+        for connection, its in senders.items():
+            self._answer_one(connection, its, lambda post: self._reply(post, busy))
+
+    def _answer_one(
+        self,
+        connection: Connection,
+        posts: Sequence[Post],
+        reply: Callable[[Post], Reply | CommandError],
+    ) -> None:
+        """Answer what came on one connection; where that fails it is ended. Raises nothing."""
+        try:
+            answers = [self._rendered_answer(post, reply) for post in posts]
+            connection.push_bytes(b"".join(answers), ahead=True)
             connection.drain()
-            for _ in answers:
-                connection.answered()
+        except BaseException:
+            connection.cut()
+            _log.exception("a message could not be answered")
+        for post in posts:
+            post.answered = True
+            connection.answered()
+
+    def _rendered_answer(self, post: Post, reply: Callable[[Post], Reply | CommandError]) -> bytes:
+        renderer, account = post.origin.connection.renderer, post.origin.account
+        try:
+            return renderer.render(answer(post.re, reply(post)), account)
+        except Exception:
+            _log.exception("an answer could not be rendered as %s", renderer.name)
+            return renderer.render(answer(post.re, _FAULT), account)
 
     def _reply(self, post: Post, busy: Mapping[str, str]) -> Reply | CommandError:
         if post.error is not None:
@@ -159,7 +211,7 @@ class Delivery:
             connection = session.connection
             renderer = connection.renderer
             if renderer not in joined:
-                frames[renderer] = [_render(renderer, event) for event in events]
+                frames[renderer] = [rendered(renderer, event) for event in events]
                 joined[renderer] = b"".join(frames[renderer])
             data = joined[renderer]
             if session in senders:
@@ -170,45 +222,40 @@ class Delivery:
                 )
                 if not data:
                     continue
-            connection.push_bytes(data, newest)
-            self._touched.add(connection)
-        for post, event in zip(run, events, strict=True):
-            self._to_busy_sender(post, event)
-
-    def _to_busy_sender(self, post: Post, event: Message) -> None:
-        """Show what a busy account says to its other sessions: only others' words are held."""
-        sender = self._directory.recipient(post.origin.key)
-        if sender.busy:
-            for session in sender.sessions:
-                if session is not post.origin:
-                    self._push(session, event, seq=0)
+            self._push(connection, data, newest)
+        for post in run:
+            post.delivered = True
 
     def _to_accounts(self, post: Post) -> None:
         event = post.event()
-        to = {fold(name) for name in post.to or ()}
-        for key in to | {post.origin.key}:
-            recipient = self._directory.recipient(key)
-            own = key == post.origin.key
-            if recipient.busy and not own:
-                continue
-            for session in recipient.sessions:
-                if session is not post.origin or key in to:
-                    # A busy account's position stays where its held messages begin.
-                    self._push(session, event, seq=0 if recipient.busy else post.seq)
+        for session in self._recipients(post):
+            connection = session.connection
+            data = rendered(connection.renderer, event, session.account)
+            self._push(connection, data, post.seq)
+        post.delivered = True
 
-    def _push(self, session: Session, event: Message, seq: int) -> None:
-        connection = session.connection
-        connection.push_bytes(_render(connection.renderer, event, session.account), seq)
+    def _recipients(self, post: Post) -> list[Session]:
+        """Return who is to be shown a message now: nobody who is busy, nor who said it."""
+        if post.to is None:
+            return [each for each in self._directory.lobby() if each is not post.origin]
+        to = {fold(name) for name in post.to}
+        return [
+            session
+            for key in to | {post.origin.key}
+            for recipient in (self._directory.recipient(key),)
+            if not recipient.busy
+            for session in recipient.sessions
+            if session is not post.origin or key in to
+        ]
+
+    def _push(self, connection: Connection, data: bytes, seq: int) -> None:
+        """Queue a message; whoever it cannot be queued for is ended, the others get theirs."""
+        try:
+            connection.push_bytes(data, seq)
+        except BaseException:
+            connection.cut()
+            _log.exception("a message could not be queued")
         self._touched.add(connection)
-
-
-def _render(renderer: Renderer, event: Event, viewer: str = "") -> bytes:
-    """Return the event as bytes, or none when that fails: a bug must not keep it from others."""
-    try:
-        return renderer.render(event, viewer)
-    except Exception:
-        _log.exception("an event could not be rendered as %s", renderer.name)
-        return b""
 
 
 def answer(re: int | None, result: Reply | CommandError) -> Reply | Error:

@@ -198,9 +198,14 @@ class UserDirectory:
             return self._change(session.key, entry, sessions=(*entry.sessions, session)) > 0
 
     def leave(self, session: Session) -> bool:
-        """Remove this very session; tell whether the account has become invisible by it."""
+        """Remove this very session; tell whether the account has become invisible by it.
+
+        One that is not there, because it never came to join, is no error.
+        """
         with self._lock:
-            entry = self._entries[session.key]
+            entry = self._entries.get(session.key)
+            if entry is None or session not in entry.sessions:
+                return False
             rest = tuple(each for each in entry.sessions if each is not session)
             return self._change(session.key, entry, sessions=rest) < 0
 
@@ -228,7 +233,9 @@ class UserDirectory:
     def note_read(self, key: str, upto: int) -> bool:
         """Move the account's read position forward; tell whether it moved."""
         with self._lock:
-            entry = self._entries[key]
+            entry = self._entries.get(key)
+            if entry is None:
+                return False
             moved = upto > entry.read
             entry.read = max(entry.read, upto)
             return moved

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from chatserver.commands.context import Context, Services
+from chatserver.commands.registry import Registry
 from chatserver.connection import Connection
 from chatserver.delivery import answer
 from chatserver.dialects import Dialect
@@ -41,6 +42,7 @@ _ARRIVAL_SECONDS: Final = 0.25
 """How long a system may take to confirm what it has: Linux delays that by up to 0.2 s."""
 
 _LINGER_SECONDS: Final = 1.0
+_LEAVE_SECONDS: Final = 30.0
 
 
 class ClientHandler:
@@ -90,7 +92,7 @@ class ClientHandler:
                 self._opening.discard(raw)
         if first == b"":
             return  # gone before it said anything: a port check
-        dialect = _choose(first)
+        dialect = _choose(first, self._services.registry)
         connection = Connection(
             number,
             stream,
@@ -142,6 +144,9 @@ class ClientHandler:
         except Disconnected as error:
             reason = error.reason
             connection.end(None, reason)
+        except Exception:
+            _log.exception("a connection failed")
+            connection.end("internal", "Something went wrong on the server; connect again.")
         finally:
             self._leave(context)
             self._say_goodbye(connection)
@@ -205,6 +210,8 @@ class ClientHandler:
             if event is not None:
                 account = "" if context.session is None else context.session.account
                 connection.push(event, account)
+            if context.session is not None:  # what an `idle` or a login leaves to be shown
+                self._services.replay.serve(context.session)
             if dialect.renderer.in_order:
                 connection.settle(_SETTLE_SECONDS)
         if not connection.ended.is_set():
@@ -223,14 +230,20 @@ class ClientHandler:
             return
         if not context.connection.renderer.acknowledges:
             context.connection.settle_arrivals(_ARRIVAL_SECONDS)
+        log, presence = self._services.log, self._services.presence
         try:
-            self._services.log.run(lambda _: self._services.presence.leave(session), session.key)
+            # Not withdrawn when it takes long: it has to happen some time.
+            gone = log.run_later(lambda _: presence.leave(session), session.key)
+            if not gone.done.wait(_LEAVE_SECONDS) or gone.error is not None:
+                _log.error("a session could not leave: %s", gone.error or "it takes too long")
         except CommandError as error:
             _log.warning("the end of a session could not be noted: %s", error.text)
 
     def _say_goodbye(self, connection: Connection) -> None:
         bye = connection.farewell()
-        if bye is not None and bye.code == "too_slow":
+        # What waits for a replay that does not come is not sent behind the gap.
+        connection.outbox.drop_held()
+        if bye is not None and (bye.code == "too_slow" or connection.outbox.dropped):
             connection.outbox.replace(connection.renderer.render(bye))
         elif bye is not None:
             connection.push(bye)
@@ -241,5 +254,5 @@ class ClientHandler:
         connection.outbox.close()
 
 
-def _choose(first: bytes | None) -> Dialect:
-    return JsonDialect() if first is not None and first[:1] == b"{" else TextDialect()
+def _choose(first: bytes | None, registry: Registry) -> Dialect:
+    return JsonDialect(registry) if first is not None and first[:1] == b"{" else TextDialect()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final, Generic, TypeVar, cast
 
 from chatserver.delivery import Delivery, Post
@@ -31,6 +32,15 @@ _OVERHEAD: Final = 100
 """What a message counts for beside its text: about its envelope on the wire."""
 
 _PATIENCE: Final = 10.0
+
+_RUN_SECONDS: Final = 60.0
+"""How long somebody waits for a change: longer than any disk takes that still works."""
+
+_LOOK_SECONDS: Final = 1.0
+"""How often somebody who waits looks whether the log thread is there."""
+
+_REST_SECONDS: Final = 0.05
+"""After a fault, so that one which does not go away takes no whole core."""
 
 _Chore = tuple[Callable[[Batch], None], Callable[[], None]]
 
@@ -85,7 +95,7 @@ class Log:
         return self._store.last_seq
 
     def has_standing(self, key: str) -> bool:
-        """Tell whether the standing of an account is on disk."""
+        """Tell whether the standing of an account is on disk. For a change (`run`) only."""
         return self._store.has_standing(key)
 
     def start(self) -> None:
@@ -124,10 +134,12 @@ class Log:
         """Do something between messages, in the log thread, and return its result.
 
         `action` is given the number of the newest message delivered before it. The standing of
-        `accounts` is saved afterwards. Raises what the action raises.
+        `accounts` is saved afterwards. Raises what the action raises, and CommandError:
+        shutting_down, try_later when its turn did not come in time, and internal when its turn
+        came and its end did not.
         """
         change = self.run_later(action, *accounts)
-        change.done.wait()
+        self._wait_for(change)
         if change.error is not None:
             raise change.error
         return cast(T, change.result)
@@ -152,35 +164,60 @@ class Log:
             self._chores.append((chore, saved))
             self._filled.notify()
 
+    def _wait_for(self, change: _Change[T]) -> None:
+        deadline = time.monotonic() + _RUN_SECONDS
+        while not change.done.wait(_LOOK_SECONDS):
+            if self._thread.is_alive() and time.monotonic() < deadline:
+                continue
+            with self._lock:
+                waited = cast(_Change[object], change) in self._inbox
+                if waited:
+                    self._inbox.remove(cast(_Change[object], change))
+            if waited:
+                raise CommandError(
+                    "try_later", "The server is overloaded; try again.", retry_after=1
+                )
+            if not change.done.is_set():
+                raise CommandError("internal", "The server does not get on; connect again.")
+
     def _has_room(self) -> bool:
         return self._stopping or self._waiting <= _INBOX_BYTES
 
     # -- the log thread only --
 
     def _run(self) -> None:
-        while True:
+        while self._turn():
+            pass
+        self._save([])
+
+    def _turn(self) -> bool:
+        """Wait for something to do and do it; False when it is time to stop. Raises nothing."""
+        batch: list[Post | _Change[object]] = []
+        try:
             with self._lock:
                 while not (self._inbox or self._chores or self._stopping):
                     self._filled.wait()
-                batch = self._take()
+                self._take(batch)
                 chores, self._chores = self._chores, []
-                if not (batch or chores):
-                    break  # stopping, and everything is done
+            if not (batch or chores):
+                return False  # stopping, and everything is done
             self._process(batch, chores)
-        self._save([])
+        except BaseException as error:
+            self._give_up(batch, error)
+        return True
 
-    def _take(self) -> list[Post | _Change[object]]:
-        """Take the next batch out of the inbox. The caller holds the lock."""
-        batch, size = [], 0
+    def _take(self, batch: list[Post | _Change[object]]) -> None:
+        """Move the next batch out of the inbox. The caller holds the lock."""
+        size = 0
         while self._inbox and size < _BATCH_BYTES:
-            item = self._inbox.popleft()
+            item = self._inbox[0]
+            batch.append(item)
+            self._inbox.popleft()
             if isinstance(item, Post):
                 size += _size(item)
-            batch.append(item)
         self._waiting -= size
         if size:
             self._emptied.notify_all()
-        return batch
 
     def _process(self, batch: list[Post | _Change[object]], chores: list[_Chore]) -> None:
         before = self._store.last_seq
@@ -201,6 +238,20 @@ class Log:
             change.done.set()
         self._delivery.drain()
 
+    def _give_up(self, batch: list[Post | _Change[object]], error: BaseException) -> None:
+        """End what a fault has left unfinished: nobody waits for what does not come."""
+        for item in batch:
+            if not isinstance(item, Post) and not item.done.is_set():
+                item.error = item.error or CommandError("internal", "Something went wrong.")
+                item.done.set()
+        with suppress(BaseException):
+            self._delivery.abandon([item for item in batch if isinstance(item, Post)])
+        with suppress(BaseException):
+            self._delivery.drain()
+        with suppress(BaseException):
+            _log.critical("the log met a fault and goes on", exc_info=error)
+        time.sleep(_REST_SECONDS)
+
     def _commit(self, posts: list[Post]) -> None:
         """Number the messages and put them on disk, or note on each why it could not be."""
         if not posts:
@@ -217,7 +268,7 @@ class Log:
                     "storage_full",
                     "The server cannot store messages at the moment; it was not sent.",
                 )
-        except Exception:
+        except BaseException:
             # A bug. One message must not take the others of its batch with it.
             _log.exception("a batch of %d could not be stored", len(posts))
             if len(posts) == 1:
@@ -239,7 +290,8 @@ class Log:
             return before
         try:
             self._delivery.deliver(posts)
-        except Exception:
+        except BaseException:
+            self._delivery.abandon(posts)
             _log.exception("messages up to %d could not be delivered", posts[-1].seq)
         return max([before, *(post.seq for post in posts if post.error is None)])
 
@@ -254,20 +306,20 @@ class Log:
         """Write how accounts stand. What the disk does not take now is tried again later."""
         if not (self._unsaved or chores):
             return
-        # Not of an account that was deleted meanwhile: a new one of that name starts afresh.
-        standings = [
-            each
-            for each in map(self._directory.standing, self._unsaved)
-            if each is not None and self._exists(each.key)
-        ]
         try:
+            # Not of an account that was deleted meanwhile: a new one of that name starts afresh.
+            standings = [
+                each
+                for each in map(self._directory.standing, self._unsaved)
+                if each is not None and self._exists(each.key)
+            ]
             with self._store.batch() as batch:
                 batch.put(standings)
                 for chore, _ in chores:
                     chore(batch)
         except StorageFull as error:
             _log.error("the standing of accounts could not be stored: %s", error)
-        except Exception:
+        except BaseException:
             _log.exception("the standing of accounts could not be stored")
         else:
             self._unsaved.clear()
@@ -275,7 +327,7 @@ class Log:
             for _, saved in chores:
                 try:
                     saved()
-                except Exception:
+                except BaseException:
                     _log.exception("what follows a write failed")
 
 

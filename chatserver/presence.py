@@ -4,24 +4,30 @@ Every method runs in the log thread, between messages (see `Log.run`), so that e
 place in the one order: what was said before a login is replayed, what is said after it is live.
 """
 
+import logging
 from dataclasses import dataclass
 
 from chatserver.connection import Connection, Renderer
 from chatserver.directory import UserDirectory
-from chatserver.errors import CommandError
 from chatserver.session import Session
-from chatserver.store import Standing
+from chatserver.store import Standing, Window
 from chatwire.protocol import Presence as PresenceEvent
 from chatwire.protocol import PresenceState
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The place of a login in the order: messages after `seq` are live for the session."""
+    """The place of a login in the order: messages after `seq` are live for the session.
+
+    `window` is what it lacks of those before.
+    """
 
     seq: int
     standing: Standing
     online: tuple[str, ...]
+    window: Window
 
 
 class Presence:
@@ -42,41 +48,48 @@ class Presence:
         appeared = self._directory.join(session, last_seq, known=known)
         standing = self._directory.standing(session.key)
         assert standing is not None, "it has just joined"
-        start = standing.read if session.since is None else session.since
-        session.cursor = min(start, last_seq)
+        start = min(standing.read if session.since is None else session.since, last_seq)
+        # A device that resumes lacks what the account said elsewhere; a new one does not ask.
+        session.keep_back(start, last_seq if session.since is None else start)
+        window = session.window(standing.since, last_seq)
+        session.held = standing.busy
         # Where a busy account has read to, its held messages begin; both dialects start there.
         session.acknowledged = standing.read
         if appeared:
             self._announce(session, busy=standing.busy)
-        return Joined(last_seq, standing, self._directory.online(session.key))
+        return Joined(last_seq, standing, self._directory.online(session.key), window)
 
     def leave(self, session: Session) -> None:
-        """Remove a session and keep how far it had read."""
-        self.note_read(session)
-        if self._directory.leave(session):
-            self._notify(session.key, session.account, "offline")
+        """Remove a session, if it is there, and keep how far it had read."""
+        try:
+            self.note_read(session)
+        finally:
+            if self._directory.leave(session):
+                self._notify(session.key, session.account, "offline")
 
     def busy(self, session: Session, reply: str, last_seq: int) -> None:
-        """Hold back what others say to this account from now on."""
+        """Hold back what is said to this account, and by its other sessions, from now on."""
         recipient = self._directory.recipient(session.key)
-        self._refuse_during_replay(recipient.sessions)
         if not recipient.busy:
             for each in recipient.sessions:
-                each.cursor = last_seq
+                each.keep_back(last_seq, last_seq)
         self._directory.set_busy(session.key, reply)
         if recipient.visible and not recipient.busy:
             self._notify(session.key, session.account, "busy")
 
-    def idle(self, session: Session) -> tuple[Session, ...]:
-        """End busy; return the sessions that are to be shown what was held, each from its
-        cursor on. Their outboxes hold until that is done."""
+    def idle(self, session: Session, last_seq: int) -> tuple[Session, ...]:
+        """End busy; return the sessions, each of which is now owed what was held for it."""
         recipient = self._directory.recipient(session.key)
-        self._refuse_during_replay(recipient.sessions)
-        if not recipient.busy:
+        standing = self._directory.standing(session.key)
+        if not recipient.busy or standing is None:
             return ()
-        for each in recipient.sessions:
-            each.connection.outbox.hold()
         self._directory.set_busy(session.key, None)
+        for each in recipient.sessions:
+            try:
+                each.let_go(standing.since, last_seq)
+            except BaseException:  # the others are not to wait for ever because of this one
+                each.connection.cut()
+                _log.exception("a session could not be given what was held")
         if recipient.visible:
             self._notify(session.key, session.account, "idle")
         return recipient.sessions
@@ -93,12 +106,6 @@ class Presence:
         """Take over how far a session has read; tell whether the account's position moved."""
         return self._directory.note_read(session.key, session.read)
 
-    def _refuse_during_replay(self, sessions: tuple[Session, ...]) -> None:
-        if any(each.connection.outbox.holding for each in sessions):
-            raise CommandError(
-                "try_later", "Earlier messages are still being shown; try again.", retry_after=1
-            )
-
     def _announce(self, session: Session, *, busy: bool) -> None:
         """Tell the others that somebody is here: in the same way after a login and after hiding."""
         self._notify(session.key, session.account, "online")
@@ -106,7 +113,16 @@ class Presence:
             self._notify(session.key, session.account, "busy")
 
     def _notify(self, key: str, name: str, state: PresenceState) -> None:
-        """Tell the other accounts, unless so many are here that nobody could follow."""
+        """Tell the other accounts, unless so many are here that nobody could follow.
+
+        Raises nothing: it is no reason why somebody should not come or go.
+        """
+        try:
+            self._tell_others(key, name, state)
+        except Exception:
+            _log.exception("a presence notice failed")
+
+    def _tell_others(self, key: str, name: str, state: PresenceState) -> None:
         crowded = 0 < self._notices_up_to < self._directory.visible_count()
         if self.silent or crowded:
             return

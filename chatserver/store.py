@@ -4,6 +4,7 @@ One thread writes (the log thread), whole batches to a transaction; handler thre
 few connections that are lent out one query at a time. What `commit` has returned from is on disk.
 """
 
+import json
 import logging
 import queue
 import sqlite3
@@ -19,6 +20,7 @@ import msgspec
 from chatserver import schema
 from chatserver.schema import StoreError
 from chatwire.names import fold
+from chatwire.protocol import MOST_COUNTED
 
 FILE_NAME: Final = "chat.db"
 
@@ -28,21 +30,29 @@ _READERS: Final = 4
 _BUSY_SECONDS: Final = 5.0
 """How long a write waits for another program's (`chat deluser`, a backup)."""
 
-_VISIBLE: Final = f"""
-    (SELECT seq FROM messages
-        WHERE seq > max(:after, :since) AND seq <= :upto AND room IS NOT NULL
-        AND iif(sender = :sender, :own, :others)
-    UNION
+_LACKED: Final = """
+    seq > iif(sender = :sender, :own_after, :after)
+    AND seq NOT IN (SELECT value FROM json_each(:without))
+"""
+_BEHIND: Final = "min(:after, :own_after)"
+_IN_ROOMS: Final = "SELECT seq FROM messages WHERE room IS NOT NULL AND seq <= :upto"
+_IN_PRIVATE: Final = f"""
     SELECT seq FROM partners
         CROSS JOIN conversations ON one = min(account, partner) AND other = max(account, partner)
-        JOIN messages USING (seq)
-        WHERE account = :account AND seq > max(:after, {schema.BEGINNING}) AND seq <= :upto
-        AND iif(sender = :sender, :own, :others))
+        WHERE account = :account AND seq > max({_BEHIND}, {schema.BEGINNING}) AND seq <= :upto
 """  # noqa: S608 - put together from constants, like those below
 
 _NEWEST: Final = f"""
-    SELECT seq, at, sender, room, recipients, text FROM messages
-    WHERE seq IN (SELECT seq FROM {_VISIBLE} ORDER BY seq DESC LIMIT :limit) ORDER BY seq
+    SELECT seq, at, sender, room, recipients, text FROM messages WHERE seq IN (
+        SELECT * FROM (
+            {_IN_ROOMS} AND seq > max({_BEHIND}, :since) AND {_LACKED}
+            ORDER BY seq DESC LIMIT :limit)
+        UNION
+        SELECT * FROM (
+            SELECT DISTINCT seq FROM ({_IN_PRIVATE}) JOIN messages USING (seq) WHERE {_LACKED}
+            ORDER BY seq DESC LIMIT :limit)
+        ORDER BY seq DESC LIMIT :limit)
+    ORDER BY seq
 """  # noqa: S608
 ALL: Final = "SELECT seq, at, sender, room, recipients, text FROM messages"
 _MINE: Final = f"""
@@ -57,7 +67,14 @@ _PEER_HISTORY: Final = f"""
     WHERE one = min(:account, :peer) AND other = max(:account, :peer)
     AND seq > max(:after, {schema.BEGINNING}) AND seq < :before
 """  # noqa: S608
-_COUNT: Final = f"SELECT count(*) FROM {_VISIBLE}"  # noqa: S608
+_NEAREST: Final = f"min(:upto, (SELECT max(seq) FROM messages)) - {MOST_COUNTED}"  # noqa: S608
+_COUNT: Final = f"""
+    SELECT count(*) FROM (
+        {_IN_ROOMS} AND seq > max({_BEHIND}, :since, {_NEAREST}) AND {_LACKED}
+        UNION
+        SELECT seq FROM ({_IN_PRIVATE} LIMIT {MOST_COUNTED})
+        JOIN messages USING (seq) WHERE {_LACKED})
+"""  # noqa: S608 - it looks at so many at most, since anybody may ask again and again
 
 
 _FOLLOWING: Final = f"""
@@ -102,10 +119,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The messages that `account` may read with `after` < seq <= `upto`.
+    """The messages that `account` may read and lacks: those of others with `after` < seq <= `upto`,
+    and its own (it is the `sender` of) with `own_after` < seq <= `upto`, but for `without`.
 
-    The room begins with message `since` for an account. `own` and `others` tell whether what it
-    said itself and what others said is included.
+    The room begins with message `since` for an account.
     """
 
     account: str
@@ -113,12 +130,13 @@ class Window:
     after: int
     upto: int
     since: int
-    own: bool
-    others: bool = True
+    own_after: int
+    without: tuple[int, ...] = ()
 
     def parameters(self) -> dict[str, object]:
         """Return the window as the parameters of a query."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return values | {"without": json.dumps(self.without)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +301,7 @@ class Store:
         self.last_seq = batch.next_seq - 1
 
     def messages(self, window: Window, limit: int) -> list[StoredMessage]:
-        """Return the newest `limit` messages in the window, the oldest of them first."""
+        """Return the newest `limit` messages in the window (-1: all), the oldest of them first."""
         with self._reader() as reader:
             rows = reader.execute(_NEWEST, window.parameters() | {"limit": limit}).fetchall()
         return [stored_message(row) for row in rows]
@@ -329,16 +347,19 @@ class Store:
         return [stored_message(row) for row in _decode_rows(rows)]
 
     def count(self, window: Window) -> int:
-        """Return how many messages are in the window."""
+        """Return how many messages are in the window, as far as MOST_COUNTED of them were looked
+        at: of more, it is the least there are."""
         with self._reader() as reader:
             row = reader.execute(_COUNT, window.parameters()).fetchone()
-        return int(row[0])
+        return min(int(row[0]), MOST_COUNTED)
 
     def has_standing(self, account: str) -> bool:
-        """Tell whether it is stored how the account (folded) stands."""
-        with self._reader() as reader:
-            found = reader.execute("SELECT 1 FROM accounts WHERE account = ?", (account,))
-            return found.fetchone() is not None
+        """Tell whether it is stored how the account (folded) stands. Log thread only.
+
+        It does not borrow a reader, because handlers may have lent all of them for long.
+        """
+        found = self._writer.execute("SELECT 1 FROM accounts WHERE account = ?", (account,))
+        return found.fetchone() is not None
 
     def standings(self) -> list[Standing]:
         """Return how every account stands that was ever here."""

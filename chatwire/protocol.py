@@ -14,6 +14,8 @@ from msgspec import UNSET, Struct, UnsetType, field
 PROTOCOL: Final = "chat/1"
 DEFAULT_PORT: Final = 4119
 MAX_KEY_LENGTH: Final = 64
+MOST_COUNTED: Final = 10_000
+"""Where a server stops to count what waits: so much is so much or more."""
 
 Code: TypeAlias = Literal[
     "bad_request",

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from chatwire.names import fold
 from chatwire.protocol import (
+    MOST_COUNTED,
     BroadcastReply,
     Bye,
     Error,
@@ -80,7 +81,8 @@ def event_lines(event: Event) -> list[str]:
             return [f"End of the {_messages(count)} you missed."]
         case Replayed(count=count, more=more):
             newest = f"End of the newest {_messages(count)} you missed"
-            return [f"{newest}; type history to see the {more} older."]
+            least = "+" if count + more >= MOST_COUNTED else ""
+            return [f"{newest}; type history to see the {more}{least} older."]
         case LoginReply():
             return _welcome(event)
         case WhoReply(users=()):
@@ -130,16 +132,21 @@ def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
 
+def _waiting(count: int) -> str:
+    """Return how many messages wait, as far as the server counts."""
+    return f"{count}+ messages" if count >= MOST_COUNTED else _messages(count)
+
+
 def _welcome(reply: LoginReply) -> list[str]:
     here = f"Here now: {', '.join(reply.online)}." if reply.online else "Nobody else is here."
     lines = [f"Welcome, {reply.name}. {here} Type help for the commands."]
     if reply.hidden:
         lines.append("You are still hidden: type appear to be seen.")
     if reply.busy:
-        waiting = f"{_messages(reply.missed)} held" if reply.missed else "messages are held"
+        waiting = f"{_waiting(reply.missed)} held" if reply.missed else "messages are held"
         lines.append(f"You are still busy, {waiting}: type idle to see them.")
     elif reply.missed:
-        lines.append(f"{_messages(reply.missed)} while you were away:")
+        lines.append(f"{_waiting(reply.missed)} while you were away:")
     return lines
 
 
@@ -179,7 +186,7 @@ def _status(reply: StatusReply) -> str:
     busy = "not busy"
     if reply.busy:
         busy = f"busy ({reply.reply})" if reply.reply else "busy"
-        busy += f" with {_messages(reply.held)} held"
+        busy += f" with {_waiting(reply.held)} held"
     return f"You are {reply.name}: {busy}, {'hidden' if reply.hidden else 'visible'}."
 
 

@@ -3,6 +3,7 @@
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Name, OptionalSeq, Secret, command
 from chatserver.errors import CommandError
+from chatserver.replay import Past
 from chatserver.session import Session
 from chatwire.protocol import LoginReply, Reply
 
@@ -22,38 +23,35 @@ def login(
         if error.attempts_left == 0 or context.refusals >= services.settings.login.attempts:
             connection.end("locked_out", "Too many failed logins; the connection is closed.")
         raise
-    session = Session(connection, account, since)
-    joined = services.log.run(
-        lambda seq: services.presence.join(
-            session, seq, known=services.log.has_standing(session.key)
-        ),
-        session.key,
-    )
-    context.session = session
-    connection.logged_in = True
-    standing = joined.standing
+    session = context.session = Session(connection, account, since)
+    session.claim.acquire()  # until its login is answered, nobody else shows it anything
     try:
-        replay, own = services.replay, since is not None
-        window = replay.window(session, standing.since, joined.seq, own=own)
-        missed = replay.count(window)
+        joined = services.log.run(
+            lambda seq: services.presence.join(
+                session, seq, known=services.log.has_standing(session.key)
+            ),
+            session.key,
+        )
+        connection.logged_in = True
+        standing = joined.standing
+        past = None if standing.busy else services.replay.read(joined.window)
         context.answer(
             LoginReply(
                 name=account,
                 online=joined.online,
                 seq=joined.seq,
-                missed=missed,
+                missed=services.replay.count(joined.window) if past is None else past.count,
                 busy=standing.busy,
                 hidden=standing.hidden,
             )
         )
-        if standing.busy:  # what others said is held; a device that resumes lacks its own
-            window = replay.window(session, standing.since, joined.seq, own=own, others=False)
-            missed = replay.count(window)
-        replay.show(session, window, missed)
+        services.replay.show(session, past or Past((), 0, joined.seq))
     except Exception:
-        # The outbox may still be holding: this connection is of no use any more.
-        connection.end("internal", "Something went wrong at the login; try again.")
+        # It may be here and held already: this connection is of no use any more.
+        connection.cut()
         raise
+    finally:
+        session.claim.release()
     return None
 
 

@@ -14,7 +14,17 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    Protocol,
+    TypeAlias,
+    Union,
+    get_args,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import Meta, Struct
@@ -46,7 +56,7 @@ class Shown:
 
 
 _REFUSAL_COST: Final = 1.0
-"""What a refused request takes out of the rate, so that nonsense is no cheaper than sense."""
+"""What a request that makes no sense takes out of the rate: no less than one that does."""
 
 _ONE: Final = Meta(min_length=1)
 Name = Annotated[str, _ONE, Shown("name", "user")]
@@ -87,7 +97,7 @@ class Command:
 
     def values(self, arguments: Struct) -> list[object]:
         """Return the arguments in the order of the handler's parameters."""
-        return [getattr(arguments, name) for name in self.arguments.__struct_fields__[2:]]
+        return [getattr(arguments, name) for name in self.arguments.__struct_fields__[1:]]
 
 
 class Request(Protocol):
@@ -132,7 +142,9 @@ def command(
         ]
         arguments = msgspec.defstruct(
             f"{name.title()}Arguments",
-            [("op", str), ("id", int | None, None), *fields],
+            [("id", int | None, None), *fields],
+            tag_field="op",
+            tag=name,
             kw_only=True,
             forbid_unknown_fields=True,
             frozen=True,
@@ -179,6 +191,9 @@ class Registry:
                     raise ValueError(f"the command {word} is registered twice")
                 self._words[word] = each
             self._commands[each.name] = each
+        kinds = tuple(each.arguments for each in commands)
+        self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[kinds or None])  # noqa: UP007
+        """Of any command's arguments: `op` tells whose they are."""
 
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())
@@ -205,9 +220,14 @@ class Registry:
         """
         context.re = request.re
         try:
-            reply = self._call(context, request)
+            found, arguments = self._understand(context, request)
         except CommandError as error:
             _wait(context, _REFUSAL_COST)
+            return answer(request.re, error)
+        _wait(context, found.cost)
+        try:
+            reply = found.handler(context, *found.values(arguments))
+        except CommandError as error:
             return answer(request.re, error)
         except Disconnected:
             raise
@@ -215,9 +235,12 @@ class Registry:
             _log.exception("the command %s failed", request.op[:40])
             internal = CommandError("internal", "Something went wrong on the server; it is logged.")
             return answer(request.re, internal)
+        if found.activity:
+            context.connection.touch()
         return None if reply is None else answer(request.re, reply)
 
-    def _call(self, context: Context, request: Request) -> Reply | None:
+    def _understand(self, context: Context, request: Request) -> tuple[Command, Struct]:
+        """Return what is asked for. Raises CommandError."""
         found = request.find(self)
         if found is None:
             word = request.op[:40]
@@ -230,12 +253,7 @@ class Registry:
             raise CommandError(
                 "already_logged_in", f"You are logged in as {context.session.account}."
             )
-        arguments = request.arguments(found)
-        _wait(context, found.cost)
-        reply = found.handler(context, *found.values(arguments))
-        if found.activity:
-            context.connection.touch()
-        return reply
+        return found, request.arguments(found)
 
 
 def _wire_name(parameter: str) -> str:

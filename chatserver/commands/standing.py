@@ -30,14 +30,14 @@ def busy(context: Context, reply: ReplyWords = None) -> Reply | None:
 def idle(context: Context) -> Reply | None:
     """End busy; every session of the account is shown what it has not seen."""
     services, me = context.services, context.me
-    sessions, upto = services.log.run(lambda seq: (services.presence.idle(me), seq), me.key)
-    context.answer(Reply(op="idle"))
-    since = _standing(context).since
-    # This session first; the account's others are served from this thread too.
-    for session in sorted(sessions, key=lambda each: each is not me):
-        window = services.replay.window(session, since, upto, own=False)
-        services.replay.show(session, window, services.replay.count(window))
-    return None
+
+    def end_busy(seq: int) -> None:  # the log thread
+        for session in services.presence.idle(me, seq):
+            if session is not me:  # that one's handler goes on with it when this is answered
+                services.replay.start(session)
+
+    services.log.run(end_busy, me.key)
+    return Reply(op="idle")
 
 
 @command("standing", "Look logged out to the others.")
@@ -62,9 +62,8 @@ def status(context: Context) -> Reply | None:
     standing = _standing(context)
     held = 0
     if standing.busy:
-        replay = context.services.replay
         upto = context.services.log.last_seq
-        held = replay.count(replay.window(context.me, standing.since, upto, own=False))
+        held = context.services.replay.count(context.me.window(standing.since, upto))
     return StatusReply(
         name=context.me.account,
         busy=standing.busy,

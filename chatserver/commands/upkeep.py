@@ -27,9 +27,8 @@ def help(context: Context, command: CommandWord = None) -> Reply | None:  # noqa
 def ack(context: Context, upto: Seq) -> Reply | None:
     """Note that messages up to number `upto` have been read. There is no answer."""
     session = context.me
-    # A busy account has not seen what is held, whatever else it was shown since.
-    busy = context.services.directory.recipient(session.key).busy
-    newest = session.cursor if busy else context.services.log.last_seq
+    # A busy account has not seen what is held, whatever its client says.
+    newest = session.cursor if session.held else context.services.log.last_seq
     session.acknowledged = max(session.acknowledged, min(upto, newest))
     return None
 

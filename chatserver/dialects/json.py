@@ -37,14 +37,17 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 
 
 class JsonRequest:
-    """A line whose arguments are decoded when the command, and so their types, are known."""
+    """A line whose arguments have been decoded, or are to be once more to say what is wrong."""
 
-    __slots__ = ("_line", "op", "re")
+    __slots__ = ("_arguments", "_line", "op", "re")
 
-    def __init__(self, op: str, re: int | None, line: bytes) -> None:
+    def __init__(
+        self, op: str, re: int | None, line: bytes, arguments: Struct | None = None
+    ) -> None:
         self.op = op
         self.re = re
         self._line = line
+        self._arguments = arguments
 
     def find(self, registry: Registry) -> Command | None:
         """Return the command with exactly this name."""
@@ -52,6 +55,8 @@ class JsonRequest:
 
     def arguments(self, command: Command) -> Struct:
         """Return the checked arguments; unknown fields are an error."""
+        if self._arguments is not None:
+            return self._arguments
         try:
             arguments: Struct = command.decoder.decode(self._line)
         except msgspec.ValidationError as error:
@@ -66,12 +71,24 @@ class JsonDialect:
 
     renderer = RENDERER
 
+    def __init__(self, registry: Registry) -> None:
+        self._decode = registry.decoder.decode
+
     def greeting(self) -> bytes:
         """Return the hello."""
         return encode(Hello(server=f"chat {__version__}"))
 
     def read(self, line: bytes, logged_in: bool) -> JsonRequest | None:  # noqa: ARG002
         """Return the request in `line`, or None for an empty one."""
+        try:
+            arguments = self._decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return self._read_again(line)
+        return JsonRequest(type(arguments).__struct_config__.tag, arguments.id, line, arguments)
+
+    def _read_again(self, line: bytes) -> JsonRequest | None:
+        """Read a line that makes no sense as a whole as far as it does, so that an error can say
+        what is wrong with it."""
         if not line.strip():
             return None
         try:

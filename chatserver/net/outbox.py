@@ -3,8 +3,8 @@
 Any thread may `push`, which appends a reference and nothing more. Any thread may `drain`, which
 sends what the system takes now; only one does at a time, and a second one returns at once, since
 the first goes on until the outbox is empty. What the system would not take is left to the
-flusher. The outbox itself never blocks anybody: past its limit it overflows, once, and its owner
-ends the connection.
+flusher. The outbox itself never blocks anybody: what would take it past its limit, and everything
+after that, is dropped, and its owner ends the connection.
 """
 
 import logging
@@ -52,7 +52,7 @@ class Outbox:
         self._arrived_seq = 0
         self._lock = threading.Lock()
         self._entries: deque[_Entry] = deque()
-        self._held: list[_Entry] | None = None
+        self._held: deque[list[_Entry]] = deque()  # for each `hold`, what came after it
         self._held_bytes = 0
         self._front: _Data = b""  # sealed, and partly sent
         self._front_seq = 0
@@ -64,46 +64,56 @@ class Outbox:
         self._emptied: threading.Condition | None = None
         self.written_seq = 0
         """The highest number given to `push` whose bytes the system has taken."""
+        self.dropped = 0
+        """How many pushes found no room. After the first, nothing is taken in but last words."""
         self.blocked_since: float | None = None
         """When the system last refused bytes and has taken none since (monotonic seconds)."""
 
     def push(self, data: bytes, seq: int = 0) -> bool:
         """Append `data`; `seq` is the newest message in it. False: this push overflowed."""
         with self._lock:
-            if self._closed:
-                return True
-            if self._held is None:
-                self._entries.append((data, seq))
-            else:
-                self._held.append((data, seq))
+            if not self._has_room(data):
+                return self._drop()
+            if self._held:
+                self._held[-1].append((data, seq))
                 self._held_bytes += len(data)
-            return self._count(data)
+            else:
+                self._entries.append((data, seq))
+            return True
 
     def push_ahead(self, data: bytes, seq: int = 0) -> bool:
         """As `push`, but before everything that is being held."""
         with self._lock:
-            if self._closed:
-                return True
+            if not self._has_room(data):
+                return self._drop()
             self._entries.append((data, seq))
-            return self._count(data)
+            return True
 
     def hold(self) -> None:
-        """From now on keep back what is pushed, until `release`: a replay comes first."""
+        """From now on keep back what is pushed, until `release`: a replay comes first.
+
+        Each `hold` waits for a `release` of its own: there may be several replays to come.
+        """
         with self._lock:
-            if self._held is None:
-                self._held = []
+            self._held.append([])
 
     def release(self) -> None:
-        """Let what was held follow."""
+        """Let follow what came between the oldest `hold` and the next."""
         with self._lock:
-            if self._held is not None:
-                self._entries.extend(self._held)
-                self._held, self._held_bytes = None, 0
+            if self._held:
+                entries = self._held.popleft()
+                self._entries.extend(entries)
+                self._held_bytes -= sum(len(data) for data, _ in entries)
+
+    def drop_held(self) -> None:
+        """Forget what is held: its turn does not come, because what goes before it did not."""
+        with self._lock:
+            self._forget_held()
 
     @property
     def holding(self) -> bool:
         """Whether a replay is on its way."""
-        return self._held is not None
+        return bool(self._held)
 
     @property
     def waiting(self) -> int:
@@ -192,24 +202,38 @@ class Outbox:
         """Drop what no byte was sent of and append `data`, the last words to this client."""
         with self._lock:
             if not self._closed:
+                self._forget_held()
                 self._entries = deque([(data, 0)])
-                self._held, self._held_bytes = None, 0
                 self._bytes = self._front_bytes + len(data)
 
     def close(self) -> None:
         """Forget everything and ignore what is pushed from now on."""
         with self._lock:
             self._closed = True
+            self._forget_held()
             self._entries.clear()
-            self._held, self._held_bytes = None, 0
             self._bytes = 0
             self._signal()
 
-    def _count(self, data: bytes) -> bool:
-        """Count `data` in. The caller holds the lock."""
-        before = self._bytes
-        after = self._bytes = before + len(data)
-        return after <= self.limit or not self.limit or before > self.limit
+    def _has_room(self, data: bytes) -> bool:
+        """Count `data` in, if it is to be taken in. The caller holds the lock."""
+        after = self._bytes + len(data)
+        if self._closed or self.dropped or 0 < self.limit < after:
+            return False
+        self._bytes = after
+        return True
+
+    def _drop(self) -> bool:
+        """Count what is not taken in; False for the first that overflows. The lock is held."""
+        if not self._closed:
+            self.dropped += 1
+        return self._closed or self.dropped > 1
+
+    def _forget_held(self) -> None:
+        """Forget what is held. The caller holds the lock."""
+        self._bytes -= self._held_bytes
+        self._held.clear()
+        self._held_bytes = 0
 
     def _take(self) -> bytes:
         """Remove what to send next, and note what it counts for. The caller holds the lock."""

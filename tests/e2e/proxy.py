@@ -30,6 +30,14 @@ class CuttingProxy:
     def heal(self) -> None:
         self._healed = True
 
+    def cut(self) -> None:
+        """Cut every link there is."""
+        with self._lock:
+            sockets, self._sockets = self._sockets, set()
+        for each in sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

@@ -1,12 +1,17 @@
 """Busy and hidden: nothing is dropped, and whoever is hidden cannot be found out."""
 
+import json
+import re
+import socket
 import sqlite3
+import ssl
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
+from typing import Self
 
 import pytest
 
-from .client import Event, Flood, JsonClient, eventually, seqs
+from .client import PASSWORD, PATIENCE, Event, Flood, JsonClient, eventually, seqs
 from .conftest import StartServer
 from .process import ServerProcess
 
@@ -102,16 +107,123 @@ def test_busy_covers_every_session_and_idle_shows_each_what_it_lacks(
             assert [each.rpartition(f"{ann}: ")[2] for each in shown] == ["one", "two"]
 
 
-def test_busy_does_not_hold_ones_own_words_from_ones_other_sessions(server: ServerProcess) -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["plaintext", "tls"])
+@pytest.mark.parametrize("dialect", ["json", "text"])
+@pytest.mark.parametrize("first", ["desk", "laptop"])
+def test_the_busy_see_everything_in_order_at_idle_but_for_what_they_said_there(
+    server: ServerProcess, dialect: str, tls: bool, first: str
+) -> None:
     ann, bob = server.accounts("ann", "bob")
-    with server.json(bob) as desk, server.json(bob) as laptop:
-        desk.ask("busy")
-        desk.say("to all")
-        desk.tell(ann, "to one")
-        desk.tell(bob, "to me")
-        assert laptop.texts(3) == ["to all", "to one", "to me"]
-        desk.ask("idle")
-        assert laptop.heard() == []
+    with ExitStack() as open_:
+        sender = open_.enter_context(server.json(ann))
+        desk, laptop = (
+            open_.enter_context(Device(server, bob, dialect, tls=tls)) for _ in range(2)
+        )
+        desk.do("busy")
+        sender.say("1 to all")
+        sender.tell(bob, "2 to bob")
+        desk.do("broadcast", "3 from the desk")
+        laptop.do("send", "4 from the laptop", to=ann)
+        desk.do("send", "5 from the desk", to=f"{ann} {bob}")
+        sender.say("6 to all")
+        late = open_.enter_context(Device(server, bob, dialect, tls=tls))
+        laptop.do("broadcast", "7 from the laptop")
+        for each in (desk, laptop, late):
+            assert each.numbers() == []
+        (desk if first == "desk" else laptop).do("idle")
+        sender.say("8 to all")
+        assert laptop.numbers(upto=8) == [1, 2, 3, 5, 6, 8]
+        assert desk.numbers(upto=8) == [1, 2, 4, 6, 7, 8]
+        assert late.numbers(upto=8) == [1, 2, 6, 7, 8]
+
+
+class Device:
+    """One of several of an account, in either dialect; what is said begins with a digit."""
+
+    def __init__(self, server: ServerProcess, account: str, dialect: str, *, tls: bool) -> None:
+        self._json = dialect == "json"
+        self._socket = socket.create_connection(server.place, PATIENCE)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self._socket = context.wrap_socket(self._socket)
+        self._file = self._socket.makefile("rwb")
+        self._said: list[int] = []
+        if self._json:
+            self._ask({"op": "login", "name": account, "password": PASSWORD})
+        else:
+            self._write(f"{account}\n{PASSWORD}\n".encode())
+            self._until("-- Welcome")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def do(self, op: str, text: str = "", *, to: str = "") -> None:
+        """Ask for something and wait for the answer."""
+        if self._json:
+            words = {"to": to.split()} if to else {}
+            self._ask({"op": op, **words, **({"text": text} if text else {})})
+        else:
+            self._write(f"{op} {f'({to}) ' if to else ''}{text}\n".encode())
+            self._until("-- ")
+
+    def numbers(self, upto: int | None = None) -> list[int]:
+        """Return the numbers of what has been shown: by now, or up to one that will be."""
+        if upto is None:
+            self.do("status")
+        while upto is not None and upto not in self._said:
+            self._line()
+        shown, self._said = self._said, []
+        return shown
+
+    def _ask(self, request: Event) -> None:
+        self._write(json.dumps({**request, "id": 7}).encode() + b"\n")
+        self._until('"re":7')
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()
+
+    def _until(self, text: str) -> None:
+        while text not in self._line():
+            pass
+
+    def _line(self) -> str:
+        line = self._file.readline().decode()
+        assert line, "the connection has ended"
+        found = re.search(r'(?:"text":"|: )(\d) (?:to|from) ', line)
+        if found:
+            self._said.append(int(found[1]))
+        return line
+
+
+def test_a_device_that_does_not_read_keeps_idle_on_another_waiting_for_nothing(
+    start_server: StartServer,
+) -> None:
+    """It is cut off by the usual rule, and its next login has everything."""
+    server = start_server(session_ping_seconds=4, session_outbox_bytes=131072)
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as sender, server.json(bob) as desk:
+        stalled = server.json(receive_buffer=2048)
+        with stalled:
+            start = stalled.login(bob)["seq"]
+            desk.ask("busy")
+            texts = [f"{number} " + "x" * 3900 for number in range(400)]
+            for text in texts:
+                sender.say(text)
+            desk.ask("idle")
+            assert desk.texts(400) == texts
+            for _ in range(3):  # and nothing is refused meanwhile
+                desk.ask("busy")
+                desk.ask("idle")
+            server.wait_for_log("reason=too_slow")
+        with server.json() as again:
+            again.login(bob, since=start)
+            assert again.texts(400) == texts
 
 
 def test_busy_and_what_it_holds_outlive_logout_and_restart(start_server: StartServer) -> None:
@@ -186,33 +298,35 @@ def test_what_was_held_is_not_lost_when_the_connection_breaks_at_idle(
             assert again.heard() == ["one", "two"]
 
 
-def test_ack_of_ones_own_words_while_busy_does_not_count_what_is_held_as_read(
-    server: ServerProcess,
+@pytest.mark.parametrize("death", ["client", "stop", "kill"])
+def test_what_is_held_stays_unread_whatever_is_acknowledged_and_whoever_dies(
+    start_server: StartServer, death: str
 ) -> None:
+    server = start_server()
     ann, bob = server.accounts("ann", "bob")
-    with server.json(ann) as sender:
-        with server.json(bob) as busy:
-            busy.ask("busy")
-            sender.say("held")
-            busy.tell(bob, "to myself")
-            seen = busy.messages(1)[0]["seq"]
-            busy.write(b'{"op":"ack","upto":%d}\n{"op":"idle"}\n' % seen)
-        sender.expect(event="presence", name=bob, state="offline")
-        with server.json(bob) as again:
-            assert "held" in again.heard()
-
-
-def test_resuming_while_busy_shows_ones_own_words_once(server: ServerProcess) -> None:
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(ann) as sender, server.json(bob) as desk:
-        start = sender.say("one")
-        desk.ask("busy")
-        desk.say("my own")
-        sender.say("two")
-        with server.json() as laptop:
-            laptop.login(bob, since=start)
-            laptop.ask("idle")
-            assert sorted(laptop.heard()) == ["my own", "two"]
+    with server.json(ann) as sender, server.json(bob) as busy, server.json(bob) as other:
+        start = sender.say("read")
+        busy.expect(text="read")
+        busy.ask("busy")
+        sender.say("held")
+        other.say("of another device")
+        newest = busy.say("own")
+        busy.write(b'{"op":"ack","upto":%d}\n' % newest)
+        busy.ask("status")
+        if death == "client":
+            busy.reset()
+    if death != "client":
+        server.stop() if death == "stop" else server.kill()
+        server = start_server()
+    with server.json() as resumed, server.json() as fresh:
+        assert fresh.login(bob)["busy"] is True
+        assert fresh.heard() == []
+        assert resumed.login(bob, since=start)["missed"] >= 3
+        assert resumed.heard() == []
+        resumed.write(b'{"op":"ack","upto":%d}\n' % newest)
+        resumed.ask("idle")
+        assert resumed.heard() == ["held", "of another device", "own"]
+        assert fresh.heard()[-1:] == ["held"]
 
 
 # -- hidden --

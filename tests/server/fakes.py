@@ -211,8 +211,12 @@ class Server(Scoped):
     def admit(self, client: Client) -> Joined:
         """Give the client's session its place in the order; its outbox holds, as at a login."""
         session = client.session
-        known = self.log.has_standing(session.key)
-        return self.log.run(lambda seq: self.presence.join(session, seq, known=known), session.key)
+
+        def join(seq: int) -> Joined:
+            known = self.log.has_standing(session.key)
+            return self.presence.join(session, seq, known=known)
+
+        return self.log.run(join, session.key)
 
     def join(self, client: Client) -> Client:
         """Add the client's session to the directory; nothing is replayed."""
@@ -244,9 +248,11 @@ class Server(Scoped):
     def ask(self, context: Context, op: str, **arguments: object) -> Event | None:
         """Carry out a json request as a handler thread would; return its answer, if any by now."""
         line = encode({"op": op, **arguments})
-        request = JsonDialect().read(line, context.session is not None)
+        request = JsonDialect(self.registry).read(line, context.session is not None)
         assert request is not None
         event = self.registry.dispatch(context, request)
+        if context.session is not None:
+            self.replay.serve(context.session)
         self.settle()
         return None if event is None else json.loads(encode(event))
 

@@ -13,7 +13,7 @@ from chatserver.schema import StoreError
 from chatserver.snapshot import stored_messages
 from chatserver.store import Store, Window
 
-EVERYTHING = Window("bob", "bob", 0, 10**9, 0, own=True)
+EVERYTHING = Window("bob", "bob", 0, 10**9, 0, 0)
 
 
 def quiet(_done: int, _total: int) -> None:

@@ -8,12 +8,17 @@ import pytest
 from chatserver.commands.context import Context
 from chatserver.dialects.json import JsonRequest
 from chatserver.dialects.text import RENDERER as TEXT
+from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
+from chatserver.net.outbox import Outbox
 from chatserver.passwords import Passwords
+from chatserver.presence import Presence
+from chatserver.replay import Replay
 from chatserver.settings import HistorySettings, MessageSettings, SessionSettings, Settings
+from chatserver.store import Store
 from chatwire.protocol import HistoryReply, encode
 
-from .fakes import CHEAP, PASSWORD, Client, Event, Server
+from .fakes import CHEAP, DEADLINE, PASSWORD, Client, Event, Server
 
 UNLIMITED = SessionSettings(rate_per_second=0)
 
@@ -131,16 +136,28 @@ def test_a_login_while_the_server_stops_is_refused(server: Server) -> None:
     server.log.stop()
     with pytest.raises(CommandError):  # from the test's own waiting for the log
         server.ask(context, "login", name="bob", password=PASSWORD)
-    assert context.session is None
+    assert server.directory.sessions() == ()
 
 
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [
+        (UserDirectory, "join"),
+        (UserDirectory, "online"),
+        (Presence, "join"),
+        (Store, "has_standing"),
+        (Store, "messages"),
+        (Replay, "show"),
+        (Outbox, "release"),
+    ],
+)
 def test_a_login_that_fails_halfway_ends_the_connection(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch, part: type, step: str
 ) -> None:
-    def broken(*_: object) -> int:
+    def broken(*_: object, **__: object) -> int:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(server.store, "count", broken)
+    monkeypatch.setattr(part, step, broken)
     client = Client("bob")
     context = server.context(client, logged_in=False)
     event = server.ask(context, "login", name="bob", password=PASSWORD)
@@ -411,10 +428,9 @@ def test_busy_holds_what_others_say_and_idle_shows_it(pair: Pair) -> None:
     notice, broadcast, send = pair.alice.events()
     assert notice["state"] == "busy"
     assert broadcast["busy"] == send["busy"] == {"bob": "at lunch"}
-    assert server.ask(pair.as_bob, "idle", id=7) is None
+    assert server.ask(pair.as_bob, "idle", id=7) == {"event": "reply", "re": 7, "op": "idle"}
     server.ask(pair.as_alice, "broadcast", text="three")
-    reply, one, two, end, three = pair.bob.events()
-    assert (reply["re"], reply["op"]) == (7, "idle")
+    one, two, end, three = pair.bob.events()
     assert (one["text"], two["text"], end["count"]) == ("one", "two", 2)
     assert (three["text"], "replay" in three) == ("three", False)
 
@@ -424,22 +440,24 @@ def test_idle_shows_each_session_what_it_lacks(pair: Pair) -> None:
     server.say(pair.alice, "before")
     server.settle()
     laptop = server.join(Client("bob"))
-    laptop.stream.sent.clear()
+    for each in (pair.bob, laptop):
+        each.stream.sent.clear()
     server.ask(pair.as_bob, "busy")
     server.say(pair.alice, "held")
     server.say(laptop, "own")
+    server.say(pair.alice, "held too", "bob")
     server.settle()
-    pair.bob.events()
-    laptop.events()
+    assert pair.bob.said() == laptop.said() == []
     server.ask(server.context(laptop), "idle")
-    assert pair.bob.said() == ["held"]
-    assert laptop.said() == ["held"]
+    server.replay.stop(DEADLINE)
+    assert pair.bob.said() == ["held", "own", "held too"]
+    assert laptop.said() == ["held", "held too"]
 
 
 def test_idle_without_busy_is_just_answered(pair: Pair) -> None:
-    pair.server.ask(pair.as_bob, "idle", id=1)
-    pair.bob.connection.drain()
-    assert pair.bob.events() == [{"event": "reply", "re": 1, "op": "idle"}]
+    reply = pair.server.ask(pair.as_bob, "idle", id=1)
+    assert reply == {"event": "reply", "re": 1, "op": "idle"}
+    assert pair.bob.events() == []
     assert pair.alice.events() == []
 
 

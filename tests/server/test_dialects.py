@@ -68,7 +68,7 @@ def understood(dialect: Dialect, line: bytes, logged_in: bool) -> None:
 
 @given(LINES, st.booleans())
 def test_every_line_of_json_is_a_request_or_a_refusal(line: bytes, logged_in: bool) -> None:
-    understood(JsonDialect(), line.replace(b"\n", b""), logged_in)
+    understood(JsonDialect(REGISTRY), line.replace(b"\n", b""), logged_in)
 
 
 @given(st.lists(LINES, max_size=4), st.booleans())
@@ -82,12 +82,12 @@ def test_every_line_of_text_is_a_request_or_a_refusal(lines: list[bytes], logged
 
 
 def read(line: bytes) -> Request | None:
-    return JsonDialect().read(line, logged_in=True)
+    return JsonDialect(REGISTRY).read(line, logged_in=True)
 
 
 def test_the_first_line_of_json_is_a_hello() -> None:
-    assert JsonDialect().greeting() == encode(Hello(server=f"chat {__version__}"))
-    assert JsonDialect().prompt(logged_in=False) == b""
+    assert JsonDialect(REGISTRY).greeting() == encode(Hello(server=f"chat {__version__}"))
+    assert JsonDialect(REGISTRY).prompt(logged_in=False) == b""
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def understood_strictly(line: bytes) -> None:
 
 def test_json_is_the_same_for_every_reader() -> None:
     event = Message(seq=1, at=AT, sender="bob", to=("alice",), text="hi")
-    renderer = JsonDialect().renderer
+    renderer = JsonDialect(REGISTRY).renderer
     assert renderer.render(event, "alice") == renderer.render(event, "bob") == encode(event)
 
 
@@ -308,3 +308,13 @@ def test_no_message_looks_like_a_notice(text: str) -> None:
     event = Message(seq=1, at=AT, sender="bob", room="lobby", text=text)
     for line in TextDialect().renderer.render(event, "alice").split(b"\n")[:-1]:
         assert line.startswith((b"bob: ", b"    "))
+
+
+def test_a_line_that_makes_sense_is_decoded_once() -> None:
+    request = read(b'{"op":"send","id":3,"to":["bob"],"text":"hi"}')
+    found = REGISTRY.get("send")
+    assert request is not None
+    assert found is not None
+    arguments = request.arguments(found)
+    assert request.arguments(found) is arguments
+    assert found.values(arguments) == [("bob",), "hi", None]

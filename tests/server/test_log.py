@@ -7,8 +7,11 @@ import msgspec
 import pytest
 
 from chatserver import log as module
+from chatserver.accounts import Accounts
+from chatserver.connection import Connection
 from chatserver.delivery import Delivery, Post
 from chatserver.dialects.json import JsonRenderer
+from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
 from chatserver.log import Log
 from chatserver.settings import SessionSettings
@@ -17,7 +20,7 @@ from chatwire.protocol import Event, Message
 
 from .fakes import DEADLINE, Client, Server
 
-EVERYTHING = Window("bob", "bob", 0, 10**9, 0, own=True)
+EVERYTHING = Window("bob", "bob", 0, 10**9, 0, 0)
 
 
 def stored(server: Server) -> list[str]:
@@ -452,19 +455,99 @@ def test_what_could_not_be_saved_is_saved_at_the_end(
     store.close()
 
 
-def test_a_delivery_that_fails_ends_nothing(
-    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+class Unforeseen(BaseException):
+    """What no `except Exception` catches."""
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, MemoryError, SystemExit, Unforeseen])
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [
+        (Delivery, "deliver"),
+        (Delivery, "drain"),
+        (Delivery, "_answer"),
+        (Delivery, "_to_room"),
+        (Delivery, "_to_accounts"),
+        (Connection, "push_bytes"),
+        (Connection, "drain"),
+        (JsonRenderer, "render"),
+        (UserDirectory, "busy_replies"),
+        (UserDirectory, "standing"),
+        (Log, "_commit"),
+        (Log, "_apply"),
+        (Log, "_process"),
+        (Log, "_save"),
+        (Log, "_take"),
+        (Batch, "add"),
+        (Batch, "put"),
+        (Accounts, "exists"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_whatever_fails_everybody_is_answered_or_ended_and_the_log_goes_on(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    part: type,
+    step: str,
+    fault: type[BaseException],
 ) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("a bug")
+    def broken(*_: object, **__: object) -> None:
+        raise fault("injected")
 
     alice, bob = server.joined("alice", "bob")
     with monkeypatch.context() as patched:
-        patched.setattr(Delivery, "deliver", broken)
-        server.say(alice, "lost to sight")
-        server.settle()
-    assert "could not be delivered" in caplog.text
-    server.say(alice, "seen")
+        patched.setattr(part, step, broken)
+        alice.connection.appended()
+        server.say(alice, "to all")
+        alice.connection.appended()
+        server.say(alice, "to one", "bob")
+        # It ends, well or with an error; nobody waits for ever.
+        change = server.log.run_later(lambda _: None, "bob")
+        if step != "_take":  # what is not taken waits, and is withdrawn by whoever waits
+            assert change.done.wait(DEADLINE)
+            assert alice.connection.settle(DEADLINE)
     server.settle()
-    assert bob.said() == ["seen"]
-    assert stored(server) == ["lost to sight", "seen"]
+    server.say(alice, "afterwards")
+    server.settle()
+    for client in (alice, bob):
+        said, ending = client.said(), client.connection.ending
+        on_disk = [text for text in stored(server) if text != "afterwards"]
+        # Nothing is shown behind a gap: either all that is on disk came, or the client was cut.
+        # (What cannot be written at all, ever, is left out: see the test with Broken.)
+        if step == "render" and fault is RuntimeError:
+            continue
+        if client is bob and ending is None and on_disk:
+            assert said == [*on_disk, "afterwards"]
+        elif client is bob and ending is not None:
+            assert ending.code == "internal"
+            assert said == on_disk[: len(said)]
+    (carol, dave) = server.joined("Carol", "dave")
+    server.say(carol, "it works")
+    server.settle()
+    assert dave.said() == ["it works"]
+
+
+def test_nobody_waits_for_a_log_that_is_dead(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Log, "_turn", lambda _: False)  # from the next turn on
+    server.log.run(lambda _: None)
+    server.log._thread.join(DEADLINE)
+    with pytest.raises(CommandError) as raised:
+        server.log.run(lambda _: None)
+    assert raised.value.code == "try_later"
+    assert not server.log._inbox  # it does not happen later either
+
+
+def test_whoever_has_waited_long_is_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RUN_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    done: list[int] = []
+    with server.paused():
+        server.log.run_later(lambda _: None)
+        with pytest.raises(CommandError) as raised:
+            server.log.run(lambda _: done.append(1))
+    monkeypatch.undo()
+    assert raised.value.code == "try_later"
+    server.settle()
+    assert done == []

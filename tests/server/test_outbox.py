@@ -210,14 +210,33 @@ def test_what_is_held_follows_what_is_pushed_ahead(outbox: Outbox, wire: Wire) -
     assert outbox.written_seq == 6
 
 
-def test_holding_twice_keeps_what_is_held(outbox: Outbox, wire: Wire) -> None:
+def test_each_hold_waits_for_a_release_of_its_own(outbox: Outbox, wire: Wire) -> None:
     outbox.hold()
-    outbox.push(b"live")
+    outbox.push(b"live 1 ")
     outbox.hold()
+    outbox.push(b"live 2 ")
+    outbox.release()
+    assert outbox.holding
+    outbox.push(b"live 3 ")
+    outbox.push_ahead(b"replay 2 ")
+    assert outbox.waiting == len(b"live 1 replay 2 ")
     outbox.release()
     outbox.release()
     outbox.drain()
-    assert wire.sent == b"live"
+    assert wire.sent == b"live 1 replay 2 live 2 live 3 "
+
+
+def test_what_is_held_behind_a_gap_is_forgotten(outbox: Outbox, wire: Wire) -> None:
+    outbox.push(b"before ")
+    for _ in range(2):
+        outbox.hold()
+        outbox.push(b"live")
+    outbox.drop_held()
+    assert outbox.waiting == 7
+    outbox.push(b"bye")
+    outbox.drain()
+    assert wire.sent == b"before bye"
+    assert outbox.waiting == 0
 
 
 def test_what_is_held_counts(outbox: Outbox) -> None:
@@ -230,12 +249,21 @@ def test_what_is_held_counts(outbox: Outbox) -> None:
 # -- the limit --
 
 
-def test_it_overflows_once(outbox: Outbox, wire: Wire) -> None:
+def test_past_its_limit_it_takes_in_nothing_and_says_so_once(outbox: Outbox, wire: Wire) -> None:
     wire.room = 0
-    assert outbox.push(b"x" * 1000)
-    assert not outbox.push(b"x")
-    assert outbox.push(b"x")
-    assert outbox.push_ahead(b"x")
+    assert outbox.push(b"x" * 999)
+    assert not outbox.push(b"y" * 600_000)
+    assert outbox.push(b"z")  # not even what would fit: it would come behind a gap
+    assert outbox.push_ahead(b"z")
+    outbox.hold()
+    assert outbox.push(b"z" * 600_000)
+    assert (outbox.waiting, outbox.dropped) == (999, 4)
+    wire.room = None
+    outbox.drain()
+    assert outbox.push(b"z")
+    outbox.replace(b"bye")
+    outbox.drain()
+    assert wire.sent == b"x" * 999 + b"bye"
 
 
 def test_what_has_gone_makes_room(outbox: Outbox, wire: Wire) -> None:
@@ -391,15 +419,15 @@ def test_whatever_happens_each_byte_goes_out_once_and_in_order(
 ) -> None:
     wire = Wire(room=0)
     outbox = Outbox(wire.send, 0)
-    ready, held = b"", None  # what the order should be
+    ready, held = b"", list[bytes]()  # what the order should be
     for number, (step, size) in enumerate(steps):
         data = bytes([number % 256]) * size
         if step == "push":
             outbox.push(data)
-            if held is None:
-                ready += data
+            if held:
+                held[-1] += data
             else:
-                held += data
+                ready += data
         elif step == "ahead":
             outbox.push_ahead(data)
             ready += data
@@ -407,17 +435,18 @@ def test_whatever_happens_each_byte_goes_out_once_and_in_order(
             wire.room = size
         elif step == "hold":
             outbox.hold()
-            held = held or b""
+            held.append(b"")
         elif step == "release":
             outbox.release()
-            ready, held = ready + (held or b""), None
+            ready += held.pop(0) if held else b""
         else:
             outbox.drain(retry=step == "retry")
         assert ready.startswith(wire.sent)
-    outbox.release()
+    for _ in held:
+        outbox.release()
     wire.room = None
     assert outbox.drain(retry=True)
-    assert wire.sent == ready + (held or b"")
+    assert wire.sent == ready + b"".join(held)
     assert outbox.waiting == 0
 
 

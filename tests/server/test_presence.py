@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from chatserver.dialects.json import JsonRenderer
 from chatserver.directory import UserDirectory
-from chatserver.errors import CommandError
 from chatserver.presence import Presence
 from chatserver.settings import SessionSettings, Settings
 from chatserver.store import Standing
@@ -59,7 +59,7 @@ def test_of_the_hidden_there_is_never_any_news(server: Server) -> None:
     change(server, lambda: server.presence.hide(bob.session, hidden=True))
     alice.events()
     change(server, lambda: server.presence.busy(bob.session, "no", 0))
-    change(server, lambda: server.presence.idle(bob.session))
+    change(server, lambda: server.presence.idle(bob.session, 0))
     server.leave(bob)
     server.join(bob)
     assert alice.events() == []
@@ -80,9 +80,9 @@ def test_busy_and_idle_are_told_once(server: Server) -> None:
     change(server, lambda: server.presence.busy(bob.session, "not now", 0))
     assert alice.events() == [notice("bob", "busy")]
     assert dict(server.directory.busy_replies()) == {"bob": "not now"}
-    change(server, lambda: server.presence.idle(bob.session))
+    change(server, lambda: server.presence.idle(bob.session, 0))
     bob.connection.outbox.release()
-    change(server, lambda: server.presence.idle(bob.session))
+    change(server, lambda: server.presence.idle(bob.session, 0))
     assert alice.events() == [notice("bob", "idle")]
 
 
@@ -165,29 +165,41 @@ def test_how_far_somebody_has_read_outlives_the_session(server: Server) -> None:
     assert standing.read == 5
 
 
-def test_busy_and_idle_wait_for_the_end_of_a_replay(server: Server) -> None:
+def test_idle_owes_every_session_of_the_account_what_was_held(server: Server) -> None:
     desk, laptop = server.joined("bob", "bob")
-    laptop.connection.outbox.hold()
-    for action in (
-        lambda: server.presence.busy(desk.session, "", 0),
-        lambda: server.presence.idle(desk.session),
-    ):
-        with pytest.raises(CommandError) as raised:
-            change(server, action)
-        assert (raised.value.code, raised.value.retry_after) == ("try_later", 1)
-    laptop.connection.outbox.release()
-    change(server, lambda: server.presence.busy(desk.session, "", 0))
+    change(server, lambda: server.presence.busy(desk.session, "", 3))
+    sessions = server.log.run(lambda _: server.presence.idle(laptop.session, 8))
+    assert sessions == (desk.session, laptop.session)
+    for each in sessions:
+        (window,) = each.owed
+        assert (window.after, window.own_after, window.upto) == (3, 3, 8)
+        assert each.connection.outbox.holding
 
 
-def test_idle_gives_every_session_of_the_account_and_holds_them(server: Server) -> None:
-    desk, laptop = server.joined("bob", "bob")
-    change(server, lambda: server.presence.busy(desk.session, "", 0))
-    assert server.log.run(lambda _: server.presence.idle(laptop.session)) == (
-        desk.session,
-        laptop.session,
-    )
-    assert desk.connection.outbox.holding
-    assert laptop.connection.outbox.holding
+@pytest.mark.parametrize("step", ["render", "push_bytes", "drain"])
+def test_a_notice_that_fails_keeps_nobody_from_coming_or_going(
+    server: Server, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    (alice,) = server.joined("alice")
+    target = JsonRenderer if step == "render" else type(alice.connection)
+    bob = Client("bob")
+    with monkeypatch.context() as patched:
+        patched.setattr(target, step, broken)
+        server.admit(bob)
+        assert [each.name for each in server.directory.here(but="alice")] == ["bob"]
+        server.log.run(lambda _: server.presence.leave(bob.session))
+    assert server.directory.here(but="alice") == ()
+
+
+def test_leaving_without_having_come_is_no_error(server: Server) -> None:
+    bob = Client("bob")
+    server.leave(bob)
+    server.join(Client("bob"))
+    server.leave(bob)
+    assert [each.name for each in server.directory.here(but="")] == ["bob"]
 
 
 def test_busy_again_does_not_lose_what_was_held(server: Server) -> None:

@@ -7,16 +7,14 @@ import pytest
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.replay import Replay
 
-from .fakes import Client, Server
+from .fakes import DEADLINE, Client, Server
 
 
-def missed_by(server: Server, client: Client, *, own: bool = False, limit: int = 500) -> None:
+def missed_by(server: Server, client: Client, *, limit: int = 500) -> None:
     """Log the client in and show it what it has missed, as `login` does."""
-    session = client.session
     joined = server.admit(client)
     replay = Replay(server.store, limit)
-    window = replay.window(session, joined.standing.since, joined.seq, own=own)
-    replay.show(session, window, replay.count(window))
+    replay.show(client.session, replay.read(joined.window))
 
 
 def gone(server: Server, name: str) -> None:
@@ -52,8 +50,7 @@ def test_live_messages_follow_without_gap_or_repeat(server: Server) -> None:
     for number in range(5, 10):
         server.say(alice, str(number))
     server.settle()
-    window = server.replay.window(bob.session, joined.standing.since, joined.seq, own=False)
-    server.replay.show(bob.session, window, server.replay.count(window))
+    server.replay.show(bob.session, server.replay.read(joined.window))
     events = bob.events()
     assert [each.get("text") for each in events] == [*"01234", None, *"56789"]
     assert not bob.connection.outbox.holding
@@ -97,7 +94,7 @@ def test_a_device_that_resumes_gets_its_own_words_too(server: Server) -> None:
     server.say(desk, "3 own", "alice")
     server.settle()
     phone = Client("bob", since=1)
-    missed_by(server, phone, own=True)
+    missed_by(server, phone)
     assert phone.said() == ["2", "3 own"]
 
 
@@ -123,25 +120,69 @@ def test_what_was_replayed_in_text_counts_as_read(server: Server) -> None:
     assert bob.session.read == 2
 
 
-def test_the_outbox_is_released_whatever_happens(
+def test_a_replay_that_fails_ends_the_session_and_nothing_is_sent_behind_the_gap(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
-        raise RuntimeError("a bug")
+        raise MemoryError
 
-    gone(server, "bob")
-    (alice,) = server.joined("alice")
-    server.say(alice, "hi")
+    desk, laptop, alice = server.joined("bob", "bob", "alice")
+    as_desk = server.context(desk)
+    server.ask(as_desk, "busy")
+    server.say(alice, "held")
     server.settle()
-    monkeypatch.setattr(server.store, "messages", broken)
-    monkeypatch.setattr(Replay, "count", lambda *_: 1)
-    bob = Client("bob")
-    session = bob.session
-    server.admit(bob)
-    window = server.replay.window(session, 0, 1, own=False)
-    with pytest.raises(RuntimeError):
-        server.replay.show(session, window, 1)
-    assert not bob.connection.outbox.holding
+    laptop.session.claim.acquire()  # so that its turn comes after the fault has gone
+    with monkeypatch.context() as patched:
+        patched.setattr(server.store, "messages", broken)
+        server.ask(as_desk, "idle")
+    server.say(alice, "later")
+    server.settle()
+    assert desk.said() == []
+    assert desk.connection.ending is not None
+    assert desk.connection.ending.code == "internal"
+    laptop.session.claim.release()
+    server.replay.serve(laptop.session)
+    assert laptop.said() == ["held", "later"]
+
+
+def test_a_session_that_does_not_read_keeps_no_other_waiting(server: Server) -> None:
+    desk, alice = server.joined("bob", "alice")
+    stalled = server.join(Client("bob", outbox_bytes=4096))
+    as_desk = server.context(desk)
+    server.ask(as_desk, "busy")
+    for number in range(20):
+        server.say(alice, f"{number:01000}")
+    server.settle()
+    stalled.stream.room = 0
+    server.ask(as_desk, "idle")  # comes back, though the other's outbox is full
+    assert [int(text) for text in desk.said()] == list(range(20))
+    server.ask(as_desk, "busy")  # and is not refused while that goes on
+    server.say(alice, "again")
+    server.ask(as_desk, "idle")
+    assert desk.said() == ["again"]
+    stalled.connection.end("too_slow", "Cut off.")
+    server.replay.stop(DEADLINE)
+    assert not server.replay._threads
+
+
+def test_replays_that_queue_up_are_shown_in_order(server: Server) -> None:
+    desk, other, alice = server.joined("bob", "bob", "alice")
+    as_desk = server.context(desk)
+    other.session.claim.acquire()
+    for number in range(3):
+        server.ask(as_desk, "busy")
+        server.say(alice, f"held {number}")
+        server.say(desk, f"own {number}")
+        server.settle()
+        server.ask(as_desk, "idle")
+        server.say(alice, f"live {number}")
+        server.settle()
+    assert other.said() == []
+    other.session.claim.release()
+    server.replay.serve(other.session)
+    expected = [f"{word} {number}" for number in range(3) for word in ("held", "own", "live")]
+    assert other.said() == expected
+    assert not other.connection.outbox.holding
 
 
 # -- a replay larger than an outbox --
@@ -180,10 +221,8 @@ def test_a_client_that_is_ended_is_not_waited_for(server: Server) -> None:
 def test_what_is_held_does_not_slow_the_replay(server: Server) -> None:
     said_much(server, 12)
     bob = Client("bob", outbox_bytes=40_000)
-    session = bob.session
     joined = server.admit(bob)
     bob.connection.push_bytes(b"x" * 30_000 + b"\n")  # live messages, in a busy room
-    window = server.replay.window(session, joined.standing.since, joined.seq, own=False)
     start = time.monotonic()
-    server.replay.show(session, window, server.replay.count(window))
+    server.replay.show(bob.session, server.replay.read(joined.window))
     assert time.monotonic() - start < PATIENCE

@@ -69,7 +69,7 @@ def test_everything_is_there(old: Path) -> None:
     store = Store(old)
     assert store.last_seq == 5
     assert store.some([1, 2, 3, 4, 5], "bob") == MESSAGES[::-1]
-    assert store.messages(Window("alice", "Alice", 0, 5, 0, own=True), 10) == [
+    assert store.messages(Window("alice", "Alice", 0, 5, 0, 0), 10) == [
         MESSAGES[at] for at in (0, 1, 2, 4)
     ]
     assert seqs(store, "alice", "bob") == seqs(store, "bob", "alice") == [2, 3]
@@ -127,6 +127,6 @@ def test_an_account_that_was_deleted_before_stays_so(old: Path) -> None:
     assert seqs(store, "bob", "carol") == [6]
     assert seqs(store, "alice", "bob") == [2, 3]
     assert [each.seq for each in store.some([2, 3, 4, 6], "bob")] == [6]
-    assert store.count(Window("bob", "bob", 0, 6, 6, own=True)) == 1
+    assert store.count(Window("bob", "bob", 0, 6, 6, 0)) == 1
     store.close()
     assert [each.seq for each in stored_messages(old, "bob", None, 0)] == [6]

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from chatserver.store import (
     Window,
     forget_account,
 )
+from chatwire.protocol import MOST_COUNTED
 
 NOW = 1_795_361_042_123
 
@@ -48,7 +50,7 @@ def send(store: Store, text: str, *to: str, sender: str = "bob") -> int:
 def window(
     account: str = "alice", *, after: int = 0, upto: int = 999, since: int = 0, own: bool = False
 ) -> Window:
-    return Window(account, account, after, upto, since, own)
+    return Window(account, account, after, upto, since, after if own else upto)
 
 
 def texts(store: Store, wanted: Window, limit: int = 100) -> list[str]:
@@ -179,14 +181,36 @@ def test_a_window_has_what_one_said_oneself_only_if_asked_for(store: Store) -> N
     assert texts(store, window(own=True)) == ["said", "sent", "to myself"]
 
 
-def test_a_window_may_have_only_what_one_said_oneself(store: Store) -> None:
-    say(store, "mine", sender="alice")
-    send(store, "mine to bob", "bob", "carol", sender="alice")
-    say(store, "not mine")
-    send(store, "not mine to alice", "alice")
-    own = replace(window(own=True), others=False)
-    assert texts(store, own) == ["mine", "mine to bob"]
-    assert store.count(own) == 2
+def test_what_one_said_oneself_may_begin_later_and_leave_some_out(store: Store) -> None:
+    say(store, "1 mine", sender="alice")
+    say(store, "2 not mine")
+    say(store, "3 mine, here", sender="alice")
+    send(store, "4 mine to both", "bob", "carol", sender="alice")
+    send(store, "5 mine, here", "bob", sender="alice")
+    send(store, "6 not mine", "alice")
+    lacked = replace(window(own=True), own_after=1, without=(3, 5))
+    assert texts(store, lacked) == ["2 not mine", "4 mine to both", "6 not mine"]
+    assert store.count(lacked) == 3
+    assert texts(store, lacked, limit=2) == ["4 mine to both", "6 not mine"]
+
+
+def test_a_count_ends_somewhere(store: Store) -> None:
+    with store.batch() as batch:
+        for _ in range(MOST_COUNTED + 5):
+            batch.add(NOW, "bob", "lobby", (), "x", None)
+    assert store.count(window(upto=10**9)) == MOST_COUNTED
+    with store.batch() as batch:
+        for _ in range(MOST_COUNTED + 5):
+            batch.add(NOW, "bob", None, ("alice",), "x", None)
+    assert store.count(window(upto=10**9)) == MOST_COUNTED
+    assert store.count(replace(window(upto=10**9), after=MOST_COUNTED * 2)) == 10
+
+
+def test_the_writer_needs_no_reader(store: Store) -> None:
+    with ExitStack() as lent:
+        while not store._readers.empty():
+            lent.enter_context(store._reader())
+        assert not store.has_standing("bob")
 
 
 def test_a_message_to_several_is_one_message(store: Store) -> None:

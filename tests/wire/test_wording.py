@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatwire.protocol import (
+    MOST_COUNTED,
     BroadcastReply,
     Bye,
     CommandHelp,
@@ -231,6 +232,13 @@ def test_help_is_a_table_of_every_usage() -> None:
         "tell (<user> <user> …)  Tell.",
     ]
     assert event_lines(HelpReply(commands=())) == []
+
+
+def test_what_waits_is_counted_to_ten_thousand() -> None:
+    status = StatusReply(name="bob", busy=True, hidden=False, held=MOST_COUNTED)
+    assert event_lines(status) == ["You are bob: busy with 10000+ messages held, visible."]
+    (end,) = event_lines(Replayed(count=500, more=MOST_COUNTED - 500))
+    assert end.endswith("the 9500+ older.")
 
 
 @pytest.mark.parametrize(
