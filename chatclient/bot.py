@@ -28,6 +28,7 @@ from typing import Final, TypeVar
 from msgspec import UNSET
 
 from chatclient.credentials import PASSWORD_VARIABLE, find_credentials
+from chatclient.entrance import name_and_password
 from chatclient.errors import ChatError, LinkLost
 from chatclient.exits import DONE, finish
 from chatclient.follow import tell_of_link
@@ -201,10 +202,12 @@ class Bot:
         if self._password is not None:
             environ[PASSWORD_VARIABLE] = self._password
         credentials = find_credentials(found, environ, None)
-        name = credentials.name()
-        password = credentials.password(name)
+        name, password = name_and_password(credentials)
         client = ResumingClient(found.opener(), name, password, watch=tell_of_link)
-        welcome = self._log_in(client)
+        try:
+            welcome = self._log_in(client)
+        finally:
+            credentials.answered()
         if welcome is None:
             return
         try:

@@ -10,13 +10,17 @@ from types import ModuleType
 from typing import Final
 
 from chatclient.destination import Destination
-from chatclient.entrance import Credentials, refusal_line
+from chatclient.echo import Echo, drop_typed_ahead
+from chatclient.entrance import AnotherName, Credentials, refusal_line
 from chatclient.errors import ChatError, Refused
 from chatclient.trust import Ask
 from chatwire.names import NAME_RULE, fold, is_name
 from chatwire.text import clean
 
 PASSWORD_VARIABLE: Final = "CHAT_PASSWORD"  # noqa: S105 - its name
+
+
+_ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False}
 
 
 class NoPassword(ChatError):
@@ -34,30 +38,53 @@ class AskedCredentials:
         self._given = user is not None
         self._password = password
         self._read_line = read_line
+        self._echo = Echo()
+        self._refused = False
 
     def name(self) -> str:
-        """Ask for the name, unless it was given; after a refusal Enter keeps the one before."""
-        while not self._given:
-            offer = f" [{self._user}]" if self._user else ""
-            tell(f"Name{offer}: ", end="")
-            typed = self._read_line().strip() or self._user or ""
+        """Return the name, and ask for it while there is none.
+
+        After a refusal it is the same: what people do then is to type the password once more, and
+        that must not be shown, sent and logged as a name.
+        """
+        while self._user is None:
+            tell("Name: ", end="")
+            typed = self._read_line().strip()
             if is_name(typed):
                 self._user = typed
-                break
-            if typed:
-                tell(f"'{typed[:40]}' cannot be a name: {NAME_RULE}.")
-        assert self._user is not None
+            elif typed:
+                tell(f"That cannot be a name: {NAME_RULE}.")
         return self._user
 
     def password(self, name: str) -> str:
-        """Ask for the password without showing it, and again while it is empty."""
+        """Ask for the password, and show nothing of what is typed until the server has answered.
+
+        What was typed before the question is dropped: nobody had been asked for it. Enter alone
+        asks again; after a refusal it raises AnotherName, unless the name was given.
+        """
         password, self._password = self._password, None
+        other = self._refused and not self._given
+        hint = " (Enter alone: another name)" if other else ""
         while not password:
-            password = getpass.getpass(f"Password for {name}: ")
+            self._echo.off()
+            try:
+                password = getpass.getpass(f"Password for {name}{hint}: ")
+            except BaseException:
+                self._echo.on()
+                raise
+            if not password and other:
+                self._echo.on()
+                self._user, self._refused = None, False
+                raise AnotherName
         return password
+
+    def answered(self) -> None:
+        """Show again what is typed."""
+        self._echo.on()
 
     def refused(self, refusal: Refused) -> bool:
         """Say why, and try again: the server counts, and ends it when it is enough."""
+        self._refused = True
         tell(refusal_line(refusal))
         return True
 
@@ -83,6 +110,9 @@ class GivenCredentials:
     def password(self, name: str) -> str:  # noqa: ARG002
         """Return the password; raises EOFError when the input ended before it."""
         return self._read_line() if self._password is None else self._password
+
+    def answered(self) -> None:
+        """Do nothing: nothing was hidden."""
 
     def refused(self, refusal: Refused) -> bool:  # noqa: ARG002
         """Give up."""
@@ -115,14 +145,13 @@ class KeyringCredentials:
         """Return the password from the keyring, or ask for it. Raises NoPassword."""
         if not self._looked:
             self._looked = True
-            keyring = _keyring()
             try:
-                found: str | None = keyring.get_password(self._service, fold(name))
-            except Exception as error:  # each system's keyring has errors of its own
-                raise NoPassword(
-                    f"The keyring cannot be read ({_first_line(error)}): unlock it, set"
-                    f' {PASSWORD_VARIABLE}, or choose password = "ask" for this server.'
-                ) from error
+                found = self._look_up(name)
+            except NoPassword as error:
+                if self._asked is None:
+                    raise
+                tell(error.text)  # and ask: whoever sits here knows the password
+                return self._asked.password(name)
             if found:
                 return found
         if self._asked is None:
@@ -132,6 +161,22 @@ class KeyringCredentials:
             )
         self._typed = True
         return self._asked.password(name)
+
+    def _look_up(self, name: str) -> str | None:
+        keyring = _keyring()
+        try:
+            found: str | None = keyring.get_password(self._service, fold(name))
+        except Exception as error:  # each system's keyring has errors of its own
+            raise NoPassword(
+                f"The keyring cannot be read ({_first_line(error)}): unlock it, set"
+                f' {PASSWORD_VARIABLE}, or choose password = "ask" for this server.'
+            ) from error
+        return found
+
+    def answered(self) -> None:
+        """Show again what is typed, if somebody was asked."""
+        if self._asked is not None:
+            self._asked.answered()
 
     def refused(self, refusal: Refused) -> bool:
         """Ask, if there is somebody."""
@@ -180,8 +225,11 @@ def question_of_trust(read_line: Callable[[], str]) -> Ask | None:
     """Return what asks a person whether to trust a server; None where there is nobody to ask."""
 
     def ask(question: str) -> bool:
+        drop_typed_ahead()  # an answer to nothing
         tell(question, end="")
-        return read_line().strip().lower() in ("y", "yes")
+        while (answer := read_line().strip().lower()) not in _ANSWERS:
+            tell("Please type yes or no: ", end="")
+        return _ANSWERS[answer]
 
     return ask if is_person() else None
 

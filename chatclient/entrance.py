@@ -27,6 +27,10 @@ _PATIENCE: Final = 5
 """How often a server that says "try later" is tried again."""
 
 
+class AnotherName(Exception):  # noqa: N818 - a wish and no error
+    """Whoever was asked for a password wants to be asked for the name again."""
+
+
 class Credentials(Protocol):
     """Where name and password come from. Both may raise EOFError or KeyboardInterrupt."""
 
@@ -34,7 +38,10 @@ class Credentials(Protocol):
         """Return the name to log in with; called again after each refusal."""
 
     def password(self, name: str) -> str:
-        """Return the password that goes with `name`."""
+        """Return the password that goes with `name`. Raises AnotherName."""
+
+    def answered(self) -> None:
+        """Take note that the server has answered, or never will: what is typed is shown again."""
 
     def refused(self, refusal: Refused) -> bool:
         """Take note that the password was wrong, and tell whether to ask again."""
@@ -69,14 +76,14 @@ def enter(
     connection = open_connection()
     try:
         while True:
-            name = credentials.name()
-            password = credentials.password(name)
-            if connection.lost is not None:  # the login deadline passed while somebody was typing
-                connection.close()
-                connection = open_connection()
             try:
+                name, password = name_and_password(credentials)
+                if connection.lost is not None:  # the login deadline passed while somebody typed
+                    connection.close()
+                    connection = open_connection()
                 welcome = _login(connection, name, password, since, say)
             except Refused as refusal:
+                credentials.answered()
                 wrong = refusal.code == "bad_credentials" and refusal.attempts_left != 0
                 if not wrong or not credentials.refused(refusal):
                     raise
@@ -87,6 +94,18 @@ def enter(
     except BaseException:
         connection.close()
         raise
+    finally:
+        credentials.answered()
+
+
+def name_and_password(credentials: Credentials) -> tuple[str, str]:
+    """Return a name and the password that goes with it. Raises what `credentials` raises."""
+    while True:
+        name = credentials.name()
+        try:
+            return name, credentials.password(name)
+        except AnotherName:
+            continue
 
 
 def refusal_line(refusal: Refused) -> str:

@@ -28,26 +28,23 @@ def keys(tab: TabCycle) -> KeyBindings:
         tab.turn(event.current_buffer, -1)
 
     @bindings.add("enter", filter=typing)
-    def _accept_or_break(event: KeyPressEvent) -> None:
-        """Send the line, unless more text is waiting behind it.
+    def _accept(event: KeyPressEvent) -> None:
+        """Send the line, whatever comes behind it and however fast.
 
-        Nobody types that fast: it is a paste into a terminal that does not mark pastes, and its
-        line breaks belong to the text.
-        """
-        waiting = event.key_processor.input_queue
-        if any(len(press.data) == 1 and press.data.isprintable() for press in waiting):
-            event.current_buffer.insert_text("\n")
-        else:
-            event.current_buffer.validate_and_handle()
-
-    @bindings.add("c-j", filter=typing)
-    def _typed_ahead(event: KeyPressEvent) -> None:
-        """Send the line, even with more behind it.
-
-        Enter comes as a line feed where it was pressed before the prompt was there, with the
-        terminal in its normal mode: those were lines, however fast they arrive now.
+        A link that stood still delivers many lines in one read; whoever typed them ended each. Only
+        a paste that the terminal marks as one may hold line breaks.
         """
         event.current_buffer.validate_and_handle()
+
+    @bindings.add("c-j", filter=typing)
+    def _line_feed(event: KeyPressEvent) -> None:
+        """Send the line; but behind Enter a line feed is the second half of the same key.
+
+        Enter comes as a line feed alone where it was pressed before the prompt was there, with the
+        terminal in its normal mode.
+        """
+        if [press.data for press in event.previous_key_sequence] != ["\r"]:
+            event.current_buffer.validate_and_handle()
 
     @bindings.add(Keys.BracketedPaste)
     def _paste(event: KeyPressEvent) -> None:

@@ -12,6 +12,7 @@ from chatclient.credentials import (
     question_of_trust,
     tell,
 )
+from chatclient.entrance import name_and_password
 from chatclient.errors import ChatError
 from chatclient.exits import DONE, FAILED, NO_LINK, code_of, finish
 from chatclient.inputlines import InputLines
@@ -89,8 +90,8 @@ def _send(
     credentials = find_credentials(destination, os.environ, typed if is_person() else None)
     ask = question_of_trust(typed)
     parcel = Parcel(text, to) if key is None else Parcel(text, to, key)
-    name = credentials.name()
-    password = credentials.password(name)
+    name, password = name_and_password(credentials)
+    credentials.answered()  # what else is asked here is to be seen
     try:
         reply = deliver(
             parcel,

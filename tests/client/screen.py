@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,14 +70,21 @@ class _Emulator(pyte.HistoryScreen):
 class Screen:
     """A person's view of the client: keys go in, `text` is what is on the screen."""
 
-    def __init__(self, columns: int, rows: int, environ: dict[str, str], change: str = "") -> None:
-        """Start the client, after the Python statements in `change`."""
+    def __init__(
+        self,
+        columns: int,
+        rows: int,
+        environ: dict[str, str],
+        change: str = "",
+        user: str = "alice",
+    ) -> None:
+        """Start the client, after the Python statements in `change`; without `user` it asks."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CHAT_", "NO_COLOR"))}
         code = f"{change}\nfrom chatclient.cli import connect\nconnect()"
         self.door = Door()
         self.child = pexpect.spawn(
             sys.executable,
-            ["-c", code, "127.0.0.1", str(self.door.port), "--user", "alice"],
+            ["-c", code, "127.0.0.1", str(self.door.port), *(["--user", user] if user else [])],
             dimensions=(rows, columns),
             env=kept | _ENVIRON | environ,
         )
@@ -108,6 +116,16 @@ class Screen:
         columns = range(self.screen.columns)
         above = ("".join(row[x].data for x in columns).rstrip() for row in self.screen.history.top)
         return [*above, *self.lines]
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the system shows what is typed."""
+        return bool(termios.tcgetattr(self.child.child_fd)[3] & termios.ECHO)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether keys go to the client one by one."""
+        return not termios.tcgetattr(self.child.child_fd)[3] & termios.ICANON
 
     @property
     def bells(self) -> int:
@@ -193,9 +211,9 @@ class Screen:
 
 
 @contextmanager
-def at_password(**environ: str) -> Iterator[Screen]:
-    """A client that asks for the password."""
-    screen = Screen(80, 24, environ)
+def at_password(*, asked_name: bool = False, **environ: str) -> Iterator[Screen]:
+    """A client that asks for the password, or for the name first."""
+    screen = Screen(80, 24, environ, user="" if asked_name else "alice")
     try:
         yield screen
     finally:

@@ -12,6 +12,7 @@ from chatclient.credentials import (
     KeyringCredentials,
     NoPassword,
     find_credentials,
+    question_of_trust,
 )
 from chatclient.destination import Destination
 from chatclient.errors import Refused
@@ -103,6 +104,29 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
         'The setting password = "keyring" needs a library that is not installed: run'
         " pip install 'chatserver[keyring]'."
     )
+
+
+@pytest.mark.usefixtures("_person")
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_person_is_asked_where_there_is_no_keyring(
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    keyring.broken = RuntimeError("locked")
+    if not installed:
+        monkeypatch.setitem(sys.modules, "keyring", None)
+    credentials = find_credentials(HOME, {}, str)
+    assert credentials.password("Ann") == "typed"
+    credentials.accepted("Ann", "typed")
+
+
+@pytest.mark.usefixtures("_person")
+def test_only_yes_and_no_answer_the_question_of_trust() -> None:
+    answers = ["", "yep", "maybe", " YES ", "what?", "n"]
+    ask = question_of_trust(lambda: answers.pop(0))
+    assert ask is not None
+    assert ask("Trust it? ")
+    assert not ask("Trust it? ")
+    assert answers == []
 
 
 def test_the_environment_comes_before_the_keyring(keyring: Keyring) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from chatclient.connection import Connection
 from chatclient.credentials import AskedCredentials
-from chatclient.entrance import Entry, enter, refusal_line
+from chatclient.entrance import Entry, enter, name_and_password, refusal_line
 from chatclient.errors import LinkLost, Refused
 from chatwire.protocol import Bye, Error, Reply
 
@@ -27,6 +27,9 @@ class Person:
 
     def password(self, name: str) -> str:
         return self.passwords.pop(0)
+
+    def answered(self) -> None:
+        pass
 
     def refused(self, refusal: Refused) -> bool:
         self.heard.append(refusal.text)
@@ -171,7 +174,7 @@ def test_a_refusal_in_words(refusal: Refused, line: str) -> None:
 
 
 def test_questions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    typed = ["", "a b", " alice ", "", "bob"]
+    typed = ["", "a b", " alice ", "bob"]
     secrets = ["", "s1"]
     asked: list[str] = []
 
@@ -182,11 +185,17 @@ def test_questions(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     monkeypatch.setattr(getpass, "getpass", getpass_instead)
     credentials = AskedCredentials(None, lambda: typed.pop(0))
     assert credentials.name() == "alice"  # after nothing, and after what cannot be a name
-    assert "'a b' cannot be a name" in capsys.readouterr().err
+    assert "That cannot be a name" in capsys.readouterr().err
     assert credentials.password("alice") == "s1"  # an empty one is not sent
     assert asked == ["Password for alice: "] * 2
     assert credentials.refused(Refused("Wrong.", "bad_credentials", attempts_left=2))
     assert capsys.readouterr().err == "Wrong. (2 tries left)\n"
-    assert credentials.name() == "alice"  # Enter keeps it
-    assert credentials.name() == "bob"
+    assert credentials.name() == "alice"  # not asked for again
+    secrets[:] = ["", "", "s2"]
+    assert name_and_password(credentials) == ("bob", "s2")  # Enter alone: another name
+    assert asked[2:] == [
+        "Password for alice (Enter alone: another name): ",
+        "Password for bob: ",
+        "Password for bob: ",
+    ]
     assert AskedCredentials("carol", typed.pop).name() == "carol"  # given: never asked for

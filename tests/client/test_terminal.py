@@ -1,5 +1,6 @@
 """The client at a terminal: keys, redrawing, pastes, sizes, sounds and ends."""
 
+import signal
 import sys
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_paste_of_any_size_is_one_message() -> None:
     with logged_in() as (screen, link):
         screen.type("broadcast ")
         screen.wait_for_line("> broadcast")
-        screen.type("one\rlogout\rthree")  # from a terminal that does not mark it
+        screen.type(paste("one\rlogout\rthree"))
         screen.wait_for_line(". three")
         screen.type("\r")
         link.take_broadcast("one\nlogout\nthree", 5)
@@ -154,6 +155,19 @@ def test_lines_typed_before_the_prompt_is_there_stay_lines() -> None:
         assert any(line.startswith("Welcome, alice.") for line in screen.lines)
         screen.type("ee\r")
         link.take_broadcast("three", 3)
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_lines_that_arrive_in_one_read_are_lines(end: str) -> None:
+    with logged_in() as (screen, link):
+        screen.type(f"say hello all{end}send bob my secret{end}{end}say half")
+        link.take_broadcast("hello all", 1)
+        assert link.expect("send")["text"] == "my secret"
+        screen.wait_for_line("> say half")
+        screen.type(f"{CTRL_C}{paste('say 1' + 5 * chr(10) + '2')}{end}")  # one Enter, not two
+        screen.wait_for("Press Enter again to send these 6 lines.")
+        screen.type(end)
+        link.take_broadcast("1\n\n\n\n\n2", 2)
 
 
 def test_keys_behind_enter_are_no_paste() -> None:
@@ -291,6 +305,36 @@ def test_ctrl_c_at_the_password_is_clean() -> None:
         assert screen.leave(CTRL_C) == 0
         assert link.until_closed() == b""
     assert screen.lines == ["Password for alice:"]
+
+
+def test_nothing_typed_is_shown_until_the_password_was_answered() -> None:
+    with at_password(asked_name=True) as screen:
+        link = screen.door.open()
+        link.greet()
+        screen.wait_for("Name:")
+        screen.type("alice\nsecret typed ahead\n")
+        screen.wait_for("Password for alice:")
+        screen.type("wrong-1\n")
+        number = link.expect("login")["id"]
+        screen.type("secret of habit\n")
+        link.send(Error(re=number, code="bad_credentials", text="Wrong.", attempts_left=2))
+        screen.wait_for("Password for alice (Enter alone: another name):")
+        screen.type("right\n")
+        login = link.expect("login")
+        assert (login["name"], login["password"]) == ("alice", "right")
+        link.send(Error(re=login["id"], code="bad_credentials", text="Wrong.", attempts_left=1))
+        screen.wait(lambda: screen.text.count("another name") == 2)
+        screen.type("\n")
+        screen.wait(lambda: screen.text.count("Name:") == 2)
+        assert screen.echoes
+        screen.type("bob\n")
+        screen.wait_for("Password for bob:")
+        screen.child.kill(signal.SIGSTOP)
+        screen.child.kill(signal.SIGCONT)
+        screen.wait(lambda: not screen.echoes)
+        assert screen.leave(CTRL_C) == 0
+    assert "wrong-1" not in screen.text
+    assert "habit" not in screen.text
 
 
 def test_three_wrong_passwords() -> None:
