@@ -16,9 +16,9 @@ _LOCAL_MODES: Final = 3
 class Echo:
     """The echo of the terminal on standard input; nothing happens where that is none.
 
-    `getpass` alone is not enough: it turns the echo back on as soon as the line has ended, while the
-    server still compares, and a password that is typed once more just then would be shown. Used
-    by the main thread alone.
+    `getpass` alone is not enough: it turns the echo back on as soon as the line has ended, while
+    the server still compares, and a password that is typed once more just then would be shown.
+    Used by the main thread alone.
     """
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ _PATIENCE: Final = 5
 """How often a server that says "try later" is tried again."""
 
 
-class AnotherName(Exception):  # noqa: N818 - a wish and no error
+class AnotherName(Exception):
     """Whoever was asked for a password wants to be asked for the name again."""
 
 

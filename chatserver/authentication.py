@@ -72,7 +72,7 @@ class Authenticator:
             if seconds:
                 self._by_address.abandoned(caller)
         if seconds:
-            _log.warning("login refused: address=%s name=%s", address, for_log(name))
+            _log.warning("login refused: address=%s name=%s", address, self._in_log(name))
             raise CommandError(
                 "locked_out",
                 f"Too many wrong passwords; try again in {seconds} seconds.",
@@ -84,7 +84,7 @@ class Authenticator:
         name is whatever somebody typed."""
         left = self._by_name.failed(pair)
         _log.warning(
-            "login failed: address=%s attempts_left=%d name=%s", address, left, for_log(name)
+            "login failed: address=%s attempts_left=%d name=%s", address, left, self._in_log(name)
         )
         blocked = [self._by_name] if left == 0 else []
         if self._by_address.failed(caller) == 0:
@@ -94,7 +94,7 @@ class Authenticator:
                 "login blocked: address=%s seconds=%d name=%s",
                 address,
                 lockout.block_seconds,
-                for_log(name) if lockout is self._by_name else "*",
+                self._in_log(name) if lockout is self._by_name else "*",
             )
             seconds = ceil(lockout.block_seconds)
             return CommandError(
@@ -107,6 +107,13 @@ class Authenticator:
         return CommandError(
             "bad_credentials", f"Wrong name or password; {tries} left.", attempts_left=left
         )
+
+    def _in_log(self, name: str) -> str:
+        """Return a name for the log, shortened where nobody has it: it may be a password that
+        somebody typed in the wrong place."""
+        if self._accounts.find(name) is not None:
+            return for_log(name)
+        return f"{for_log(name[:2])}*({len(name)} characters)"
 
     def _store_better(self, account: Account, better: str) -> None:
         """Replace an old kind of hash; a login must not fail because the disk is full."""

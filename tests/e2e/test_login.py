@@ -360,7 +360,7 @@ def test_failed_and_blocked_logins_are_one_log_line_each(server: ServerProcess) 
 def test_name_cannot_forge_a_log_line(server: ServerProcess) -> None:
     with server.json() as client:
         client.refused("login", name="x\n2026 WARNING forged\x1b[2J\u202e", password="wrong")
-    server.wait_for_log("login failed: .*name=x.*forged")
+    server.wait_for_log(r"login failed: .*name=x\\n\*\(\d+ characters\)")
     assert "\n2026 WARNING" not in server.log
     assert "\x1b" not in server.log
     assert "\u202e" not in server.log

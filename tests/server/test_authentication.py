@@ -239,6 +239,17 @@ def test_one_line_for_each_failure_and_each_block(
     ]
 
 
+def test_a_password_typed_as_a_name_is_not_in_the_log(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("hunter2hunter2", "correct horse battery", "\x1b[2J" * 20, "xy"):
+        for _ in range(4):
+            door.refusal(name)
+    assert "name=hu*(14 characters)" in caplog.text
+    for secret in ("hunter2", "horse", "[2J", "xy*(2 characters)y"):
+        assert secret not in caplog.text
+
+
 def test_the_block_of_an_address_has_a_line_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
