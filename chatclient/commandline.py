@@ -4,7 +4,6 @@ The commands are the server's own: it describes them in its answer to `help`. He
 belongs to a person's side, such as `talk`, and the words that people's fingers know from elsewhere.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -13,7 +12,7 @@ from chatclient.request import Request
 from chatwire.names import LOBBY, fold
 from chatwire.protocol import CommandHelp, Parameter
 from chatwire.text import clean
-from chatwire.usage import UsageError, parse_arguments
+from chatwire.usage import UsageError, Value, near, parse_arguments
 
 LOGOUT: Final = "logout"
 """The one command that ends the client as well."""
@@ -25,7 +24,16 @@ TALK: Final = CommandHelp(
     summary=f"Choose whom what you type goes to: people, or {LOBBY} for everybody; alone: nobody.",
     parameters=(Parameter(name="to", label="user", kind="names", required=False),),
 )
-"""The one command that is carried out on this side."""
+"""Chooses a conversation, on this side."""
+
+MORE: Final = CommandHelp(
+    name="more",
+    aliases=(),
+    group="past",
+    summary="Go on with the last history, further back.",
+    parameters=(),
+)
+"""Asks for the page of history before the one that was shown last."""
 
 _ALIASES: Final = {
     "say": "broadcast",
@@ -50,6 +58,8 @@ class CommandLine:
         """Take the commands as the server declares them in its answer to `help`."""
         self._commands = {command.name.lower(): command for command in commands}
         self._commands.setdefault(TALK.name, TALK)
+        if "history" in self._commands:
+            self._commands.setdefault(MORE.name, MORE)
         self._words = dict(self._commands)
         for command in self._commands.values():
             for alias in command.aliases:
@@ -84,16 +94,48 @@ class CommandLine:
         word, *rest = text.split(maxsplit=1)
         command = self.find(word)
         if command is None:
-            raise UsageError(self._unknown(word, talking=conversation is not None))
-        return Request(command.name, parse_arguments(command, "".join(rest)))
+            raise UsageError(self._unknown(word, "".join(rest), conversation is not None))
+        arguments = parse_arguments(command, "".join(rest))
+        if command.name == "history":
+            arguments = _past_of(conversation, arguments)
+        return Request(command.name, arguments)
 
-    def _unknown(self, word: str, *, talking: bool) -> str:
-        bare = word.removeprefix("/").lower()
-        near = difflib.get_close_matches(bare, self._words, n=1)
+    def _unknown(self, word: str, rest: str, talking: bool) -> str:
+        close = near(word.removeprefix("/"), self._words)
+        if close is not None and not self._takes(close, rest):
+            close = None  # a sentence, that happens to begin like a command
         slash = "/" if talking else ""
-        hint = f"did you mean {slash}{near[0]}?" if near else f"type {slash}help for the commands."
+        if close is None and not talking and not word.startswith("/"):
+            return (
+                f"There is no command '{word[:40]}'. To say something, type say and what it is,"
+                f" or talk {LOBBY} and then just type; help shows the commands."
+            )
+        hint = f"did you mean {slash}{close}?" if close else f"type {slash}help for the commands."
         literal = " Begin with // to say a slash." if talking else ""
         return f"There is no command '{word[:40]}': {hint}{literal}"
+
+    def _takes(self, word: str, rest: str) -> bool:
+        """Tell whether this could be what follows the command; nothing always could."""
+        try:
+            parse_arguments(self._words[word], rest)
+        except UsageError:
+            return not rest.strip()
+        return True
+
+
+def _past_of(conversation: Conversation | None, arguments: dict[str, Value]) -> dict[str, Value]:
+    """Return the arguments of `history` with the conversation in view, if nobody is named.
+
+    Raises UsageError: what several people said together cannot be read in one piece yet.
+    """
+    if conversation is None or "with" in arguments or not conversation.to:
+        return arguments
+    if len(conversation.to) > 1:
+        raise UsageError(
+            "The history of several people together cannot be shown yet: name one, as in"
+            f" /history {conversation.to[0]}, or /history {LOBBY}."
+        )
+    return {"with": conversation.to[0], **arguments}
 
 
 def conversation_in(request: Request) -> Conversation | None:

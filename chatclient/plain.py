@@ -8,16 +8,20 @@ import threading
 from typing import TextIO
 
 from chatclient.ahead import Ahead
-from chatclient.commandline import LOGOUT, TALK, conversation_in
+from chatclient.commandline import LOGOUT, MORE, TALK, conversation_in
 from chatclient.conversation import Conversation, announcement
 from chatclient.credentials import tell
 from chatclient.entrance import Entry
 from chatclient.follow import acknowledge, batches, tell_of_link
 from chatclient.inputlines import InputLines
 from chatclient.lines import stamped_lines
+from chatclient.nobody import NamesAsked, nobody_called
+from chatclient.paging import Paging
+from chatclient.request import Request
 from chatclient.resume import LINK_LOST, ResumingClient
+from chatclient.roster import Roster
 from chatclient.transcript import plain_lines
-from chatwire.protocol import Bye, Error, Event, Presence
+from chatwire.protocol import Bye, Error, Event, Presence, Reply
 from chatwire.usage import UsageError
 
 
@@ -45,6 +49,10 @@ class Plain:
         self._notices = notices
         self._ahead = Ahead()
         self._conversation: Conversation | None = None  # the typist's alone
+        self._paging = Paging()
+        self._names_asked = NamesAsked(entry.commands)
+        self._nobody: str | None = None  # the typist reads it when everything is answered
+        self._roster = Roster(self._me)  # written by the main thread, read by the typist
 
     def run(self) -> None:
         """Work until the end of the input or of the connection.
@@ -72,7 +80,11 @@ class Plain:
 
     def _print(self, batch: list[Event]) -> None:
         for event in batch:
-            if isinstance(event, Error):
+            self._roster.hear(event)
+            self._paging.hear(event)
+            if isinstance(event, Reply | Error) and self._names_asked.waits_for(event):
+                self._nobody = self._names_asked.answer(event) or self._nobody
+            elif isinstance(event, Error):
                 if event.code != LINK_LOST:
                     tell("\n".join(plain_lines(event, self._me)))
             elif isinstance(event, Bye) or (isinstance(event, Presence) and not self._notices):
@@ -104,9 +116,35 @@ class Plain:
         if request.op == LOGOUT:
             return False
         if request.op == TALK.name:
-            self._conversation = conversation_in(request)
-            tell(announcement(self._conversation))
+            self._talk(request)
             return True
-        self._ahead.begin()
-        self._client.post(request.op, **request.fields)
+        if request.op == MORE.name:
+            self._ahead.wait_for_all()  # the history that it goes on with may be on its way
+            try:
+                request = self._paging.more()
+            except UsageError as error:
+                tell(str(error))
+                return True
+        number = self._client.number()
+        self._paging.ask(number, request)
+        self._post(number, request)
         return True
+
+    def _talk(self, request: Request) -> None:
+        """Change the conversation, once the server knows the names that are new here."""
+        wanted, self._conversation, self._nobody = conversation_in(request), None, None
+        known = self._roster.names()
+        for question in self._names_asked.questions(wanted, known):
+            number = self._client.number()
+            self._names_asked.ask(number, str(question.fields["with"]))
+            self._post(number, question)
+            self._ahead.wait_for_all()
+        if self._nobody is not None:
+            tell(nobody_called(self._nobody, known))
+            return
+        self._conversation = wanted
+        tell(announcement(wanted))
+
+    def _post(self, number: int, request: Request) -> None:
+        self._ahead.begin()
+        self._client.post(request.op, number, **request.fields)

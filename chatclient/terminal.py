@@ -33,14 +33,16 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
 from chatclient.colours import Colours
-from chatclient.commandline import LOGOUT, TALK, conversation_in
+from chatclient.commandline import LOGOUT, MORE, TALK, conversation_in
 from chatclient.completion import LineCompleter
 from chatclient.conversation import Conversation, announcement
 from chatclient.entrance import Entry
 from chatclient.errors import ChatError
 from chatclient.keys import keys
 from chatclient.mention import mentions_in
+from chatclient.nobody import NamesAsked, nobody_called
 from chatclient.outgoing import BusyTold, Outgoing
+from chatclient.paging import Paging
 from chatclient.request import Request
 from chatclient.resume import LINK_LOST, LinkState, ResumingClient
 from chatclient.roster import Roster
@@ -66,6 +68,7 @@ from chatwire.usage import UsageError
 
 _CONTINUATION: Final = ". "
 _LEAVE_SECONDS: Final = 3.0
+_OWN: Final = {TALK.name: TALK, MORE.name: MORE}
 _HELD_IS_NEWS_FOR: Final = 10.0
 """While busy, a key asks how much is held, if that was not known for so many seconds."""
 
@@ -88,6 +91,8 @@ class Terminal:
         self._outgoing: dict[int, Outgoing] = {}
         self._quiet: set[int] = set()  # what was asked only for the status line
         self._asked_at = 0.0
+        self._paging = Paging()
+        self._names_asked = NamesAsked(entry.commands)
         self._busy_told = BusyTold()
         self._loss: ChatError | None = None
         self._colours = colours
@@ -257,20 +262,48 @@ class Terminal:
             get_app().exit(result="")
         elif request.op == TALK.name:
             self._talk(request)
-        elif request == Request("help", {"command": TALK.name}):
+        elif request.op == MORE.name:
+            self._more(line)
+        elif request.op == "help" and request.fields.get("command") in _OWN:
             self._echo(line)
-            self._print(self._transcript.lines(HelpReply(commands=(TALK,))))
+            self._print(
+                self._transcript.lines(HelpReply(commands=(_OWN[str(request.fields["command"])],)))
+            )
         else:
             self._ask(line, request)
 
     def _talk(self, request: Request) -> None:
+        """Change the conversation at once, because the next line may be here already.
+
+        Where it is with somebody never heard of, the server is asked meanwhile; what is said to
+        nobody arrives nowhere.
+        """
         self._conversation = conversation_in(request)
         self._print(self._transcript.notice(announcement(self._conversation)))
+        for question in self._names_asked.questions(self._conversation, self._roster.names()):
+            number = self._client.number()
+            self._names_asked.ask(number, str(question.fields["with"]))
+            self._sender.submit(self._client.post, question.op, number, **question.fields)
+
+    def _nobody(self, name: str) -> list[list[Piece]]:
+        """Take back a conversation with somebody whom the server does not know."""
+        if self._conversation is None or name not in self._conversation.to:
+            return []
+        self._conversation = None
+        return self._transcript.error(nobody_called(name, self._roster.names()))
+
+    def _more(self, line: str) -> None:
+        try:
+            self._ask(line, self._paging.more())
+        except UsageError as error:
+            self._echo(line)
+            self._print(self._transcript.error(str(error)))
 
     def _ask(self, line: str, request: Request) -> None:
         outgoing = Outgoing(line, request)
         number = self._client.number()
         self._outgoing[number] = outgoing
+        self._paging.ask(number, request)
         if not outgoing.says_something:
             self._echo(line)
         self._sender.submit(self._client.post, request.op, number, **request.fields)
@@ -326,6 +359,9 @@ class Terminal:
             case Reply(re=int(number)) | Error(re=int(number)) if number in self._quiet:
                 self._quiet.discard(number)
                 return []
+            case Reply() | Error() if self._names_asked.waits_for(event):
+                nobody = self._names_asked.answer(event)
+                return [] if nobody is None else self._nobody(nobody)
             case Reply(re=int(number)) | Error(re=int(number)) if number in self._outgoing:
                 return self._answer(self._outgoing.pop(number), event)
             case LoginReply():
@@ -340,6 +376,9 @@ class Terminal:
                 return []
         return self._transcript.lines(event)
 
+    def _columns(self) -> int:
+        return self._session.output.get_size().columns
+
     def _answer(self, outgoing: Outgoing, answer: Event) -> list[list[Piece]]:
         """Return an answer as lines: a message takes its place among the others now."""
         if isinstance(answer, BroadcastReply | SendReply):
@@ -347,7 +386,8 @@ class Terminal:
             return self._transcript.own(message, self._busy_told.outcome(answer))
         if isinstance(answer, Error) and outgoing.says_something:
             return self._offer_again(outgoing, answer)
-        return self._transcript.lines(answer)
+        self._paging.hear(answer)
+        return self._transcript.lines(answer, self._columns())
 
     def _offer_again(self, outgoing: Outgoing, error: Error) -> list[list[Piece]]:
         """Put a message that failed back on the line, or say where it is."""

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from chatclient.colours import Colours
-from chatclient.commandline import TALK
+from chatclient.commandline import MORE, TALK
 from chatclient.mention import mentions_in
 from chatwire.names import fold
 from chatwire.protocol import (
@@ -34,8 +34,11 @@ _NO_TIME = "--:--"
 _INDENT = "    "
 
 
-def plain_lines(event: Event, viewer: str) -> list[str]:
-    """Return the lines of an event for `viewer`, an account name, without time or colour."""
+def plain_lines(event: Event, viewer: str, columns: int = 80) -> list[str]:
+    """Return the lines of an event for `viewer`, an account name, without time or colour.
+
+    Tables are made for a screen of so many columns.
+    """
     if isinstance(event, Message):
         return message_lines(_cleaned(event), viewer)
     if isinstance(event, Hello):
@@ -44,8 +47,9 @@ def plain_lines(event: Event, viewer: str) -> list[str]:
         past = [line for message in event.messages for line in _past(message, viewer)]
         return [*past, *event_lines(event)]
     if isinstance(event, HelpReply) and len(event.commands) > 1:
-        event = HelpReply(commands=(*event.commands, TALK))
-    return [clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event)]
+        own = (TALK, MORE) if any(each.name == "history" for each in event.commands) else (TALK,)
+        event = HelpReply(commands=(*event.commands, *own))
+    return [clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event, columns)]
 
 
 class Transcript:
@@ -60,14 +64,14 @@ class Transcript:
         self._colours = colours
         self._day = today
 
-    def lines(self, event: Event) -> list[list[Piece]]:
-        """Return an event as lines, each a list of pieces."""
+    def lines(self, event: Event, columns: int = 80) -> list[list[Piece]]:
+        """Return an event as lines, each a list of pieces; `columns` as in `plain_lines`."""
         if isinstance(event, Message):
             return self._message(_cleaned(event))
         if isinstance(event, LoginReply | Replayed):
             return self._marks(event)
         style = self._colours.error if isinstance(event, Error) else self._colours.notice
-        return [[(style, line)] for line in plain_lines(event, self._viewer)]
+        return [[(style, line)] for line in plain_lines(event, self._viewer, columns)]
 
     def own(self, message: Message, outcome: str) -> list[list[Piece]]:
         """Return what the person here has said, and in a few words what became of it."""

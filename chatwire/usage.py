@@ -4,14 +4,20 @@ Both work from the command's declared parameters, so the server's text dialect a
 has asked for `help` read a line in exactly the same way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from chatwire.protocol import CommandHelp, Parameter
 
 Value = str | int | list[str]
 
-_MAX_DIGITS = 9
+_MAX_DIGITS = 18
+"""What fits into 64 bits; whether it makes sense is for the server to say."""
+
+
+_SHORTEST_SLIP = 3
+_LONG_WORD = 5
+"""Characters. With another letter in it a shorter word is often a word of its own."""
 
 
 class UsageError(ValueError):
@@ -48,10 +54,39 @@ def parse_arguments(command: CommandHelp, rest: str) -> dict[str, Value]:
     return values
 
 
+def near(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that a slip of the finger makes `word` of, if there is one.
+
+    One letter more, one less, two in the wrong order, or in a long word another one. People slip
+    behind the first letter, and what differs more is another word: `hello` is no `help`.
+    """
+    word = word.lower()
+    return next((each for each in candidates if _is_slip(word, each.lower())), None)
+
+
+def _is_slip(typed: str, meant: str) -> bool:
+    if typed == meant or min(len(typed), len(meant)) < _SHORTEST_SLIP:
+        return False
+    if sorted(typed[:2]) != sorted(meant[:2]) and typed[0] != meant[0]:
+        return False
+    if abs(len(typed) - len(meant)) == 1:
+        shorter, longer = sorted((typed, meant), key=len)
+        return any(longer[:at] + longer[at + 1 :] == shorter for at in range(len(longer)))
+    if len(typed) != len(meant):
+        return False
+    wrong = [at for at, (one, other) in enumerate(zip(typed, meant, strict=True)) if one != other]
+    if len(wrong) == 1:
+        return len(meant) >= _LONG_WORD
+    swapped = typed[wrong[0]] + typed[wrong[-1]] == meant[wrong[-1]] + meant[wrong[0]]
+    return len(wrong) == 2 and wrong[0] + 1 == wrong[1] and swapped
+
+
 def _skipped(parameter: Parameter, following: Parameter | None, rest: str) -> bool:
     """Tell whether an optional name was left out before a number: `history 20`."""
     number_follows = following is not None and following.kind == "number"
-    return parameter.kind == "name" and not parameter.required and number_follows and rest.isdigit()
+    if parameter.kind != "name" or parameter.required or not number_follows:
+        return False
+    return (rest.split(maxsplit=1) or [""])[0].isdigit()
 
 
 def _take(command: CommandHelp, parameter: Parameter, rest: str) -> tuple[Value, str]:

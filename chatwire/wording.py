@@ -5,6 +5,7 @@ first is indented, so that no text can pass for somebody else's message; and no 
 space, so nothing the server says here can pass for one either.
 """
 
+import textwrap
 from collections.abc import Iterable
 
 from msgspec import UNSET
@@ -14,6 +15,7 @@ from chatwire.protocol import (
     MOST_COUNTED,
     BroadcastReply,
     Bye,
+    CommandHelp,
     Error,
     Event,
     HelpReply,
@@ -34,9 +36,8 @@ from chatwire.protocol import (
 from chatwire.usage import usage_lines
 
 _INDENT = "    "
-
-_WIDEST_USAGE = 60
-"""A longer one does not push the others' summaries away, nor fill the memory with blanks."""
+_NOTICE_MARK = "-- "
+"""What the text dialect puts before each line."""
 
 _DONE = {
     "busy": "You are busy: messages are held until you type idle.",
@@ -70,8 +71,11 @@ def message_lines(message: Message, viewer: str) -> list[str]:
     return [f"{speaker(message, viewer)}: {first}", *(_INDENT + other for other in others)]
 
 
-def event_lines(event: Event) -> list[str]:
-    """Return anything but a message in words; nothing for what people need not see."""
+def event_lines(event: Event, columns: int = 80) -> list[str]:
+    """Return anything but a message in words; nothing for what people need not see.
+
+    Tables are made for a screen of so many columns.
+    """
     match event:
         case Error(text=text) | Bye(text=text):
             return [text]
@@ -103,18 +107,12 @@ def event_lines(event: Event) -> list[str]:
             if not more:
                 return ["That is all."]
             if isinstance(event, HistoryReply):
-                return ["There is more; ask for a higher count."]
+                return ["There is more; type more to see what came before."]
             return ["There is more; add a word to find less."]
         case StatusReply():
             return [_status(event)]
         case HelpReply(commands=commands):
-            usages = [
-                (usage, command.summary)
-                for command in commands
-                for usage in usage_lines(command.name, command.parameters)
-            ]
-            width = min(max((len(usage) for usage, _ in usages), default=0), _WIDEST_USAGE)
-            return [f"{usage:<{width}}  {summary}" for usage, summary in usages]
+            return _help_lines(commands, columns - len(_NOTICE_MARK) - 1)
         case Reply(op=op):
             return [_DONE[op]] if op in _DONE else []
     return []
@@ -126,6 +124,37 @@ def duration(seconds: int) -> str:
         if seconds >= length:
             return f"{seconds // length} {unit}"
     return f"{seconds} s"
+
+
+def _help_lines(commands: Iterable[CommandHelp], columns: int) -> list[str]:
+    """Return a table of the ways to type commands and what they do, broken between words."""
+    rows = [
+        (usage, command.summary)
+        for command in commands
+        for usage in usage_lines(command.name, command.parameters)
+    ]
+    left = min(max((len(usage) for usage, _ in rows), default=0), columns // 2)
+    # A longer usage, from whatever server, does not push the others' summaries away.
+    indent = " " * (left + 2)
+    lines = []
+    for usage, summary in rows:
+        fits = len(usage) <= left
+        if not fits:
+            lines += _wrapped(usage, columns, "", _INDENT)
+        begin = f"{usage:<{left}}  " if fits else indent
+        lines += _wrapped(summary, columns, begin, indent)
+    return lines
+
+
+def _wrapped(text: str, columns: int, begin: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(columns, len(indent) + 1),
+        initial_indent=begin,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [begin.rstrip()]
 
 
 def _messages(count: int) -> str:

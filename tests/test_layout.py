@@ -75,6 +75,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("chatserver.commands.registry",),
     (
         "chatserver.commands.access",
+        "chatserver.commands.arguments",
         "chatserver.commands.past",
         "chatserver.commands.people",
         "chatserver.commands.standing",

@@ -2,6 +2,7 @@
 
 from chatserver.commands.context import Context
 from chatserver.commands.registry import (
+    Before,
     Count,
     Limit,
     OptionalName,
@@ -25,10 +26,12 @@ def history(
     with_: OptionalName = None,
     limit: Count = 50,
     room: str | None = None,
-    before: OptionalSeq = None,
+    before: Before = None,
     after: OptionalSeq = None,
 ) -> Reply | None:
     """Answer with messages of one conversation: the newest, or those before or after a number."""
+    if with_ is not None and room is None and fold(with_) == LOBBY:
+        with_, room = None, LOBBY  # as people type it; no account has that name
     if with_ is not None and room is not None:
         raise CommandError("bad_request", "history: name a user or a room, not both.")
     if before is not None and after is not None:

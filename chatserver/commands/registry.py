@@ -9,7 +9,6 @@ of JSON fields and the client's completion all come from it.
 A parameter is `Annotated[type, Shown(kind, label)]`; one without `Shown` exists on the wire only.
 """
 
-import difflib
 import inspect
 import logging
 from collections.abc import Callable, Iterator
@@ -40,6 +39,7 @@ from chatwire.protocol import (
     ParameterKind,
     Reply,
 )
+from chatwire.usage import near
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,9 @@ class Shown:
 _REFUSAL_COST: Final = 1.0
 """What a request that makes no sense takes out of the rate: no less than one that does."""
 
+_HOW_TO_TALK: Final = " To say something, type say and what it is; type help to see the commands."
+"""Most of what is no command and close to none was meant to be said."""
+
 _ONE: Final = Meta(min_length=1)
 Name = Annotated[str, _ONE, Shown("name", "user")]
 Names = Annotated[
@@ -70,6 +73,7 @@ CommandWord = Annotated[str | None, Shown("word", "command")]
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)] | None
 Seq = Annotated[int, Meta(ge=0)]
 OptionalSeq = Seq | None
+Before = Annotated[Seq | None, Shown("number", "before")]
 OptionalName = Annotated[str | None, Shown("name", "user")]
 Count = Annotated[int, Meta(ge=1, le=500), Shown("number", "count")]
 Limit = Annotated[int, Meta(ge=1, le=500)]
@@ -209,8 +213,8 @@ class Registry:
     def suggestion(self, word: str) -> str:
         """Return a sentence about the command that `word` was probably meant to be."""
         shown = [name for name, each in self._words.items() if each.summary]
-        close = difflib.get_close_matches(word.lower(), shown, n=1)
-        return f" Did you mean {close[0]}?" if close else " Type help to see the commands."
+        close = near(word, shown)
+        return f" Did you mean {close}?" if close else _HOW_TO_TALK
 
     def dispatch(self, context: Context, request: Request) -> Event | None:
         """Carry out a request and return its answer; None when there is none, or it comes later.
@@ -266,13 +270,3 @@ def _wait(context: Context, cost: float) -> None:
     delay = context.bucket.take(cost)
     if delay:
         context.connection.rest(delay)
-
-
-def bad_arguments(command: Command, error: msgspec.ValidationError) -> CommandError:
-    """Return the refusal for arguments that do not fit what the command declares."""
-    problem, _, place = str(error).partition(" - at `$")
-    where = place.strip(".`")
-    text = problem.replace("`", "'")
-    if where:
-        text = f"{where}: {text[0].lower()}{text[1:]}"
-    return CommandError("bad_request", f"{command.name}: {text}.")

@@ -5,7 +5,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from chatserver.commands.registry import Command, Registry, bad_arguments
+from chatserver.commands.arguments import bad_arguments, misfit
+from chatserver.commands.registry import Command, Registry
 from chatserver.errors import CommandError
 from chatwire import __version__
 from chatwire.protocol import Event, Hello, encode
@@ -94,8 +95,7 @@ class JsonDialect:
         try:
             envelope = _ENVELOPE.decode(line)
         except msgspec.ValidationError as error:
-            problem = str(error).replace("`", "'")
-            raise CommandError("bad_request", f"That is no request: {problem}.") from error
+            raise CommandError("bad_request", f"That is no request: {misfit(error)}.") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(line, error) from error
         return JsonRequest(envelope.op, envelope.id, line)

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Struct
 
-from chatserver.commands.registry import Command, Registry, bad_arguments
+from chatserver.commands.arguments import bad_arguments
+from chatserver.commands.registry import Command, Registry
 from chatserver.errors import CommandError
 from chatwire import __version__
 from chatwire.protocol import Event, HistoryReply, Message, Replayed, SearchReply
@@ -39,12 +40,20 @@ class TextRenderer:
             for message in event.messages:
                 first, *others = message_lines(message, viewer)
                 lines += [_stamp(message) + first, *others]
-            lines += [_NOTICE + line for line in event_lines(event)]
+            lines += [_NOTICE + line for line in _ends(event)]
         elif isinstance(event, Replayed) and not event.more:
             lines = [f"{_NOTICE}That is all."]
         else:
             lines = [_NOTICE + line for line in event_lines(event)]
         return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _ends(event: HistoryReply | SearchReply) -> list[str]:
+    """Return the line below what was said before; nobody here sees numbers elsewhere."""
+    if isinstance(event, HistoryReply) and event.more and event.messages:
+        seq = event.messages[0].seq
+        return [f"There is more: ask again with a count and {seq}, as in history 50 {seq}."]
+    return event_lines(event)
 
 
 def _stamp(message: Message) -> str:

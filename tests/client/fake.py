@@ -58,6 +58,15 @@ COMMANDS = (
 )
 
 
+HISTORY = _command(
+    "history",
+    ("with", "user", "name", False),
+    ("limit", "count", "number", False),
+    ("before", "before", "number", False),
+)
+"""Not in every server: `Link.take_login` takes `commands`."""
+
+
 def message(seq: int, text: str, sender: str = "bob", **more: Any) -> Message:
     """Return a message said today in the lobby, unless `more` says otherwise."""
     if "to" not in more:
@@ -105,12 +114,14 @@ class Link:
         self.greet()
         self.take_login(name, **more)
 
-    def take_login(self, name: str = "alice", **more: Any) -> None:
+    def take_login(
+        self, name: str = "alice", commands: tuple[CommandHelp, ...] = COMMANDS, **more: Any
+    ) -> None:
         """Take any password and describe the commands."""
         values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
         login = self.expect("login")
         self.send(LoginReply(re=login["id"], name=name, **(values | more)))
-        self.send(HelpReply(re=self.expect("help")["id"], commands=COMMANDS))
+        self.send(HelpReply(re=self.expect("help")["id"], commands=commands))
 
     def take_login_again(self, **more: Any) -> dict[str, Any]:
         """Greet and let a client in that comes back; return its request."""

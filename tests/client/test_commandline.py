@@ -7,9 +7,13 @@ from chatclient.conversation import Conversation
 from chatclient.request import Request
 from chatwire.usage import UsageError, Value
 
-from .fake import COMMANDS
+from .fake import COMMANDS, HISTORY
 
-LINE = CommandLine(COMMANDS)
+LINE = CommandLine((*COMMANDS, HISTORY))
+HOW_TO_TALK = (
+    "To say something, type say and what it is, or talk lobby and then just type; help shows the"
+    " commands."
+)
 
 
 @pytest.mark.parametrize(
@@ -58,10 +62,14 @@ def test_an_empty_line_is_nothing(typed: str) -> None:
     [
         ("brodcast hi", "There is no command 'brodcast': did you mean broadcast?"),
         ("/BRODCAST hi", "There is no command '/BRODCAST': did you mean broadcast?"),
-        ("xyzzy", "There is no command 'xyzzy': type help for the commands."),
-        ("hello everybody", "There is no command 'hello': did you mean help?"),
+        ("xyzzy", f"There is no command 'xyzzy'. {HOW_TO_TALK}"),
+        ("hello everybody", f"There is no command 'hello'. {HOW_TO_TALK}"),
+        ("Hi", f"There is no command 'Hi'. {HOW_TO_TALK}"),
+        ("hidd in the garden", f"There is no command 'hidd'. {HOW_TO_TALK}"),
+        ("whoo", "There is no command 'whoo': did you mean who?"),
+        ("sedn", "There is no command 'sedn': did you mean send?"),
         ("/", "There is no command '/': type help for the commands."),
-        ("x" * 200, f"There is no command '{'x' * 40}': type help for the commands."),
+        ("x" * 200, f"There is no command '{'x' * 40}'. {HOW_TO_TALK}"),
         ("send bob", "<message> is missing. Usage: send <user> <message> or send"),
         ("last soon", "<minutes> must be a whole number, not 'soon'. Usage: last <minutes>"),
         ("who\nlast 5", "There is something left over: 'last 5'. Usage: who"),
@@ -112,6 +120,11 @@ def test_in_a_conversation_a_slash_makes_the_command(
             Conversation(),
             "There is no command '/xyzzy': type /help for the commands. Begin",
         ),
+        (
+            "/history",
+            Conversation(("bob", "carol")),
+            "The history of several people together cannot be shown yet: name one",
+        ),
         ("//hi", None, "Nobody is chosen to say that to: first type talk and a name."),
     ],
 )
@@ -144,3 +157,22 @@ def test_what_the_server_declares_comes_before_old_habits() -> None:
     line = CommandLine([*renamed])
     assert line.find("names") is renamed[0]
     assert line.find("msg") is None  # there is no send to stand for
+
+
+@pytest.mark.parametrize(
+    ("typed", "conversation", "fields"),
+    [
+        ("/history", None, {}),
+        ("/history", Conversation(), {}),
+        ("/history", BOB, {"with": "bob"}),
+        ("/history 20", BOB, {"with": "bob", "limit": 20}),
+        ("/history 20 99", BOB, {"with": "bob", "limit": 20, "before": 99}),
+        ("/history carol 20", BOB, {"with": "carol", "limit": 20}),
+        ("/history lobby", BOB, {"with": "lobby"}),
+        ("/history lobby", Conversation(("bob", "carol")), {"with": "lobby"}),
+    ],
+)
+def test_history_is_of_the_conversation_in_view(
+    typed: str, conversation: Conversation | None, fields: dict[str, Value]
+) -> None:
+    assert LINE.parse(typed, conversation) == Request("history", fields)

@@ -288,6 +288,8 @@ def test_text_wrong_input_gets_one_line_that_says_how_to_put_it_right(
             f"send {bob}": "send <user> <message>",
             f"send ({bob} hi": "(bob carol)",
             "last": "last <minutes>",
+            "hello everybody": "To say something, type say and what it is",
+            "history 1000": "history: count must be at most 500.",
             "last ten": "whole number",
             "last 0": "minutes",
             "who is there": "Usage: who",

@@ -294,7 +294,8 @@ OLD = Message(seq=3, at=AT, sender="bob", room="lobby", text="hi\nho", replay=Tr
         ),
         (
             HistoryReply(messages=(HI,), more=True),
-            "[2026-11-22 15:24 UTC] bob: hi\n-- There is more; ask for a higher count.\n",
+            "[2026-11-22 15:24 UTC] bob: hi\n"
+            "-- There is more: ask again with a count and 1, as in history 50 1.\n",
         ),
         (HistoryReply(messages=(), more=False), "-- Nothing was found.\n"),
     ],

@@ -114,19 +114,19 @@ def test_the_signature_checks_what_comes_as_json(
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"text": "hi"}, "shout: Object missing required field 'to'."),
-        ({"to": ["bob"], "text": 3}, "shout: text: expected 'str', got 'int'."),
-        ({"to": "bob", "text": "hi"}, "shout: to: expected 'array', got 'str'."),
-        ({"to": ["bob", 3], "text": "hi"}, "shout: to[1]: expected 'str', got 'int'."),
-        ({"to": [], "text": "hi"}, "shout: to: expected 'array' of length >= 1."),
-        ({"to": [""], "text": "hi"}, "shout: to[0]: expected 'str' of length >= 1."),
-        ({"to": ["x"] * 101, "text": "hi"}, "shout: to: expected 'array' of length <= 100."),
-        ({"to": ["bob"], "text": "hi", "kye": "k"}, "shout: Object contains unknown field 'kye'."),
+        ({"text": "hi"}, "shout: to is missing."),
+        ({"to": ["bob"], "text": 3}, "shout: text must be text, not a whole number."),
+        ({"to": "bob", "text": "hi"}, "shout: to must be a list, not text."),
+        ({"to": ["bob", 3], "text": "hi"}, "shout: to[1] must be text, not a whole number."),
+        ({"to": [], "text": "hi"}, "shout: to must not be empty."),
+        ({"to": [""], "text": "hi"}, "shout: to[0] must not be empty."),
+        ({"to": ["x"] * 101, "text": "hi"}, "shout: to must be at most 100 long."),
+        ({"to": ["bob"], "text": "hi", "kye": "k"}, "shout: there is no field 'kye'."),
         (
             {"to": ["bob"], "text": "hi", "key": "x" * 65},
-            "shout: key: expected 'str' of length <= 64.",
+            "shout: key must be at most 64 characters long.",
         ),
-        ({"to": ["bob"], "text": "hi", "key": ""}, "shout: key: expected 'str' of length >= 1."),
+        ({"to": ["bob"], "text": "hi", "key": ""}, "shout: key must not be empty."),
     ],
 )
 def test_what_does_not_fit_is_said_in_a_sentence(fields: dict[str, object], problem: str) -> None:
@@ -149,8 +149,8 @@ def test_the_signature_reads_what_is_typed(typed: str, values: list[object]) -> 
 @pytest.mark.parametrize(
     ("typed", "problem"),
     [
-        ("0", "wait: minutes: expected 'int' >= 1."),
-        ("99999999", "wait: minutes: expected 'int' <= 5256000."),
+        ("0", "wait: minutes must be at least 1."),
+        ("99999999", "wait: minutes must be at most 5256000."),
         ("soon", "<minutes> must be a whole number, not 'soon'. Usage: wait <minutes> [<reply>]"),
         ("", "<minutes> is missing. Usage: wait <minutes> [<reply>]"),
     ],
@@ -186,8 +186,28 @@ def test_what_was_probably_meant_is_suggested() -> None:
     registry = all_commands()
     assert registry.suggestion("brodcast") == " Did you mean broadcast?"
     assert registry.suggestion("WHOO") == " Did you mean who?"
-    assert registry.suggestion("xyzzy") == " Type help to see the commands."
-    assert registry.suggestion("pong") == " Type help to see the commands."  # not for people
+    talk = " To say something, type say and what it is; type help to see the commands."
+    assert registry.suggestion("pong") == talk  # not for people
+
+
+@pytest.mark.parametrize(
+    "said", ["hello", "hi", "hey", "Hell", "why", "well", "xyzzy", "x" * 60_000, "", "\u4f60\u597d"]
+)
+def test_what_is_plainly_talk_is_told_how_to_talk(said: str) -> None:
+    talk = " To say something, type say and what it is; type help to see the commands."
+    assert all_commands().suggestion(said) == talk
+
+
+@pytest.mark.parametrize("line", ["history 1000", "history 99999999999", "last 0", "history bob 0"])
+def test_a_number_out_of_range_is_refused_in_words(line: str) -> None:
+    word, _, rest = line.partition(" ")
+    command = all_commands().get(word)
+    assert command is not None
+    with pytest.raises(CommandError) as raised:
+        TextRequest(word, rest).arguments(command)
+    assert re.fullmatch(
+        r"(history: count|last: minutes) must be at (most 500|least 1)\.", raised.value.text
+    )
 
 
 def test_the_server_declares_its_commands_well() -> None:

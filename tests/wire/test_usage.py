@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatwire.protocol import CommandHelp, Parameter, ParameterKind
-from chatwire.usage import UsageError, Value, parse_arguments, usage_lines
+from chatwire.usage import UsageError, Value, near, parse_arguments, usage_lines
 
 
 def declared(name: str, *parameters: tuple[str, str, ParameterKind, bool]) -> CommandHelp:
@@ -27,6 +27,12 @@ BROADCAST = declared("broadcast", ("text", "message", "words", True))
 SEND = declared("send", ("to", "user", "names", True), ("text", "message", "words", True))
 BUSY = declared("busy", ("reply", "reply", "words", False))
 HELP = declared("help", ("command", "command", "word", False))
+HISTORY = declared(
+    "history",
+    ("with", "user", "name", False),
+    ("limit", "count", "number", False),
+    ("before", "before", "number", False),
+)
 KICK = declared("kick", ("user", "user", "name", True), ("why", "reason", "words", False))
 
 
@@ -47,6 +53,31 @@ def test_usage_shows_what_a_command_takes(command: CommandHelp, lines: list[str]
 
 
 @pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("brodcast", "broadcast"),
+        ("boradcast", "broadcast"),
+        ("SENDD", "send"),
+        ("hsitory", "history"),
+        ("serch", "search"),
+        ("starus", "status"),
+        ("bbo", "bob"),
+        ("hello", None),
+        ("hell", None),
+        ("hi", None),
+        ("well", None),
+        ("send", None),  # that is it
+        ("", None),
+    ],
+)
+def test_a_slip_of_the_finger_is_near_and_another_word_is_not(
+    typed: str, meant: str | None
+) -> None:
+    words = ["help", "hide", "tell", "broadcast", "send", "history", "search", "status", "bob"]
+    assert near(typed, words) == meant
+
+
+@pytest.mark.parametrize(
     ("command", "rest", "values"),
     [
         (WHO, "", {}),
@@ -54,6 +85,10 @@ def test_usage_shows_what_a_command_takes(command: CommandHelp, lines: list[str]
         (LAST, "10", {"minutes": 10}),
         (LAST, " 007 ", {"minutes": 7}),
         (LAST, "999999999", {"minutes": 999_999_999}),
+        (HISTORY, "20", {"limit": 20}),
+        (HISTORY, "20 1234", {"limit": 20, "before": 1234}),
+        (HISTORY, "bob 20 1234", {"with": "bob", "limit": 20, "before": 1234}),
+        (HISTORY, "lobby", {"with": "lobby"}),
         (BROADCAST, "hi", {"text": "hi"}),
         (BROADCAST, "  hi  there ", {"text": "hi  there"}),
         (BROADCAST, "(hi)", {"text": "(hi)"}),
@@ -97,8 +132,8 @@ def test_a_tab_in_a_message_stays() -> None:
         (LAST, "٣", "<minutes> must be a whole number, not '٣'. Usage: last <minutes>"),
         (
             LAST,
-            "1000000000",
-            "<minutes> must be a whole number, not '1000000000'. Usage: last <minutes>",
+            "9" * 19,
+            f"<minutes> must be a whole number, not '{'9' * 19}'. Usage: last <minutes>",
         ),
         (LAST, "10 20", "There is something left over: '20'. Usage: last <minutes>"),
         (WHO, "else", "There is something left over: 'else'. Usage: who"),
