@@ -18,6 +18,7 @@ from chatclient.credentials import (
     question_of_trust,
     tell,
 )
+from chatclient.ended import raise_on_signals
 from chatclient.entrance import Entry, enter
 from chatclient.exits import DONE, INTERRUPTED, USAGE, finish
 from chatclient.inputlines import InputLines
@@ -69,6 +70,8 @@ def _show_config(where: dict[str, object]) -> int:
 
 def _connect(found: Where, on_screen: bool, as_json: bool) -> int:
     """Log in and chat; return the exit code."""
+    if is_person():
+        raise_on_signals()
     lines = InputLines.of_json() if as_json else InputLines.standard()
     credentials = find_credentials(found.destination, os.environ, lines.read)
     try:

@@ -4,13 +4,15 @@ import contextlib
 import signal
 import sys
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 if sys.platform != "win32":
     import termios
 
-_LOCAL_MODES: Final = 3
-"""Where `tcgetattr` has the flags to which ECHO belongs."""
+    _LOCAL_MODES: Final = 3
+    """Where `tcgetattr` has the flags to which ECHO belongs."""
+
+    _NO_TERMINAL: Final = (termios.error, OSError, ValueError, AttributeError)
 
 
 class Echo:
@@ -22,42 +24,42 @@ class Echo:
     """
 
     def __init__(self) -> None:
-        self._before: object = None
+        self._before: Any = None
 
     def off(self) -> None:
         """Show nothing of what is typed from now on, and drop what was typed before."""
-        if sys.platform == "win32" or self._before is not None:
-            return
-        with contextlib.suppress(termios.error, OSError, ValueError, AttributeError):
-            self._before = termios.tcgetattr(sys.stdin.fileno())
-            self._hide()
-            with contextlib.suppress(ValueError):  # not in the main thread: a test
+        if sys.platform != "win32" and self._before is None:
+            with contextlib.suppress(*_NO_TERMINAL):
+                self._before = termios.tcgetattr(sys.stdin.fileno())
+                _hide()
                 # A shell sets the terminal to rights when it stops us, and not back again.
-                signal.signal(signal.SIGCONT, self._continued)
+                signal.signal(signal.SIGCONT, _continued)
 
     def on(self) -> None:
         """Show it as before, and drop what was typed unseen: it was not meant for what follows."""
-        if sys.platform == "win32" or self._before is None:
-            return
-        before, self._before = self._before, None
-        with contextlib.suppress(termios.error, OSError, ValueError, AttributeError):
-            termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, before)  # type: ignore[arg-type]
-        with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGCONT, signal.SIG_DFL)
-
-    def _hide(self) -> None:
-        if sys.platform != "win32":
-            modes = termios.tcgetattr(sys.stdin.fileno())
-            modes[_LOCAL_MODES] &= ~termios.ECHO
-            termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, modes)
-
-    def _continued(self, _number: int, _frame: FrameType | None) -> None:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            self._hide()
+        if sys.platform != "win32" and self._before is not None:
+            before, self._before = self._before, None
+            with contextlib.suppress(*_NO_TERMINAL):
+                signal.signal(signal.SIGCONT, signal.SIG_DFL)
+            with contextlib.suppress(*_NO_TERMINAL):
+                termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, before)
 
 
 def drop_typed_ahead() -> None:
     """Drop what was typed before a question was there to be read."""
     if sys.platform != "win32":
-        with contextlib.suppress(termios.error, OSError, ValueError, AttributeError):
+        with contextlib.suppress(*_NO_TERMINAL):
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def _hide() -> None:
+    if sys.platform != "win32":
+        modes = termios.tcgetattr(sys.stdin.fileno())
+        modes[_LOCAL_MODES] &= ~termios.ECHO
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, modes)
+
+
+def _continued(_number: int, _frame: FrameType | None) -> None:
+    if sys.platform != "win32":
+        with contextlib.suppress(*_NO_TERMINAL):
+            _hide()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from chatclient.credentials import NoPassword, tell
+from chatclient.ended import Ended
 from chatclient.entrance import refusal_line
 from chatclient.errors import ChatError, Refused
 from chatwire.sections import SettingsError
@@ -42,6 +43,8 @@ def finish(work: Callable[[], int], *, interrupted: int = INTERRUPTED) -> NoRetu
         if sys.stderr is not None and sys.stderr.isatty():
             tell("")  # the prompt, or ^C, has left the cursor in the middle of a line
         code = interrupted
+    except Ended as end:
+        code = 128 + end.number
     except EOFError:  # Ctrl-D at a question
         tell("")
         code = USAGE

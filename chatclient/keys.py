@@ -1,9 +1,12 @@
 """What keys do at the prompt, where it is not what they do in every program with Emacs keys."""
 
-from prompt_toolkit.filters import is_searching
+from prompt_toolkit.application import get_app
+from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
+from chatclient.emoji import end_of_cluster, start_of_cluster
+from chatclient.suspend import suspend
 from chatclient.tabcycle import TabCycle
 
 
@@ -11,6 +14,7 @@ def keys(tab: TabCycle) -> KeyBindings:
     """Return the bindings. While Ctrl-R looks for a line, keys do what they do there elsewhere."""
     bindings = KeyBindings()
     typing = ~is_searching
+    has_text = Condition(lambda: bool(get_app().current_buffer.text))
 
     @bindings.add("c-c", filter=typing)
     def _clear_or_leave(event: KeyPressEvent) -> None:
@@ -45,6 +49,31 @@ def keys(tab: TabCycle) -> KeyBindings:
         """
         if [press.data for press in event.previous_key_sequence] != ["\r"]:
             event.current_buffer.validate_and_handle()
+
+    @bindings.add("left", filter=typing)
+    @bindings.add("c-b", filter=typing)
+    def _left(event: KeyPressEvent) -> None:
+        event.current_buffer.cursor_left(start_of_cluster(event.current_buffer.document))
+
+    @bindings.add("right", filter=typing)
+    @bindings.add("c-f", filter=typing)
+    def _right(event: KeyPressEvent) -> None:
+        event.current_buffer.cursor_right(end_of_cluster(event.current_buffer.document))
+
+    @bindings.add("backspace", filter=typing)
+    def _delete_before(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        buffer.delete_before_cursor(start_of_cluster(buffer.document) or 1)
+
+    @bindings.add("delete", filter=typing)
+    @bindings.add("c-d", filter=typing & has_text)
+    def _delete_behind(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        buffer.delete(end_of_cluster(buffer.document) or 1)
+
+    @bindings.add("c-z", filter=typing)
+    def _suspend(event: KeyPressEvent) -> None:
+        suspend(event.app)
 
     @bindings.add(Keys.BracketedPaste)
     def _paste(event: KeyPressEvent) -> None:

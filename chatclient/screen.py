@@ -1,5 +1,11 @@
 """What this client needs of a terminal that the library it is drawn with does not do by itself."""
 
+import os
+from collections.abc import Mapping
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.layout import Window
+from prompt_toolkit.layout.screen import Screen
 from prompt_toolkit.output import Output
 from prompt_toolkit.output.defaults import create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
@@ -29,6 +35,45 @@ def screen_output() -> Output:
 
         output.erase_down = erase  # type: ignore[method-assign]
     return output
+
+
+def follow_reflow(app: "Application[str]") -> None:
+    """Have `app` find the first row of what it has drawn after the terminal has become narrower.
+
+    Most terminals break the rows that are too long then, so that the line being typed takes more
+    rows than were drawn; those above would stay as copies. The ones that cut rows instead say so.
+    """
+    renderer = app.renderer
+    erase = renderer.erase
+
+    def erase_all(leave_alternate_screen: bool = True) -> None:
+        columns = app.output.get_size().columns
+        screen = renderer.last_rendered_screen
+        if screen is not None and _reflows(os.environ):
+            app.output.cursor_up(_rows_added(screen, app.layout.current_window, columns))
+        erase(leave_alternate_screen)
+
+    renderer.erase = erase_all  # type: ignore[method-assign]
+
+
+def _reflows(environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal breaks its rows anew; xterm, screen and the console do not."""
+    term = environ.get("TERM", "")
+    if "TMUX" in environ:
+        return True
+    return "XTERM_VERSION" not in environ and not term.startswith(("linux", "screen", "vt"))
+
+
+def _rows_added(screen: Screen, window: Window, columns: int) -> int:
+    """Return by how many rows the cursor is further down, with so many columns."""
+    cursor = screen.get_cursor_position(window)
+    added = cursor.x // columns
+    for y in range(cursor.y):
+        row = screen.data_buffer[y]
+        filled = [x for x in row if row[x].char != " "]
+        width = max(filled) + max(1, row[max(filled)].width) if filled else 0
+        added += max(0, -(-width // columns) - 1)
+    return added
 
 
 def cut(text: str, columns: int) -> str:

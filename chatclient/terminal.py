@@ -13,6 +13,8 @@ so that a server which reads slowly never freezes the keyboard.
 
 import asyncio
 import contextlib
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -36,6 +38,9 @@ from chatclient.colours import Colours
 from chatclient.commandline import LOGOUT, MORE, TALK, conversation_in
 from chatclient.completion import LineCompleter
 from chatclient.conversation import Conversation, announcement
+from chatclient.credentials import tell
+from chatclient.emoji import TakenApart, taken_apart
+from chatclient.ended import Ended, expected
 from chatclient.entrance import Entry
 from chatclient.errors import ChatError
 from chatclient.keys import keys
@@ -46,9 +51,10 @@ from chatclient.paging import Paging
 from chatclient.request import Request
 from chatclient.resume import LINK_LOST, LinkState, ResumingClient
 from chatclient.roster import Roster
-from chatclient.screen import cut, screen_output
+from chatclient.screen import cut, follow_reflow, screen_output
 from chatclient.settings import ClientSettings
 from chatclient.statusline import StatusLine
+from chatclient.suspend import continued
 from chatclient.tabcycle import TabCycle
 from chatclient.transcript import Piece, Transcript
 from chatwire.names import fold
@@ -95,6 +101,7 @@ class Terminal:
         self._names_asked = NamesAsked(entry.commands)
         self._busy_told = BusyTold()
         self._loss: ChatError | None = None
+        self._ended_by: int | None = None
         self._colours = colours
         self._style = Style([("bottom-toolbar", f"noreverse {colours.notice}")])
         self._tab = TabCycle(
@@ -103,13 +110,14 @@ class Terminal:
         self._session: PromptSession[str] = PromptSession(
             self._prompt,
             reserve_space_for_menu=0,
-            enable_suspend=True,
+            input_processors=[TakenApart()],
             key_bindings=keys(self._tab),
             style=self._style,
             output=screen_output(),
             color_depth=None if colours.on else ColorDepth.DEPTH_1_BIT,
             prompt_continuation=lambda _width, _line, wraps: "" if wraps else _CONTINUATION,
         )
+        follow_reflow(self._session.app)
         self._add_status_line()
         self._session.default_buffer.accept_handler = self._accept
         self._session.default_buffer.on_text_changed += self._on_key
@@ -119,14 +127,19 @@ class Terminal:
     def run(self) -> None:
         """Chat until the person leaves.
 
-        Raises the ChatError that ended it, where trying again is no use.
+        Raises the ChatError that ended it, where trying again is no use, and Ended after a signal.
         """
         try:
             asyncio.run(self._chat())
+        except OSError:
+            if self._ended_by is None:
+                raise
         finally:
             self._client.abandon()  # wakes a sender that is still sending
             self._sender.shutdown()
             self._say_what_was_not_sent()
+        if self._ended_by is not None:
+            raise Ended(self._ended_by)
         if self._loss is not None:
             raise self._loss
 
@@ -142,6 +155,10 @@ class Terminal:
         def watch(link: LinkState) -> None:  # the keeper
             _call(loop, lambda: self._link_changed(link))
 
+        if sys.platform != "win32":
+            for number in expected():
+                loop.add_signal_handler(number, self._end, number)
+            loop.add_signal_handler(signal.SIGCONT, continued, self._session.app)
         self._client.watch = watch
         self._client.start(self._entry.connection, self._entry.welcome)
         pump = threading.Thread(target=self._pump, args=(loop, over), name="chat-pump", daemon=True)
@@ -161,10 +178,23 @@ class Terminal:
             self._client.abandon()
         await ended
 
+    def _end(self, number: int) -> None:
+        """Leave because of a signal, as on Ctrl-D; a second one is not waited for."""
+        self._ended_by = number
+        asyncio.get_running_loop().remove_signal_handler(number)
+        app = self._session.app
+        if app.is_running and not app.is_done:
+            app.exit(exception=EOFError)
+
     def _say_what_was_not_sent(self) -> None:
         for outgoing in self._outgoing.values():
             if outgoing.says_something:
-                self._print(self._transcript.error(f"Not sent: {outgoing.line}"))
+                text = f"Not sent: {outgoing.line}"
+                try:
+                    self._print(self._transcript.error(text))
+                except OSError:  # the terminal has gone; errors may go elsewhere
+                    with contextlib.suppress(OSError):
+                        tell(text)
 
     # The keyboard (in the loop)
 
@@ -194,7 +224,7 @@ class Terminal:
             pieces += [(self._colours.notice, f"({count} more)"), ("", "\n")]
         for outgoing in shown:
             style, text = self._transcript.pending(outgoing.message(self._me))
-            pieces += [(style, cut(text, size.columns)), ("", "\n")]
+            pieces += [(style, cut(taken_apart(text), size.columns)), ("", "\n")]
         return [*pieces, ("", self._prompt_text)]
 
     @property

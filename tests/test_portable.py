@@ -35,13 +35,16 @@ ATTRIBUTES = {
 }
 """Parts of other modules that some system lacks."""
 
+ELSEWHERE = "sys.platform != 'win32'"
+"""The guard that mypy understands as well; nothing else excuses what some system lacks."""
+
 SIGNALS = {"SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM"}
 """Those that every system has."""
 
 
 def wrong_in(source: str) -> Iterator[str]:
     """Yield what some system lacks."""
-    for node in ast.walk(ast.parse(source)):
+    for node in everywhere(ast.parse(source)):
         match node:
             case ast.Import(names=names):
                 yield from (
@@ -57,6 +60,17 @@ def wrong_in(source: str) -> Iterator[str]:
                 yield "add_signal_handler"
             case ast.Constant(value=str(text)) if "%-" in text:
                 yield f"the time format {text!r}"
+
+
+def everywhere(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree, but not what `if sys.platform != "win32":` holds."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).startswith(ELSEWHERE):
+            for other in child.orelse:
+                yield from everywhere(other)
+        else:
+            yield from everywhere(child)
 
 
 def lacking(module: str, name: str) -> bool:
@@ -82,6 +96,8 @@ def test_nothing_is_for_one_system_only(path: Path) -> None:
         "from os import geteuid",
         "import signal\nsignal.signal(signal.SIGWINCH, print)",
         "from signal import SIGPIPE",
+        "import sys\nif sys.platform == 'win32':\n    import termios",
+        "import sys\nif sys.platform != 'win32':\n    pass\nelse:\n    import termios",
         "import signal\nsignal.pause()",
         "loop.add_signal_handler(2, print)",
         "import socket\nsocket.AF_UNIX",

@@ -4,6 +4,7 @@ The test itself plays the server, step by step: see `Screen.door` and `fake.Link
 """
 
 import os
+import select
 import signal
 import socket
 import sys
@@ -168,6 +169,14 @@ class Screen:
         self.type(line)
         self.wait(lambda: self.lines[-1].endswith(line[-10:]))
         self.type("\r")
+
+    def wait_for_input(self) -> None:
+        """Wait until the terminal has what was typed, for a client that does not read it yet."""
+        terminal = os.open(f"/proc/{self.child.pid}/fd/0", os.O_RDONLY | os.O_NOCTTY)
+        try:
+            assert select.select([terminal], [], [], DEADLINE)[0]
+        finally:
+            os.close(terminal)
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size, as a terminal that does not wrap its lines anew does."""

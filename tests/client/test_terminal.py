@@ -317,6 +317,7 @@ def test_nothing_typed_is_shown_until_the_password_was_answered() -> None:
         screen.type("wrong-1\n")
         number = link.expect("login")["id"]
         screen.type("secret of habit\n")
+        screen.wait_for_input()
         link.send(Error(re=number, code="bad_credentials", text="Wrong.", attempts_left=2))
         screen.wait_for("Password for alice (Enter alone: another name):")
         screen.type("right\n")

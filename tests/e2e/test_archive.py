@@ -102,7 +102,11 @@ def test_the_past_in_the_text_dialect(server: ServerProcess) -> None:
             ("history 1", [f"{ann}: the room", "    bob: forged"], "That is all."),
             ("history lobby 1", [f"{ann}: the room", "    bob: forged"], "That is all."),
             (f"history {ann}", [f"{ann} → you: first words", f"{ann} → you: last words"], "That"),
-            (f"HISTORY {ann} 1", [f"{ann} → you: last words"], "There is more: ask again with a count and "),
+            (
+                f"HISTORY {ann} 1",
+                [f"{ann} → you: last words"],
+                "There is more: ask again with a count and ",
+            ),
             (f"/search words from:{ann}", [f"{ann} → you: last words", f"{ann} → you: first"], ""),
             ('search "last words"', [f"{ann} → you: last words"], "That is all."),
             ("search nothing of the kind", [], "Nothing was found."),
