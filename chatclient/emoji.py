@@ -15,7 +15,9 @@ from prompt_toolkit.layout.processors import Processor, Transformation, Transfor
 from prompt_toolkit.layout.utils import explode_text_fragments
 
 _JOINER: Final = "\u200d"
-_SELECTORS: Final = "\ufe0e\ufe0f"
+_SELECTORS: Final = "\ufe0e\ufe0f\u20e3"
+"""Text, emoji, and the key around a digit."""
+
 _TONES: Final = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 _FIRST_LETTER: Final = 0x1F1E6
 """The regional indicator A; two of them are a flag."""

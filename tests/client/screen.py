@@ -67,6 +67,24 @@ class _Emulator(pyte.HistoryScreen):
             self.history.top.extend(self.buffer[y].copy() for y in range(self.lines))
         super().erase_in_display(how, *args, **more)
 
+    def break_rows(self, columns: int) -> None:
+        """Break the rows that will be too long, as a terminal does that loses nothing."""
+        rows: list[dict[int, Any]] = []
+        at = self.cursor.y
+        for y in range(self.lines):
+            row = self.buffer[y]
+            length = max((x + 1 for x in row if row[x].data != " "), default=0)
+            if y == at:
+                self.cursor.y = len(rows) + self.cursor.x // columns
+                self.cursor.x %= columns
+            rows += [
+                {x - start: row[x] for x in range(start, min(start + columns, length))}
+                for start in range(0, max(length, 1), columns)
+            ]
+        for y in range(self.lines):
+            self.buffer[y].clear()
+            self.buffer[y].update(rows[y])
+
 
 class Screen:
     """A person's view of the client: keys go in, `text` is what is on the screen."""
@@ -170,6 +188,13 @@ class Screen:
         self.wait(lambda: self.lines[-1].endswith(line[-10:]))
         self.type("\r")
 
+    def wait_for_modes(self, seen: Callable[[], bool]) -> None:
+        """Wait until the modes of the terminal are so; nothing tells when they change."""
+        deadline = time.monotonic() + DEADLINE
+        while not seen():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def wait_for_input(self) -> None:
         """Wait until the terminal has what was typed, for a client that does not read it yet."""
         terminal = os.open(f"/proc/{self.child.pid}/fd/0", os.O_RDONLY | os.O_NOCTTY)
@@ -178,8 +203,10 @@ class Screen:
         finally:
             os.close(terminal)
 
-    def resize(self, columns: int, rows: int) -> None:
-        """Change the size, as a terminal that does not wrap its lines anew does."""
+    def resize(self, columns: int, rows: int, *, reflow: bool = False) -> None:
+        """Change the size, as a terminal does that breaks its rows anew, or one that does not."""
+        if reflow:
+            self.screen.break_rows(columns)
         self.screen.resize(rows, columns)
         self.child.setwinsize(rows, columns)
 

@@ -332,7 +332,7 @@ def test_nothing_typed_is_shown_until_the_password_was_answered() -> None:
         screen.wait_for("Password for bob:")
         screen.child.kill(signal.SIGSTOP)
         screen.child.kill(signal.SIGCONT)
-        screen.wait(lambda: not screen.echoes)
+        screen.wait_for_modes(lambda: not screen.echoes)
         assert screen.leave(CTRL_C) == 0
     assert "wrong-1" not in screen.text
     assert "habit" not in screen.text

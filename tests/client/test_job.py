@@ -1,0 +1,135 @@
+"""The client as a job of a shell: ended by signals, stopped and continued, and drawn anew."""
+
+import os
+import signal
+import sys
+import termios
+
+import pytest
+
+from .fake import message
+
+if sys.platform == "win32":
+    pytest.skip("there are no pseudo-terminals on Windows", allow_module_level=True)
+
+from .screen import CTRL_C, Screen, at_password, logged_in
+
+LEFT, BACKSPACE, DELETE = "\x1b[D", "\x7f", "\x1b[3~"
+
+
+def stop(screen: Screen) -> None:
+    """Stop the client, and do with the terminal what a shell does then."""
+    screen.child.kill(signal.SIGSTOP)
+    os.waitid(os.P_PID, screen.child.pid, os.WSTOPPED | os.WNOWAIT)
+    modes = termios.tcgetattr(screen.child.child_fd)
+    modes[0] |= termios.ICRNL
+    modes[3] |= termios.ICANON | termios.ECHO
+    termios.tcsetattr(screen.child.child_fd, termios.TCSANOW, modes)
+    assert not screen.is_raw
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_in_order(number: int) -> None:
+    change = "import chatclient.terminal as t; t._LEAVE_SECONDS = 0.05"
+    with logged_in(change=change) as (screen, link):
+        screen.say("broadcast never heard")
+        link.expect("broadcast")
+        screen.type("half a line")
+        screen.wait_for_line("> half a line")
+        screen.child.kill(number)
+        assert screen.end() == 128 + number
+    assert screen.lines[-1] == "Not sent: broadcast never heard"
+    assert "\x1b[?2004l" in screen.raw.decode()  # pastes are not marked any more
+    assert "Traceback" not in screen.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_the_password_leaves_the_echo_on(number: int) -> None:
+    with at_password() as screen:
+        link = screen.door.open()
+        link.greet()
+        screen.wait_for("Password for alice:")
+        screen.wait_for_modes(lambda: not screen.echoes)
+        terminal = os.open(f"/proc/{screen.child.pid}/fd/0", os.O_RDWR | os.O_NOCTTY)
+        try:
+            screen.child.kill(number)
+            assert link.until_closed() == b""
+            screen.wait_for_modes(lambda: screen.echoes)
+        finally:
+            os.close(terminal)
+        assert screen.end() == 128 + number
+    assert "Traceback" not in screen.text
+
+
+def test_what_was_stopped_takes_the_terminal_again() -> None:
+    with logged_in() as (screen, link):
+        screen.type("broadcast half")
+        screen.wait_for_line("> broadcast half")
+        stop(screen)
+        screen.child.kill(signal.SIGCONT)
+        screen.wait_for_modes(lambda: screen.is_raw and not screen.echoes)
+        screen.type(" and the rest")
+        screen.wait_for_line("> broadcast half and the rest")
+        assert screen.raw.decode().rindex("\x1b[?2004h") > screen.raw.index(b"half")
+        link.send(message(1, "hi"))
+        screen.wait_for("bob: hi")
+        screen.type("\r")
+        link.take_broadcast("half and the rest", 2)
+
+
+def test_what_was_stopped_at_the_password_shows_nothing() -> None:
+    with at_password() as screen:
+        screen.door.open().greet()
+        screen.wait_for("Password for alice:")
+        screen.wait_for_modes(lambda: not screen.echoes)
+        stop(screen)
+        screen.child.kill(signal.SIGCONT)
+        screen.wait_for_modes(lambda: not screen.echoes)
+        assert screen.leave(CTRL_C) == 0
+
+
+@pytest.mark.parametrize(
+    ("cluster", "shown"),
+    [
+        ("👨\u200d👩\u200d👧", "👨👩👧"),
+        ("🏳\ufe0f\u200d🌈", "🏳🌈"),
+        ("🇩🇪", "DE"),
+        ("👍🏽", "👍"),
+        ("1\ufe0f\u20e3", "1"),
+        ("❤\ufe0f", "❤"),
+        ("e\u0301", "é"),
+        ("世", "世"),
+    ],
+)
+def test_what_is_one_to_the_eye_is_one_to_the_keys(cluster: str, shown: str) -> None:
+    with logged_in() as (screen, link):
+        screen.type(f"say a{cluster}{cluster}b")
+        screen.wait_for_line(f"> say a{shown}{shown}b")
+        screen.type(f"{LEFT}{LEFT}x")
+        screen.wait_for_line(f"> say a{shown}x{shown}b")
+        screen.type(DELETE)
+        screen.wait_for_line(f"> say a{shown}xb")
+        screen.type(f"{LEFT}{BACKSPACE}y")
+        screen.wait_for_line("> say ayxb")
+        screen.type(f"{cluster}\r")
+        said = link.expect("broadcast")
+        assert said["text"] == f"ay{cluster}xb"  # whole
+        screen.wait_for(f"alice: ay{shown}xb")  # while it is on its way
+
+
+def test_a_narrower_terminal_that_breaks_rows_anew_keeps_no_copies() -> None:
+    words = " ".join(f"word-{number:02}" for number in range(17))
+    with logged_in() as (screen, link):
+        link.send(*(message(seq, f"number {seq}") for seq in range(1, 4)))
+        screen.type(f"broadcast {words}")
+        screen.wait_for("word-16")
+        for columns in (60, 33, 71, 45):
+            screen.resize(columns, 24, reflow=True)
+            shown = f"> broadcast {words}".replace(" ", "")
+            screen.wait(lambda shown=shown: "".join(screen.lines).replace(" ", "").endswith(shown))
+            screen.type("!")
+            words += "!"
+            shown = f"> broadcast {words}".replace(" ", "")
+            screen.wait(lambda shown=shown: "".join(screen.lines).replace(" ", "").endswith(shown))
+            assert screen.text.count("broadcast") == 1
+            assert screen.text.count("bob: number") == 3
