@@ -117,19 +117,28 @@ def test_what_is_one_to_the_eye_is_one_to_the_keys(cluster: str, shown: str) -> 
         screen.wait_for(f"alice: ay{shown}xb")  # while it is on its way
 
 
+def wait_until_drawn(screen: Screen, typed: str) -> None:
+    """Wait until the line is there, wherever it is broken, and the cursor behind it again."""
+
+    def is_drawn() -> bool:
+        whole = "".join(screen.lines).replace(" ", "").endswith(typed.replace(" ", ""))
+        cursor = screen.screen.cursor
+        return whole and cursor.x == len(screen.screen.display[cursor.y].rstrip()) > 0
+
+    screen.wait(is_drawn)
+
+
 def test_a_narrower_terminal_that_breaks_rows_anew_keeps_no_copies() -> None:
     words = " ".join(f"word-{number:02}" for number in range(17))
     with logged_in() as (screen, link):
         link.send(*(message(seq, f"number {seq}") for seq in range(1, 4)))
         screen.type(f"broadcast {words}")
-        screen.wait_for("word-16")
+        wait_until_drawn(screen, f"> broadcast {words}")
         for columns in (60, 33, 71, 45):
             screen.resize(columns, 24, reflow=True)
-            shown = f"> broadcast {words}".replace(" ", "")
-            screen.wait(lambda shown=shown: "".join(screen.lines).replace(" ", "").endswith(shown))
+            wait_until_drawn(screen, f"> broadcast {words}")
             screen.type("!")
             words += "!"
-            shown = f"> broadcast {words}".replace(" ", "")
-            screen.wait(lambda shown=shown: "".join(screen.lines).replace(" ", "").endswith(shown))
+            wait_until_drawn(screen, f"> broadcast {words}")
             assert screen.text.count("broadcast") == 1
             assert screen.text.count("bob: number") == 3
