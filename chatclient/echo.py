@@ -42,7 +42,8 @@ class Echo:
             with contextlib.suppress(*_NO_TERMINAL):
                 signal.signal(signal.SIGCONT, signal.SIG_DFL)
             with contextlib.suppress(*_NO_TERMINAL):
-                termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, before)
+                termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, before)
+            drop_typed_ahead()
 
 
 def drop_typed_ahead() -> None:
@@ -56,7 +57,9 @@ def _hide() -> None:
     if sys.platform != "win32":
         modes = termios.tcgetattr(sys.stdin.fileno())
         modes[_LOCAL_MODES] &= ~termios.ECHO
-        termios.tcsetattr(sys.stdin.fileno(), termios.TCSAFLUSH, modes)
+        # At once: TCSAFLUSH would wait for a terminal that takes no output, and fail on a signal.
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSANOW, modes)
+        drop_typed_ahead()
 
 
 def _continued(_number: int, _frame: FrameType | None) -> None:
