@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
-from bench import ngircd, report
+from bench import exchange, ngircd, report
 from bench.server import CHAT
 from bench.target import Target
 from bench.works import WORKS, Work
 
 
 def _targets() -> list[Target]:
-    """Return this server, and ngIRCd where it is installed."""
+    """Return this server, and ngIRCd where it is installed; say what is missing."""
+    if exchange.program() is None:
+        click.echo(exchange.NO_COMPILER, err=True)
     if ngircd.program() is None:
         click.echo(ngircd.HOW_TO_INSTALL, err=True)
         return [CHAT]

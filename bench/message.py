@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 LENGTH: Final = 64
 """Characters of a text where a work asks for nothing else: a short line of a chat."""
 
-_WORDS: Final = "the quick brown fox jumps over the lazy dog and runs on " * 20
+WORDS: Final = "the quick brown fox jumps over the lazy dog and runs on " * 20
 
 
 class Stamp(NamedTuple):
@@ -24,7 +24,7 @@ class Stamp(NamedTuple):
 def compose(sender: int, number: int, length: int = LENGTH) -> str:
     """Return the text of a message that is sent now."""
     stamp = f"{sender} {number} {time.monotonic_ns()} "
-    return stamp + _WORDS[: length - len(stamp)].rstrip()
+    return stamp + WORDS[: length - len(stamp)].rstrip()
 
 
 def stamp_of(text: bytes) -> Stamp:

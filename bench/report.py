@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from bench.plot import Line, plot
 from bench.turns import Columns, Figures, Measures, median
+from bench.usage import GENERATOR, SERVER
 from bench.works import WORKS
 from bench.works.flood import RATE
 from bench.works.idle import IN_ALL
@@ -24,26 +25,45 @@ _FIGURES: Final = "figures.json"
 _PAGE: Final = "performance.md"
 _PLACE: Final = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
+_BOUND: Final = 80.0
+"""Percent of a core above which the generator may be what limits, and not the server."""
+_MARK: Final = " †"
+_SHARES: Final = {GENERATOR, SERVER}
+_NOTE: Final = f"†: bound by the generator, which used more than {_BOUND:.0f} % of a core.\n"
+
 _CASES: Final = {each.name: each.case for each in WORKS}
 
 
 def table(name: str, figures: Figures) -> str:
-    """Return a work's figures as a Markdown table: medians over the rounds, and their spread."""
-    sides = list(dict.fromkeys(side for columns in figures.values() for side in columns))
+    """Return a work's figures as a Markdown table: medians over the rounds, and their spread.
+
+    What the generator may have limited is marked, and so is a ratio to it.
+    """
+    sides = _sides(figures)
     compared = len(sides) == 2
     head = [_CASES[name], "", *sides, *(["ratio"] if compared else [])]
     rows = [head, [":---", ":---", *("---:" for _ in head[2:])]]
     for case, columns in figures.items():
         label = f"{int(case):,}" if case.isdigit() else case
+        bound = [(median(columns, side, GENERATOR) or 0.0) > _BOUND for side in sides]
         for measure in dict.fromkeys(m for side in columns.values() for each in side for m in each):
             cells = [
                 _spread([each[measure] for each in columns.get(side, []) if measure in each])
                 for side in sides
             ]
-            ratio = [_ratio(columns, sides, measure)] if compared else []
-            rows.append([label, measure, *cells, *ratio])
+            marked = list(bound)
+            if compared:
+                cells.append(_ratio(columns, sides, measure))
+                marked.append(any(bound))
+            if measure not in _SHARES:
+                cells = [
+                    cell + _MARK if cell and mark else cell
+                    for cell, mark in zip(cells, marked, strict=True)
+                ]
+            rows.append([label, measure, *cells])
             label = ""
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    text = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return f"{text}\n{_NOTE}" if _MARK in text else text
 
 
 def save(name: str, figures: Figures, docs: Path = _DOCS) -> None:

@@ -23,6 +23,10 @@ class Wire(Protocol):
     """Stands in the line that ends a login."""
     pong: bytes
     """Stands in the line that answers `ping`."""
+    message: bytes
+    """Stands in the line of a message, and in no other."""
+    text: bytes
+    """Stands behind that, before the message's text."""
 
     def login(self, name: str) -> bytes:
         """Return what logs in and enters the room."""
@@ -62,6 +66,8 @@ class JsonWire:
 
     ready = b'"op":"login"'
     pong = b'"op":"ping"'
+    message = b'{"event":"message"'
+    text = b'"text":"'
     _ACKNOWLEDGED = re.compile(rb'"re":(\d+),"op":"broadcast"')
     _TEXT = re.compile(rb'^\{"event":"message".*"text":"([^"]*)"', re.MULTILINE)
     _RETRY = re.compile(rb'"retry_after":(\d+)')
@@ -109,6 +115,8 @@ class IrcWire:
     """IRC as in RFC 2812, with everybody in one channel, or without `joins` nobody in any."""
 
     pong = b" PONG "
+    message = b" PRIVMSG "
+    text = b" :"
     _ACKNOWLEDGED = re.compile(rb" PONG \S+ :(\d+)\r")
     _TEXT = re.compile(rb"^:\S+ PRIVMSG \S+ :([^\r\n]*)", re.MULTILINE)
     _PING = re.compile(rb"^PING ([^\r\n]*)", re.MULTILINE)
