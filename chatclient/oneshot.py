@@ -20,8 +20,9 @@ _AGAIN: Final = frozenset({"try_later", "rate_limited", "server_full", "storage_
 _FINAL: Final = FINAL_CODES | {"line_too_long"}
 FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 5.0
-_STEP_SECONDS: Final = 10.0
-"""A server that has fallen silent is left, and connected to again, after this long."""
+_STEP_SECONDS: Final = 30.0
+"""A server that has fallen silent is left, and connected to again, after this long: longer than a
+login waits for its turn in a crowd, because whoever leaves and comes back waits anew."""
 
 _LEAST_SECONDS: Final = 1.0
 """The last try gets this long, however little is left."""
@@ -59,33 +60,55 @@ def deliver(
     longer.
     """
     deadline = time.monotonic() + within
+    waits = _Waits(deadline, pause)
     while True:
-        step = min(_STEP_SECONDS, max(_LEAST_SECONDS, deadline - time.monotonic()))
+        step = waits.step()
         try:
-            return _try(parcel, lambda: open_connection(step), name, password, step)  # noqa: B023
+            with open_connection(step) as connection:
+                connection.login(name, password, timeout=step)
+                reply = _say(parcel, connection, waits)
+                connection.logout(timeout=_LOGOUT_SECONDS)
+                return reply
         except ChatError as error:
-            left = deadline - time.monotonic()
-            if left <= 0 or not _may_pass(error):
-                raise
-            asked_for = getattr(error, "retry_after", None) or 0.0
-        # Jitter, so that all the scripts of one machine do not come back at once.
-        time.sleep(min(left, max(asked_for, pause * random.uniform(0.8, 1.2))))  # noqa: S311
-        pause = min(2 * pause, _LONGEST_PAUSE)
+            waits.wait_after(error)
 
 
-def _try(
-    parcel: Parcel, connect: Callable[[], Connection], name: str, password: str, step: float
-) -> SendReply | BroadcastReply:
-    with connect() as connection:
-        connection.login(name, password, timeout=step)
+def _say(parcel: Parcel, connection: Connection, waits: "_Waits") -> SendReply | BroadcastReply:
+    """Say it, and again on the same connection where it was refused for now: another login would
+    cost the server another hash."""
+    while True:
+        step = waits.step()
         parcel.handed_over = True
-        reply: SendReply | BroadcastReply
-        if parcel.to:
-            reply = connection.send(parcel.to, parcel.text, parcel.key, timeout=step)
-        else:
-            reply = connection.broadcast(parcel.text, parcel.key, timeout=step)
-        connection.logout(timeout=_LOGOUT_SECONDS)
-        return reply
+        try:
+            if parcel.to:
+                return connection.send(parcel.to, parcel.text, parcel.key, timeout=step)
+            return connection.broadcast(parcel.text, parcel.key, timeout=step)
+        except Refused as error:
+            waits.wait_after(error)
+
+
+class _Waits:
+    """The time there is, and the pauses in it: twice as long each time, up to some seconds."""
+
+    def __init__(self, deadline: float, pause: float) -> None:
+        self._deadline = deadline
+        self._pause = pause
+
+    def step(self) -> float:
+        """Return how long the next step may take, in seconds."""
+        return min(_STEP_SECONDS, max(_LEAST_SECONDS, self._deadline - time.monotonic()))
+
+    def wait_after(self, error: ChatError) -> None:
+        """Wait before the next try. Raises `error` when there is none."""
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not _may_pass(error):
+            raise error
+        asked_for = getattr(error, "retry_after", None) or 0.0
+        # Jitter, so that all the scripts of one machine do not come back at once; never sooner
+        # than the server has asked for.
+        pause = max(self._pause * random.uniform(0.8, 1.2), asked_for * random.uniform(1, 1.5))  # noqa: S311
+        time.sleep(min(left, pause))
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
 def _may_pass(error: ChatError) -> bool:

@@ -37,7 +37,16 @@ FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 
 FINAL_CODES: Final = frozenset(
-    {"bad_credentials", "locked_out", "kicked", "bad_request", "untrusted", "logged_out"}
+    {
+        "bad_credentials",
+        "locked_out",
+        "kicked",
+        "disabled",
+        "password_changed",
+        "bad_request",
+        "untrusted",
+        "logged_out",
+    }
 )
 """Why a login or a link ended where trying again would only make it worse."""
 

@@ -2,14 +2,15 @@
 
 An edit takes a lock file (so two `chat adduser` at once wait for each other), writes a temporary
 file, syncs it and renames it over the old one; a reader sees the old file or the new one, whole.
-A running server looks at the file's identity before each login and reads it again when it has
-changed. A hash that starts with `!` is switched off, as in /etc/shadow. Lines that cannot be
-understood are named, skipped, and kept as they are.
+A running server looks at the file's identity before each login and some times a second, and reads
+it again when it has changed. A hash that starts with `!` is switched off, as in /etc/shadow. Lines
+that cannot be understood are named, skipped, and kept as they are.
 """
 
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,7 +39,10 @@ class Account:
         return self.hash.startswith("!")
 
 
-_Identity = tuple[int, int, int] | None
+_Identity = tuple[int, int, int, int] | None
+
+_SETTLED_SECONDS: Final = 0.05
+"""The system counts a file's time in steps of some ms: what is younger may still change unseen."""
 
 
 class Accounts:
@@ -49,18 +53,50 @@ class Accounts:
         # One tuple, replaced whole: a thread sees the identity and the accounts that belong to it.
         self._unreadable: _Identity = None  # of the file that was complained of
         self._loaded: tuple[_Identity, Mapping[str, Account]] = (None, MappingProxyType({}))
+        self._renewed: dict[str, str] = {}  # hashes that we made, and the ones they stand for
 
     def find(self, name: str) -> Account | None:
-        """Return the account called `name` in whatever case, or None."""
+        """Return the account called `name` in whatever case, or None.
+
+        A name that was there at the last look is answered from that; only for others, the file is
+        looked at. `look_up` always looks.
+        """
         # Only of a well-formed name: folding turns some letters into ASCII ones that look alike.
+        if not is_name(name):
+            return None
+        return self._loaded[1].get(fold(name)) or self.all().get(fold(name))
+
+    def look_up(self, name: str) -> Account | None:
+        """Return the account called `name` as the file has it now, or None."""
         return self.all().get(fold(name)) if is_name(name) else None
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is such an account; one that cannot be looked up is not gone."""
+        """Tell whether there is such an account now; one that cannot be looked up is not gone."""
         try:
-            return self.find(name) is not None
+            return self.look_up(name) is not None
         except OSError:
             return True
+
+    def identity(self, account: Account) -> str:
+        """Return what makes an account this one, and no later one of its name: its password.
+
+        Switching it off and on, and a hash that was only renewed, change nothing.
+        """
+        stored = account.hash.removeprefix("!")
+        return self._renewed.get(stored, stored)
+
+    def renew(self, account: Account, better: str) -> bool:
+        """Give the account a better hash of the same password, unless it has changed meanwhile.
+
+        Raises OSError when the file cannot be written.
+        """
+        with self.edit() as draft:
+            if self.look_up(account.name) != account:
+                return False
+            # Before anybody can read the new hash: it is no other password.
+            self._renewed[better] = self.identity(account)
+            draft.put(Account(account.name, better))
+        return True
 
     def all(self) -> Mapping[str, Account]:
         """Return every account by its folded name, as the file has them now.
@@ -80,7 +116,10 @@ class Accounts:
                     _log.warning("%s cannot be read: %s", self.path, error.strerror)
                 self._unreadable = now
                 return accounts
-            self._loaded = (now, accounts)
+            # Read again at the next look, where the file is so young that a change of it could
+            # leave no trace in what we look at.
+            settled = now is None or abs(time.time() - now[1] / 1e9) > _SETTLED_SECONDS
+            self._loaded = (now if settled else (0, 0, 0, 0), accounts)
         return accounts
 
     @contextmanager
@@ -100,6 +139,8 @@ class Accounts:
                 text = "".join(f"{line}\n" for line in draft.lines)
                 # What is not UTF-8 was damaged before and is given back as it was.
                 write_atomically(self.path, text.encode("utf-8", "surrogateescape"))
+                self._loaded = ((0, 0, 0, 0), self._loaded[1])
+                self.all()
         finally:
             os.close(lock)
 
@@ -108,7 +149,7 @@ class Accounts:
             status = self.path.stat()
         except FileNotFoundError:
             return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 class Draft:

@@ -72,7 +72,10 @@ def adduser(
 def passwd(
     name: str, password_stdin: bool, generate: bool, data: Path | None, config: Path | None
 ) -> None:
-    """Change an account's password, from its next login on."""
+    """Change an account's password; whoever is logged in with the old one is logged out.
+
+    An account that is disabled stays so.
+    """
     accounts = Accounts(data_folder(data) / FILE_NAME)
     passwords = Passwords(settings_from(config).passwords)
     _check_choice((name,), password_stdin, generate)
@@ -81,13 +84,20 @@ def passwd(
     hashed = passwords.hash(password)
     try:
         with accounts.edit() as draft:
-            if name not in draft:
+            current = accounts.look_up(name)
+            if current is None:
                 fail(f"There is no account {name} any more.")
-            draft.put(Account(account.name, hashed))
+            disabled = "!" if current.disabled else ""
+            draft.put(Account(current.name, disabled + hashed))
     except OSError as error:
         fail(f"Cannot write {accounts.path}: {error.strerror}.")
     shown = f": the passphrase is {password}" if generate else "."
     click.echo(f"Changed the password of {account.name}{shown}")
+    if disabled:
+        click.echo(
+            f"{account.name} is disabled and stays so: take away the ! before its hash"
+            f" in {accounts.path} to let it in."
+        )
 
 
 @click.command()
@@ -132,6 +142,8 @@ def users(data: Path | None, config: Path | None) -> None:
     width = max((len(each.name) for each in everybody), default=0)
     for account in everybody:
         kind = passwords.scheme(account.hash) or "unreadable hash: use chat passwd"
+        if passwords.too_dear(account.hash):
+            kind = "too costly a hash: use chat passwd"
         kind = "disabled" if account.disabled else kind
         click.echo(f"{account.name:<{width}}  {kind}")
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from chatserver.account_watch import AccountWatch
 from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
 from chatserver.accounts import Accounts
 from chatserver.archive import Archive
@@ -30,6 +31,7 @@ from chatserver.net.tls import TlsContexts
 from chatserver.passwords import Passwords
 from chatserver.presence import Presence
 from chatserver.processors import roaming
+from chatserver.ratelimit import TokenBuckets
 from chatserver.replay import Replay
 from chatserver.schema import StoreError
 from chatserver.search import FILE_NAME as SEARCH_FILE
@@ -78,6 +80,7 @@ class ChatServer:
         self._index.start()
         self._flusher.start()
         self._housekeeper.start()
+        self._account_watch.start()
         self._server.start()
         # Not waited for: a first login that comes sooner is only a little slower.
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
@@ -85,6 +88,7 @@ class ChatServer:
     def stop(self) -> None:
         """Say goodbye to everybody, put everything on disk and let go of everything."""
         self._server.stop()
+        self._account_watch.stop()
         self._housekeeper.stop()
         self._presence.silent = True
         self._handler.stop()
@@ -118,10 +122,16 @@ class ChatServer:
             self._passwords = Passwords(settings.passwords)
             self._index = SearchIndex(self.data / SEARCH_FILE, self._store)
             directory = UserDirectory(self._store.standings())
-            self._log = Log(self._store, directory, Delivery(directory), self.accounts.exists)
-            self._flusher = Flusher()
             self._presence = Presence(directory, settings.session.presence_notices_up_to)
             self._replay = Replay(self._store, settings.history.replay_limit)
+            self._log = Log(
+                self._store,
+                directory,
+                Delivery(directory),
+                self.accounts.exists,
+                self._presence.forget,
+            )
+            self._flusher = Flusher()
             services = Services(
                 settings=settings,
                 accounts=self.accounts,
@@ -130,15 +140,18 @@ class ChatServer:
                     self._passwords,
                     Lockout(login.attempts, login.block_seconds),
                     Lockout(login.address_failures or sys.maxsize, login.address_block_seconds),
+                    TokenBuckets(login.logins_per_minute / 60, login.logins_per_minute),
                 ),
                 directory=directory,
                 log=self._log,
                 presence=self._presence,
                 archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
                 replay=self._replay,
+                rates=TokenBuckets(settings.session.rate_per_second, settings.session.rate_burst),
                 registry=all_commands(),
             )
             self._handler = ClientHandler(services, self._flusher, self._tls_contexts())
+            self._account_watch = AccountWatch(services)
             self._housekeeper = Housekeeper(services, self._handler.connections)
             self._server = self._listen()
             self._read_accounts()

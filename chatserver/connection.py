@@ -3,9 +3,11 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
+from chatserver.errors import Disconnected
 from chatserver.net.outbox import Outbox
 from chatserver.net.stream import Stream
 from chatwire.protocol import Bye, Code, Event
@@ -81,6 +83,13 @@ class Connection:
         self.last_command = now
         self.pinged_at = 0.0
         self.logged_in = False
+        self.checking = False
+        """Whether a password is being checked, or waits for it: that is no time of the client's."""
+        self.waiting_since = now
+        """Since when the login is waited for."""
+        self.more_read = False
+        """Whether lines have been read that are still to be carried out. Handler thread."""
+        self._ahead: bytes | None = None
         self._watch = watch
         self._owner = threading.get_ident()
         self._lock = threading.Lock()
@@ -155,6 +164,34 @@ class Connection:
     def touch(self) -> None:
         """Note a command: the session is not idle. Handler thread."""
         self.last_command = time.monotonic()
+
+    def receive(self) -> bytes:
+        """Return what the client sends next; b"" at the end. Handler thread."""
+        ahead, self._ahead = self._ahead, None
+        return (self.stream.receive() or b"") if ahead is None else ahead
+
+    def check_is_there(self) -> None:
+        """Raise Disconnected when the client has gone and left no request behind.
+
+        One that has only ended its side, as a script does that is piped in, is there until the
+        last of its requests has been carried out. Handler thread.
+        """
+        if self._ahead is None:
+            self._ahead = self.stream.receive(0)  # to be carried out later
+        left = self._ahead == b"" and not self.more_read
+        if left or self.ended.is_set() or self.stream.is_gone():
+            raise Disconnected("closed by the client")
+
+    @contextmanager
+    def login_waits(self) -> Iterator[None]:
+        """Stop the time in which the client must log in: it waits for us. Handler thread."""
+        began = time.monotonic()
+        self.checking = True
+        try:
+            yield
+        finally:
+            self.waiting_since += time.monotonic() - began
+            self.checking = False
 
     def rest(self, seconds: float) -> None:
         """Read nothing for a while, because the client is over its rate. Handler thread."""

@@ -209,6 +209,18 @@ class UserDirectory:
             rest = tuple(each for each in entry.sessions if each is not session)
             return self._change(session.key, entry, sessions=rest) < 0
 
+    def saved(self) -> frozenset[str]:
+        """Return the accounts whose standing is on disk, unless it was deleted there."""
+        with self._lock:
+            return frozenset(key for key, entry in self._entries.items() if entry.saved)
+
+    def forget(self, key: str) -> None:
+        """Forget an account that was deleted, once none of its sessions is left."""
+        with self._lock:
+            if self._entries.pop(key, None) is not None:
+                self._order.remove(key)
+                self._lobby = self._busy = None
+
     def set_busy(self, key: str, reply: str | None) -> None:
         """Make the account busy with that reply (it may be empty), or not busy with None."""
         with self._lock:
@@ -228,7 +240,8 @@ class UserDirectory:
         """Note that the standing of these accounts is on disk."""
         with self._lock:
             for key in keys:
-                self._entries[key].saved = True
+                if key in self._entries:
+                    self._entries[key].saved = True
 
     def note_read(self, key: str, upto: int) -> bool:
         """Move the account's read position forward; tell whether it moved."""

@@ -175,7 +175,9 @@ class ClientHandler:
             connection.push_bytes(dialect.greeting() + dialect.prompt(logged_in=False))
             connection.drain()
         while not connection.ended.is_set():
-            for line in splitter.feed(data):
+            lines = splitter.feed(data)
+            for at, line in enumerate(lines, start=1):
+                connection.more_read = at < len(lines)
                 self._carry_out(context, dialect, line)
                 # Do not carry out more than the client reads answers to.
                 if not connection.keep_pace():
@@ -188,7 +190,7 @@ class ClientHandler:
                 return
             connection.drain()
             connection.listening_since = time.monotonic()
-            received = connection.stream.receive()
+            received = connection.receive()
             connection.listening_since = None
             if not received:
                 return

@@ -10,7 +10,6 @@ from chatserver.allocator import give_back
 from chatserver.commands.context import Services
 from chatserver.connection import Connection
 from chatserver.errors import CommandError
-from chatserver.session import Session
 from chatserver.store import Batch, StoredMessage
 from chatwire.protocol import Ping
 from chatwire.wording import duration
@@ -46,7 +45,6 @@ class Housekeeper:
         self._give_back_at = 0.0
         self._present = 0  # how many clients there were at the last look
         self._clients = 0  # the most there were since memory was given back
-        self._gone: set[Session] = set()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
     def start(self) -> None:
@@ -74,7 +72,6 @@ class Housekeeper:
         self._present = len(connections)
         for connection in connections:
             self._check_deadlines(connection, now)
-        self._end_deleted()
         self._note_reads()
         self._give_back(len(connections), now)
         if now >= self._alive_at:
@@ -88,7 +85,8 @@ class Housekeeper:
         settings = self._services.settings
         if not connection.logged_in:
             deadline = settings.login.deadline_seconds
-            if deadline and now - connection.connected_at > deadline:
+            waited = not connection.checking and now - connection.waiting_since > deadline
+            if deadline and waited:
                 connection.end("login_timeout", f"No login within {duration(int(deadline))}.")
             return
         idle = settings.session.idle_timeout
@@ -113,23 +111,6 @@ class Housekeeper:
                 connection.pinged_at = now
                 connection.push(Ping())
                 connection.drain()
-
-    def _end_deleted(self) -> None:
-        """End the sessions of accounts that are gone from the file, or switched off."""
-        try:
-            accounts = self._services.accounts.all()
-        except OSError as error:
-            _log.warning("the accounts cannot be read: %s", error.strerror)
-            return
-        gone = set()
-        for session in self._services.directory.sessions():
-            account = accounts.get(session.key)
-            if account is None or account.disabled:
-                gone.add(session)
-        # Twice in a row: while an editor saves the file, there may be none for a moment.
-        for session in gone & self._gone:
-            session.connection.end("kicked", "This account was removed by the operator.")
-        self._gone = gone
 
     def _give_back(self, clients: int, now: float) -> None:
         """Give the system back what clients that have gone took."""

@@ -39,4 +39,6 @@ def _problem(name: str, hashed: str, passwords: Passwords) -> str | None:
         return "there is no hash after the name"
     if not hashed.isprintable() or " " in hashed or passwords.scheme(hashed) is None:
         return "its hash is of no known kind (hex SHA-1, SHA-256, SHA-512, or crypt)"
+    if passwords.too_dear(hashed):
+        return "checking its hash would take too long; give the account a new password"
     return None

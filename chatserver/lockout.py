@@ -8,13 +8,15 @@ somebody out elsewhere), or an address alone (so that he cannot go on to the nex
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
 
 WINDOW_SECONDS: Final = 600.0
 """Failures count together when they come within this time."""
+
+_MOST_NAMES: Final = 1000
+"""Whose failures are told apart for one key; those of others cannot be taken back."""
 
 _MOST_KEYS: Final = 100_000
 """About 30 MB of memory; beyond it the longest unused key is forgotten first."""
@@ -32,6 +34,8 @@ class _Record:
     running: int = 0
     blocked_until: float = 0.0
     forget_at: float = 0.0
+    of: dict[str, int] = field(default_factory=dict)
+    """How many of the failures are whose, so that they can be taken back."""
 
 
 class Lockout:
@@ -68,6 +72,7 @@ class Lockout:
                     return max(1, ceil(record.blocked_until - now))
                 if record.forget_at <= now:
                     record.failures = 0
+                    record.of.clear()
                 if record.failures + record.running < self._attempts:
                     record.running += 1
                     self._prune(now)
@@ -76,17 +81,23 @@ class Lockout:
                     raise TooManyAtOnce
                 self._changed.wait()
 
-    def failed(self, key: Key) -> int:
-        """Count a failure; return the tries left. At 0 the key is blocked."""
+    def failed(self, key: Key, whose: str = "") -> int:
+        """Count a failure; return the tries left. At 0 the key is blocked.
+
+        What is `whose` can be taken back with `forgive`.
+        """
         with self._changed:
             record = self._finish(key)
             now = self._clock()
             if not record.failures:
                 record.forget_at = now + WINDOW_SECONDS
             record.failures += 1
+            if whose and (whose in record.of or len(record.of) < _MOST_NAMES):
+                record.of[whose] = record.of.get(whose, 0) + 1
             left = max(0, self._attempts - record.failures)
             if left == 0:
                 record.failures = 0
+                record.of.clear()
                 record.blocked_until = now + self.block_seconds
             return left
 
@@ -94,6 +105,12 @@ class Lockout:
         """Forget the failures of the key."""
         with self._changed:
             self._finish(key).failures = 0
+
+    def forgiven(self, key: Key, whose: str) -> None:
+        """End a try, and take the failures of `whose` back: they were mistakes of its owner."""
+        with self._changed:
+            record = self._finish(key)
+            record.failures = max(0, record.failures - record.of.pop(whose, 0))
 
     def abandoned(self, key: Key) -> None:
         """Take the try back, as if it had not been."""
@@ -113,14 +130,3 @@ class Lockout:
             over = record.forget_at <= now and record.blocked_until <= now
             if record.running == 0 and (over or len(self._records) > _MOST_KEYS):
                 del self._records[key]
-
-
-def network(address: str) -> str:
-    """Return what an address counts as: itself, or for IPv6 its /64, which one caller owns."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        return str(IPv6Address(int(parsed) >> 64 << 64)) + "/64"
-    return address

@@ -17,7 +17,7 @@ from typing import Final, Generic, TypeVar, cast
 from chatserver.delivery import Delivery, Post
 from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
-from chatserver.store import Batch, StorageFull, Store
+from chatserver.store import Batch, Standing, StorageFull, Store
 from chatwire.names import LOBBY
 
 _log = logging.getLogger(__name__)
@@ -73,9 +73,12 @@ class Log:
         directory: UserDirectory,
         delivery: Delivery,
         exists: Callable[[str], bool],
+        forget: Callable[[str], None],
     ) -> None:
-        """`exists` tells whether there is an account of a (folded) name."""
+        """`exists` tells whether there is an account of a (folded) name; `forget` is called, in
+        the log thread, for one that was deleted on disk."""
         self._exists = exists
+        self._forget = forget
         self._store = store
         self._directory = directory
         self._delivery = delivery
@@ -259,8 +262,12 @@ class Log:
         now = time.time_ns() // 1_000_000
         try:
             with self._store.batch() as batch:
+                self._forget_deleted(batch)
                 for post in posts:
-                    self._number(post, batch, now)
+                    if post.origin.revoked is None:
+                        self._number(post, batch, now)
+                    else:
+                        post.error = post.origin.revoked
         except StorageFull as error:
             _log.error("messages could not be stored: %s", error)
             for post in posts:
@@ -276,6 +283,19 @@ class Log:
             else:
                 for post in posts:
                     self._commit([post])
+
+    def _forget_deleted(self, batch: Batch) -> None:
+        """Forget the accounts that `chat deluser` has deleted, before anything else is said.
+
+        Their sessions end here, inside the transaction: what comes after it is in the log can be
+        another's of the same name.
+        """
+        if batch.touched:
+            for key in self._directory.saved() - batch.stored():
+                try:
+                    self._forget(key)
+                except Exception:
+                    _log.exception("a deleted account could not be forgotten")
 
     def _number(self, post: Post, batch: Batch, now: int) -> None:
         room = LOBBY if post.to is None else None
@@ -295,6 +315,18 @@ class Log:
             _log.exception("messages up to %d could not be delivered", posts[-1].seq)
         return max([before, *(post.seq for post in posts if post.error is None)])
 
+    def _standings(self) -> list[Standing]:
+        """Return what is to be written of how accounts stand.
+
+        A new entry only if there still is the account: a later one of its name starts afresh.
+        """
+        saved = self._directory.saved()
+        return [
+            each
+            for each in map(self._directory.standing, self._unsaved)
+            if each is not None and (each.key in saved or self._exists(each.key))
+        ]
+
     def _apply(self, change: _Change[object], before: int) -> None:
         try:
             change.result = change.action(before)
@@ -307,13 +339,9 @@ class Log:
         if not (self._unsaved or chores):
             return
         try:
-            # Not of an account that was deleted meanwhile: a new one of that name starts afresh.
-            standings = [
-                each
-                for each in map(self._directory.standing, self._unsaved)
-                if each is not None and self._exists(each.key)
-            ]
             with self._store.batch() as batch:
+                self._forget_deleted(batch)
+                standings = self._standings()
                 batch.put(standings)
                 for chore, _ in chores:
                     chore(batch)

@@ -1,22 +1,24 @@
 """Hashing and checking passwords, through passlib, a few at a time.
 
 argon2id is meant to be expensive: 64 MiB and a tenth of a second each. So at most as many hashes
-run at once as there are cores, a short queue waits, and whoever comes after that is told to try
-later; memory stays bounded and other people's messages stay on time.
+run at once as there are cores, a short queue waits for each caller, and whoever comes after that is
+told to try later; memory stays bounded and other people's messages stay on time. A hash that would
+cost very much more, from wherever it was taken over, is never computed.
 """
 
 import os
 import secrets
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Final
 
 from passlib.context import CryptContext
+from passlib.registry import get_crypt_handler
 
 from chatserver.errors import CommandError
 from chatserver.processors import roaming
+from chatserver.queueing import FairSlots, QueueFull
 from chatserver.settings import PasswordSettings
 
 MAX_PASSWORD_BYTES: Final = 128
@@ -33,7 +35,18 @@ _LEGACY: Final = (
     "hex_sha1",
 )
 _QUEUE_LENGTH: Final = 24
-"""About three seconds of waiting on two cores: longer, and people think that it hangs."""
+"""For each caller: about three seconds on two cores; longer, and people think that it hangs."""
+
+_CALLERS: Final = 16
+"""So many queues may be full at once: more are for the firewall in front."""
+
+_MOST_ROUNDS: Final = {"bcrypt": 13, "sha512_crypt": 1_000_000, "sha256_crypt": 1_000_000}
+_MOST_KIB: Final = 1 << 20
+_MOST_KIB_ROUNDS: Final = 4 << 20
+_MOST_LANES: Final = 64
+_MOST_CHARACTERS: Final = 512
+"""What a hash may cost: a few seconds, at most, of one core, and for argon2 1 GiB. All of them are
+well above what the tools that make such hashes take by themselves."""
 
 _RETRY_SECONDS: Final = 5
 
@@ -54,9 +67,9 @@ class Passwords:
             argon2__memory_cost=settings.memory_kib,
             argon2__parallelism=settings.parallelism,
         )
+        self._settings = settings
         slots = slots or os.cpu_count() or 1
-        self._running = threading.Semaphore(slots)
-        self._admitted = threading.Semaphore(slots + _QUEUE_LENGTH)
+        self._slots = FairSlots(slots, _QUEUE_LENGTH, _CALLERS * _QUEUE_LENGTH)
 
     def problem_with(self, password: str) -> str | None:
         """Return in one sentence why `password` cannot be given to an account, or None."""
@@ -73,15 +86,24 @@ class Passwords:
         with self._slot():
             return str(self._context.hash(password))
 
-    def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+    def verify(
+        self,
+        password: str,
+        stored: str | None,
+        caller: str = "",
+        before: Callable[[], None] = lambda: None,
+    ) -> tuple[bool, str | None]:
         """Tell whether `password` belongs to the hash `stored`.
 
         `stored` is None for an unknown or disabled account: that is always wrong, and takes as
-        long. The second value is a new hash to store where the old one is of a kind or a cost of
-        yesterday. Raises CommandError (try_later) when too many are waiting already.
+        long; so does one that is `too_dear`. The second value is a new hash to store where the old
+        one is of a kind or a cost of yesterday. Callers wait in turn; `before` is called when the
+        turn has come, and what it raises is raised. Raises CommandError (try_later) when too many
+        are waiting already.
         """
-        with self._slot():
-            if stored is None:
+        with self._slot(caller):
+            before()
+            if stored is None or self.too_dear(stored):
                 self._check(password, self._dummy)
                 return False, None
             right, better = self._check(password, stored)
@@ -93,6 +115,27 @@ class Passwords:
         """Return the name of the kind of hash that `stored` is, or None for no known kind."""
         name = self._context.identify(stored)
         return None if name is None else str(name)
+
+    def too_dear(self, stored: str) -> bool:
+        """Tell whether computing this hash would take too long or too much memory."""
+        if len(stored) > _MOST_CHARACTERS:
+            return True
+        scheme = self.scheme(stored)
+        if scheme != "argon2" and scheme not in _MOST_ROUNDS:
+            return False
+        try:
+            parts = get_crypt_handler(scheme).from_string(stored)
+        except (ValueError, TypeError):
+            return False  # damaged: it is never computed
+        if scheme != "argon2":
+            return bool(parts.rounds > _MOST_ROUNDS[scheme])
+        own = self._settings  # whatever the operator has chosen is allowed
+        kib, rounds = parts.memory_cost, parts.rounds
+        return bool(
+            kib > max(_MOST_KIB, own.memory_kib)
+            or kib * rounds > max(_MOST_KIB_ROUNDS, own.memory_kib * own.time_cost)
+            or parts.parallelism > max(_MOST_LANES, own.parallelism)
+        )
 
     def warm_up(self) -> None:
         """Do what would make the first login slower than the others."""
@@ -120,18 +163,16 @@ class Passwords:
         return bool(right), better
 
     @contextmanager
-    def _slot(self) -> Iterator[None]:
-        if not self._admitted.acquire(blocking=False):
+    def _slot(self, caller: str = "") -> Iterator[None]:
+        try:
+            with self._slots.taken(caller), roaming():
+                yield
+        except QueueFull:
             raise CommandError(
                 "try_later",
                 f"Too many people are logging in; try again in {_RETRY_SECONDS} seconds.",
                 retry_after=_RETRY_SECONDS,
-            )
-        try:
-            with self._running, roaming():
-                yield
-        finally:
-            self._admitted.release()
+            ) from None
 
 
 def _no_memory() -> CommandError:

@@ -5,16 +5,26 @@ place in the one order: what was said before a login is replayed, what is said a
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from chatserver.connection import Connection, Renderer
 from chatserver.directory import UserDirectory
+from chatserver.errors import CommandError
 from chatserver.session import Session
 from chatserver.store import Standing, Window
 from chatwire.protocol import Presence as PresenceEvent
 from chatwire.protocol import PresenceState
 
 _log = logging.getLogger(__name__)
+
+REMOVED: Final = CommandError("kicked", "This account was removed by the operator.")
+DISABLED: Final = CommandError("disabled", "This account was disabled by the operator.")
+PASSWORD_CHANGED: Final = CommandError(
+    "password_changed", "The password of this account was changed; log in with the new one."
+)
+"""Why a session is its account's no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class Presence:
 
         `known` tells whether the account's standing is on disk.
         """
+        self._expel_others(session, known=known)
         session.connection.outbox.hold()
         appeared = self._directory.join(session, last_seq, known=known)
         standing = self._directory.standing(session.key)
@@ -67,8 +78,21 @@ class Presence:
             if self._directory.leave(session):
                 self._notify(session.key, session.account, "offline")
 
+    def expel(self, sessions: Iterable[Session], reason: CommandError) -> None:
+        """End sessions that are their account's no more. They have left when this returns."""
+        for session in sessions:
+            self.leave(session)
+            if session.revoked is None:
+                session.revoke(reason)
+
+    def forget(self, key: str) -> None:
+        """Forget an account that was deleted: a new one of its name starts afresh."""
+        self.expel(self._directory.recipient(key).sessions, REMOVED)
+        self._directory.forget(key)
+
     def busy(self, session: Session, reply: str, last_seq: int) -> None:
         """Hold back what is said to this account, and by its other sessions, from now on."""
+        session.check()
         recipient = self._directory.recipient(session.key)
         if not recipient.busy:
             for each in recipient.sessions:
@@ -79,6 +103,7 @@ class Presence:
 
     def idle(self, session: Session, last_seq: int) -> tuple[Session, ...]:
         """End busy; return the sessions, each of which is now owed what was held for it."""
+        session.check()
         recipient = self._directory.recipient(session.key)
         standing = self._directory.standing(session.key)
         if not recipient.busy or standing is None:
@@ -96,6 +121,7 @@ class Presence:
 
     def hide(self, session: Session, hidden: bool) -> None:
         """Make the account look logged out to others, or end that."""
+        session.check()
         step = self._directory.set_hidden(session.key, hidden)
         if step > 0:
             self._announce(session, busy=self._directory.recipient(session.key).busy)
@@ -104,7 +130,15 @@ class Presence:
 
     def note_read(self, session: Session) -> bool:
         """Take over how far a session has read; tell whether the account's position moved."""
+        if session.revoked is not None:
+            return False
         return self._directory.note_read(session.key, session.read)
+
+    def _expel_others(self, session: Session, *, known: bool) -> None:
+        """End the sessions of whoever had the name, or knew the password, before."""
+        before = self._directory.recipient(session.key).sessions
+        others = [each for each in before if each.identity != session.identity]
+        self.expel(others, PASSWORD_CHANGED if known else REMOVED)
 
     def _announce(self, session: Session, *, busy: bool) -> None:
         """Tell the others that somebody is here: in the same way after a login and after hiding."""

@@ -1,11 +1,19 @@
-"""How fast one client is read: a token bucket, in the handler thread of that client alone."""
+"""How fast somebody may ask: token buckets."""
 
+import threading
 import time
 from collections.abc import Callable
+from typing import Final
+from weakref import WeakValueDictionary
+
+_MOST_KEYS: Final = 20_000
 
 
 class TokenBucket:
-    """`burst` at once, then `rate` a second; a rate of 0 is no limit."""
+    """`burst` at once, then `rate` a second; a rate of 0 is no limit. Any thread.
+
+    The connections of one account share a bucket.
+    """
 
     def __init__(
         self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic
@@ -15,6 +23,7 @@ class TokenBucket:
         self._clock = clock
         self._tokens = float(burst)
         self._at = clock()
+        self._lock = threading.Lock()
 
     def take(self, cost: float) -> float:
         """Take `cost` tokens; return for how many seconds the taker should wait before it goes on.
@@ -23,8 +32,57 @@ class TokenBucket:
         """
         if not self._rate:
             return 0.0
+        with self._lock:
+            self._fill()
+            self._tokens -= cost
+            return max(0.0, -self._tokens / self._rate)
+
+    def wait_for(self, cost: float) -> float:
+        """Return in how many seconds there will be `cost` tokens; none are taken."""
+        if not self._rate:
+            return 0.0
+        with self._lock:
+            self._fill()
+            return max(0.0, (cost - self._tokens) / self._rate)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is as a new one would be."""
+        return self.wait_for(self._burst) == 0
+
+    def _fill(self) -> None:
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
-        self._tokens -= cost
-        return max(0.0, -self._tokens / self._rate)
+
+
+class TokenBuckets:
+    """A bucket for each key, in bounded memory. Tier 1.
+
+    One that nobody holds any more is forgotten when it is full, or when there are too many.
+    """
+
+    def __init__(
+        self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._buckets: dict[str, TokenBucket] = {}
+        self._in_use: WeakValueDictionary[str, TokenBucket] = WeakValueDictionary()
+
+    def of(self, key: str) -> TokenBucket:
+        """Return the bucket of a key."""
+        with self._lock:
+            bucket = self._in_use.get(key)
+            self._buckets.pop(key, None)
+            if bucket is None:
+                bucket = TokenBucket(self._rate, self._burst, self._clock)
+                self._in_use[key] = bucket
+            self._buckets[key] = bucket  # put back last: the order is that of use
+            for old in [each for each, _ in zip(self._buckets, range(4), strict=False)]:
+                spare = len(self._buckets) > _MOST_KEYS or self._buckets[old].full
+                if old != key and spare:
+                    del self._buckets[old]
+            return bucket

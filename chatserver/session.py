@@ -5,6 +5,7 @@ from collections import deque
 from typing import Final
 
 from chatserver.connection import Connection
+from chatserver.errors import CommandError
 from chatserver.store import Window
 from chatwire.names import fold
 from chatwire.protocol import Event
@@ -21,9 +22,15 @@ class Session:
     """What the server knows of one login. The log thread alone changes what stands for the order:
     `held`, `cursor`, `own_cursor`, and what this session said."""
 
-    def __init__(self, connection: Connection, account: str, since: int | None) -> None:
+    def __init__(
+        self, connection: Connection, account: str, since: int | None, identity: str = ""
+    ) -> None:
+        """`identity` is that of the account; a later account of its name has another."""
         self.connection = connection
         self.account = account
+        self.identity = identity
+        self.revoked: CommandError | None = None
+        """Why the session is its account's no more; set by the log thread, once."""
         self.key = fold(account)
         self.since = since
         """What the client says it has seen: the replay starts there, own messages included."""
@@ -52,6 +59,16 @@ class Session:
         if self.connection.renderer.acknowledges:
             return self.acknowledged
         return self.connection.outbox.arrived_seq()
+
+    def revoke(self, reason: CommandError) -> None:
+        """End the session: from now on nothing is said, changed or read with it. Log thread."""
+        self.revoked = reason
+        self.connection.end(reason.code, reason.text)
+
+    def check(self) -> None:
+        """Raise why the session was revoked, if it was."""
+        if self.revoked is not None:
+            raise CommandError(self.revoked.code, self.revoked.text)
 
     def push(self, event: Event) -> None:
         """Queue an event, written for this account."""

@@ -39,6 +39,7 @@ class LoginSettings(Section, frozen=True, kw_only=True):
     deadline_seconds: Seconds = 30
     address_failures: Count = 30
     address_block_seconds: Seconds = 600
+    logins_per_minute: Count = 60
 
 
 class TlsSettings(Section, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class SessionSettings(Section, frozen=True, kw_only=True):
     outbox_bytes: OutboxBytes = 1048576
     rate_per_second: Annotated[float, Meta(ge=0, le=1_000_000_000)] = 10
     rate_burst: AtLeastOne = 30
+    max_sessions_per_account: Count = 32
     presence_notices_up_to: Count = 100
 
 

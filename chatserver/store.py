@@ -157,8 +157,12 @@ class Page:
 class Batch:
     """What one transaction is going to write. Filled and committed by the log thread alone."""
 
-    def __init__(self, connection: sqlite3.Connection, first_seq: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, first_seq: int, *, touched: bool = False
+    ) -> None:
         self._connection = connection
+        self.touched = touched
+        """Whether another program, such as `chat deluser`, has written since the last batch."""
         self.next_seq = first_seq
         self._messages: list[tuple[object, ...]] = []
         self._conversations: list[tuple[str, str, int]] = []
@@ -192,6 +196,12 @@ class Batch:
             " (account, since, read, seen_at, busy, reply, hidden, name)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             map(astuple, standings),
+        )
+
+    def stored(self) -> frozenset[str]:
+        """Return the accounts (folded) of which it is stored how they stand."""
+        return frozenset(
+            each for (each,) in self._connection.execute("SELECT account FROM accounts")
         )
 
     def put_alive(self, now: float) -> None:
@@ -273,6 +283,7 @@ class Store:
         self.last_seq: int = self._writer.execute(
             "SELECT coalesce(max(seq), 0) FROM messages"
         ).fetchone()[0]
+        self._version = self._data_version()
         self.identity: str = self._writer.execute("SELECT id FROM identity").fetchone()[0]
         self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         for _ in range(_READERS):
@@ -288,10 +299,13 @@ class Store:
         """
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            batch = Batch(self._writer, self.last_seq + 1)
+            # Inside the transaction: from here on to its end nobody else can write.
+            version = self._data_version()
+            batch = Batch(self._writer, self.last_seq + 1, touched=version != self._version)
             yield batch
             batch.flush()
             self._writer.execute("COMMIT")
+            self._version = version
         except sqlite3.OperationalError as error:
             self._rollback()
             raise StorageFull(str(error)) from error
@@ -415,6 +429,10 @@ class Store:
         return sqlite3.connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
+
+    def _data_version(self) -> int:
+        """Return a number that changes when another connection has written. Log thread."""
+        return int(self._writer.execute("PRAGMA data_version").fetchone()[0])
 
     def _rollback(self) -> None:
         if self._writer.in_transaction:

@@ -38,6 +38,8 @@ Code: TypeAlias = Literal[
     "shutting_down",
     "logged_out",
     "kicked",
+    "disabled",
+    "password_changed",
     "internal",
 ]
 """Every reason an `error` or a `bye` may carry."""

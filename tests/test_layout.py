@@ -30,9 +30,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     # what every part of the server knows
     (
         "chatserver",
+        "chatserver.addresses",
         "chatserver.allocator",
         "chatserver.errors",
         "chatserver.processors",
+        "chatserver.queueing",
         "chatserver.schema",
         "chatserver.settings",
         "chatserver.files",
@@ -88,7 +90,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("chatserver.dialects",),
     ("chatserver.dialects.json", "chatserver.dialects.text"),
     # what the threads do
-    ("chatserver.handler", "chatserver.housekeeper"),
+    ("chatserver.handler", "chatserver.housekeeper", "chatserver.account_watch"),
     # the only file that chooses the parts
     ("chatserver.app",),
     # the command line

@@ -11,7 +11,7 @@ from chatserver.delivery import answer
 from chatserver.directory import UserDirectory
 from chatserver.log import Log
 from chatserver.presence import Presence
-from chatserver.ratelimit import TokenBucket
+from chatserver.ratelimit import TokenBucket, TokenBuckets
 from chatserver.replay import Replay
 from chatserver.session import Session
 from chatserver.settings import Settings
@@ -33,6 +33,8 @@ class Services:
     presence: Presence
     replay: Replay
     archive: Archive
+    rates: TokenBuckets
+    """How fast each account may ask, by its folded name."""
     registry: "Registry"
 
 

@@ -2,6 +2,7 @@
 
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Minutes, command
+from chatwire.names import fold
 from chatwire.protocol import LastReply, Reply, WhoReply
 
 
@@ -15,9 +16,8 @@ def who(context: Context) -> Reply | None:
 def last(context: Context, minutes: Minutes) -> Reply | None:
     """Name the visible accounts that were connected at some time in the last `minutes`."""
     seen = context.services.directory.seen(within=minutes * 60)
-    return LastReply(
-        users=tuple(each for each in seen if context.services.accounts.exists(each.name))
-    )
+    accounts = context.services.accounts.all()
+    return LastReply(users=tuple(each for each in seen if fold(each.name) in accounts))
 
 
 COMMANDS = (who, last)

@@ -61,6 +61,9 @@ _REFUSAL_COST: Final = 1.0
 _HOW_TO_TALK: Final = " To say something, type say and what it is; type help to see the commands."
 """Most of what is no command and close to none was meant to be said."""
 
+_MOST_SIMILAR: Final = 32
+"""Longer words are not compared with the names of commands."""
+
 _ONE: Final = Meta(min_length=1)
 Name = Annotated[str, _ONE, Shown("name", "user")]
 Names = Annotated[
@@ -212,6 +215,8 @@ class Registry:
 
     def suggestion(self, word: str) -> str:
         """Return a sentence about the command that `word` was probably meant to be."""
+        if len(word) > _MOST_SIMILAR:  # comparing costs by length, and no command is like it
+            return _HOW_TO_TALK
         shown = [name for name, each in self._words.items() if each.summary]
         close = near(word, shown)
         return f" Did you mean {close}?" if close else _HOW_TO_TALK
@@ -231,6 +236,9 @@ class Registry:
         _wait(context, found.cost)
         try:
             reply = found.handler(context, *found.values(arguments))
+            if context.session is not None:
+                # What was read meanwhile may be a new owner's of the same name.
+                context.session.check()
         except CommandError as error:
             return answer(request.re, error)
         except Disconnected:
@@ -249,7 +257,7 @@ class Registry:
         if found is None:
             word = request.op[:40]
             raise CommandError(
-                "unknown_command", f"There is no command '{word}'.{self.suggestion(word)}"
+                "unknown_command", f"There is no command '{word}'.{self.suggestion(request.op)}"
             )
         if found.when == "after login" and context.session is None:
             raise CommandError("not_logged_in", f"Log in before you use {found.name}.")

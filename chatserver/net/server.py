@@ -14,9 +14,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any, Final
 
+from chatserver.addresses import is_loopback, network, readable
 from chatserver.net.stream import PlainStream, Stream
 
 _log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the handler thread, or refuse when there cannot be one."""
-        address = _readable(str(client_address[0]))
+        address = readable(str(client_address[0]))
         admitted = self._admit(address)
         if admitted is None:
             self._refuse(request)
@@ -185,14 +185,15 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
 
     def _admit(self, address: str) -> bool | None:
         """Count a client in: True. False: only to be refused. None: not even that."""
+        caller = network(address)
         with self._lock:
-            alone = self._max_per_address and not _is_loopback(address)
+            alone = self._max_per_address and not is_loopback(address)
             full = (self._max_clients and self._clients >= self._max_clients) or (
-                alone and self._clients_by_address[address] >= self._max_per_address
+                alone and self._clients_by_address[caller] >= self._max_per_address
             )
             if not full:
                 self._count(1)
-                self._clients_by_address[address] += 1
+                self._clients_by_address[caller] += 1
                 return True
             if self._refusers < _REFUSERS:
                 self._refusers += 1
@@ -200,12 +201,13 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
             return None
 
     def _release(self, address: str, admitted: bool) -> None:
+        caller = network(address)
         with self._idle:
             if admitted:
                 self._count(-1)
-                self._clients_by_address[address] -= 1
-                if not self._clients_by_address[address]:
-                    del self._clients_by_address[address]
+                self._clients_by_address[caller] -= 1
+                if not self._clients_by_address[caller]:
+                    del self._clients_by_address[caller]
             else:
                 self._refusers -= 1
             self._idle.notify_all()
@@ -227,13 +229,3 @@ def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
         return socket.AF_INET6, ("::", port)
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     return family, (str(address[0]), int(address[1]))
-
-
-def _readable(address: str) -> str:
-    """Return an IPv4 address as such where the system shows it as an IPv6 one."""
-    mapped = getattr(ip_address(address.partition("%")[0]), "ipv4_mapped", None)
-    return address if mapped is None else str(mapped)
-
-
-def _is_loopback(address: str) -> bool:
-    return ip_address(address.partition("%")[0]).is_loopback

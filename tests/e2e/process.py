@@ -28,6 +28,7 @@ DEFAULTS = {
     "passwords_parallelism": 1,
     # All tests come from one address and say much; test_login and test_rate are about these.
     "login_address_failures": 0,
+    "login_logins_per_minute": 0,
     "session_rate_per_second": 0,
 }
 

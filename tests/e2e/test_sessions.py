@@ -215,7 +215,7 @@ def test_deleted_or_disabled_account_is_logged_out_and_cannot_come_back(
         assert chat("deluser", bob, "--data", server.data).returncode == 0
         assert desk.bye() == "kicked"
         assert "removed" in laptop.to_end()
-        assert disabled.bye() == "kicked"
+        assert disabled.bye() == "disabled"
         other.expect(event="presence", name=bob, state="offline")
         assert other.refused("send", to=[bob], text="hi")["code"] == "no_such_user"
         for name in (bob, eve):

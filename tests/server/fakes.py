@@ -25,7 +25,7 @@ from chatserver.lockout import Lockout
 from chatserver.log import Log
 from chatserver.passwords import Passwords
 from chatserver.presence import Joined, Presence
-from chatserver.ratelimit import TokenBucket
+from chatserver.ratelimit import TokenBucket, TokenBuckets
 from chatserver.replay import Replay
 from chatserver.search import FILE_NAME as SEARCH_FILE
 from chatserver.search import SearchIndex
@@ -71,13 +71,16 @@ class FakeStream:
         self.room: int | None = None
         self.gone = False
         self.on_the_way = 0
+        self.coming: bytes | None = None
         self.interrupted = threading.Event()
 
     def fileno(self) -> int:
         return -1
 
     def receive(self, timeout: float | None = None) -> bytes | None:
-        raise NotImplementedError
+        if timeout != 0:
+            raise NotImplementedError
+        return b"" if self.gone else self.coming
 
     def seal(self, data: bytes) -> bytes:
         return data
@@ -162,8 +165,10 @@ class Server(Scoped):
         login = self.settings.login
         self.directory = UserDirectory(self.store.standings())
         self.delivery = Delivery(self.directory)
-        self.log = Log(self.store, self.directory, self.delivery, self.accounts.exists)
         self.presence = Presence(self.directory, self.settings.session.presence_notices_up_to)
+        self.log = Log(
+            self.store, self.directory, self.delivery, self.accounts.exists, self.presence.forget
+        )
         self.index = SearchIndex(data / SEARCH_FILE, self.store)
         self.archive = Archive(self.store, self.index, most_bytes=100_000)
         self.replay = Replay(self.store, self.settings.history.replay_limit)
@@ -182,6 +187,11 @@ class Server(Scoped):
             presence=self.presence,
             replay=self.replay,
             archive=self.archive,
+            rates=TokenBuckets(
+                self.settings.session.rate_per_second,
+                self.settings.session.rate_burst,
+                self.clock,
+            ),
             registry=self.registry,
         )
         self._running = False
@@ -211,6 +221,8 @@ class Server(Scoped):
     def admit(self, client: Client) -> Joined:
         """Give the client's session its place in the order; its outbox holds, as at a login."""
         session = client.session
+        account = self.accounts.look_up(session.account)
+        session.identity = "" if account is None else self.accounts.identity(account)
 
         def join(seq: int) -> Joined:
             known = self.log.has_standing(session.key)

@@ -141,8 +141,10 @@ def test_a_change_is_seen_at_once(path: Path) -> None:
     add(path, "alice", "one")
     assert accounts.find("alice") == Account("alice", "one")
     add(path, "alice", "two")
+    assert accounts.look_up("alice") == Account("alice", "two")
     assert accounts.find("alice") == Account("alice", "two")
     path.unlink()
+    assert accounts.look_up("alice") is None
     assert accounts.find("alice") is None
 
 
@@ -150,6 +152,7 @@ def test_the_file_is_read_only_when_it_has_changed(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(path, "alice")
+    os.utime(path, (1, 1))  # long ago: one that has just been written is read again
     accounts = Accounts(path)
     first = accounts.all()
     assert accounts.all() is first

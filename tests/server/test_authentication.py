@@ -3,14 +3,16 @@
 import logging
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatserver.accounts import Account, Accounts
 from chatserver.authentication import Authenticator
-from chatserver.errors import CommandError
+from chatserver.errors import CommandError, Disconnected
 from chatserver.lockout import Lockout
 from chatserver.passwords import Passwords
+from chatserver.ratelimit import TokenBuckets
 
 from .fakes import CHEAP, DEADLINE, PASSWORD, FakeClock
 from .test_passwords import LEGACY
@@ -38,7 +40,7 @@ class Door:
             draft.put(Account("old", LEGACY["hex_sha1"]))
 
     def enter(self, name: str, password: str = PASSWORD, address: str = HERE) -> str:
-        return self.authenticator.authenticate(name, password, address)
+        return self.authenticator.authenticate(name, password, address).name
 
     def refusal(self, name: str, password: str = "wrong", address: str = HERE) -> CommandError:
         with pytest.raises(CommandError) as raised:
@@ -172,8 +174,69 @@ def test_too_many_logins_at_once_from_one_address_are_told_to_wait(tmp_path: Pat
     assert door.enter("alice") == "Alice"
 
 
+def test_sixty_people_of_whom_every_second_mistypes_once_all_get_in(door: Door) -> None:
+    hashed = door.passwords.hash(PASSWORD)
+    with door.accounts.edit() as draft:
+        for number in range(60):
+            draft.put(Account(f"p{number}", hashed))
+    for number in range(60):
+        if number % 2:
+            door.refusal(f"p{number}")
+        assert door.enter(f"p{number}") == f"p{number}"
+
+
+def test_who_was_in_from_there_keeps_a_way_in(tmp_path: Path) -> None:
+    door = Door(tmp_path, address_failures=5)
+    door.enter("bob")
+    for number in range(5):
+        door.refusal(f"guess{number}")
+    assert door.refusal("alice", PASSWORD).code == "locked_out"
+    assert door.enter("bob") == "bob"
+    assert door.enter("Bob") == "bob"
+    # That is no way to guess at bob, whose own block is the same as ever.
+    assert [door.refusal("bob").attempts_left for _ in range(3)] == [2, 1, 0]
+    assert door.refusal("bob", PASSWORD).code == "locked_out"
+
+
+def test_logins_of_one_name_have_a_rate(tmp_path: Path) -> None:
+    door = Door(tmp_path)
+    door.authenticator = Authenticator(
+        door.accounts,
+        door.passwords,
+        door.by_name,
+        door.by_address,
+        TokenBuckets(1, 5, door.clock),
+    )
+    for _ in range(5):
+        door.enter("bob")
+    refusal = door.refusal("bob", PASSWORD)
+    assert (refusal.code, refusal.retry_after) == ("try_later", 1)
+    assert door.enter("alice") == "Alice"
+    assert door.enter("bob", address="192.0.2.2") == "bob"
+    door.clock.advance(1)
+    assert door.enter("bob") == "bob"
+
+
+def test_nothing_is_hashed_or_counted_for_who_has_gone(door: Door) -> None:
+    def gone() -> None:
+        raise Disconnected("closed by the client")
+
+    for password in (PASSWORD, "wrong"):
+        with pytest.raises(Disconnected):
+            door.authenticator.authenticate("bob", password, HERE, gone)
+    assert door.refusal("bob").attempts_left == 2
+
+
+def test_a_wrong_password_counts_for_who_goes_meanwhile(door: Door) -> None:
+    looks = []
+    with pytest.raises(CommandError):
+        door.authenticator.authenticate("bob", "wrong", HERE, lambda: looks.append(1))
+    assert looks == [1]  # before the hash, and not again before the failure is counted
+    assert door.refusal("bob").attempts_left == 1
+
+
 def test_what_could_not_be_checked_is_no_try(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    def busy(_: Passwords, __: str, ___: str | None) -> tuple[bool, str | None]:
+    def busy(*_: object) -> tuple[bool, str | None]:
         raise CommandError("try_later", "Too many.", retry_after=5)
 
     with monkeypatch.context() as patched:
@@ -202,8 +265,10 @@ def test_a_renewal_does_not_undo_a_change_of_the_password(
     changed = Account("old", door.passwords.hash("another horse"))
     verify = Passwords.verify
 
-    def meanwhile(self: Passwords, password: str, stored: str | None) -> tuple[bool, str | None]:
-        result = verify(self, password, stored)
+    def meanwhile(
+        self: Passwords, password: str, stored: str | None, *rest: Any
+    ) -> tuple[bool, str | None]:
+        result = verify(self, password, stored, *rest)
         with door.accounts.edit() as draft:
             draft.put(changed)
         return result

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.accounts import Account
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.housekeeper import Housekeeper
 from chatserver.settings import HistorySettings, LoginSettings, SessionSettings, Settings
-from chatserver.store import Batch, StorageFull, Window, forget_account
+from chatserver.store import Batch, StorageFull, Window
 
 from .fakes import CHEAP, DEADLINE, Client, Server
 
@@ -35,6 +34,7 @@ class House:
         client = Client(name, **options)  # type: ignore[arg-type]
         connection = client.connection
         connection.connected_at = connection.last_command = self.now
+        connection.waiting_since = self.now
         connection.listening_since = self.now
         self.clients.append(client)
         return client
@@ -93,6 +93,18 @@ def test_a_login_has_a_deadline(house: House) -> None:
     assert code(client) is None
     house.tick(after=1)
     assert (code(client), text(client)) == ("login_timeout", "No login within 30 s.")
+
+
+def test_the_time_in_our_own_queue_is_none_of_the_clients(house: House) -> None:
+    client = house.arrive()
+    with client.connection.login_waits():
+        house.tick(after=100)
+        assert code(client) is None
+        client.connection.waiting_since += 100  # the clock of the test, not of the machine
+    house.tick()
+    assert code(client) is None
+    house.tick(after=31)
+    assert code(client) == "login_timeout"
 
 
 def test_whoever_is_logged_in_has_met_it(house: House) -> None:
@@ -186,88 +198,6 @@ def test_whoever_stops_reading_is_cut_off(house: House, renderer: object) -> Non
         "too_slow",
         "Cut off: this connection has stopped reading.",
     )
-
-
-# -- accounts that go --
-
-
-def remove(house: House, name: str) -> None:
-    with house.server.accounts.edit() as draft:
-        draft.remove(name)
-
-
-def test_the_sessions_of_a_deleted_account_end(house: House) -> None:
-    desk, laptop, alice = house.log_in(), house.log_in(), house.log_in("alice")
-    remove(house, "bob")
-    house.tick()
-    house.tick()  # gone twice in a row is gone
-    assert code(desk) == code(laptop) == "kicked"
-    assert text(desk) == "This account was removed by the operator."
-    assert code(alice) is None
-
-
-def test_the_sessions_of_a_disabled_account_end(house: House) -> None:
-    client = house.log_in()
-    with house.server.accounts.edit() as draft:
-        draft.put(Account("bob", "!switched off"))
-    house.tick()
-    house.tick()  # gone twice in a row is gone
-    assert code(client) == "kicked"
-
-
-def test_a_changed_password_ends_no_session(house: House) -> None:
-    client = house.log_in()
-    with house.server.accounts.edit() as draft:
-        draft.put(Account("bob", "another hash"))
-    house.tick()
-    assert code(client) is None
-
-
-def test_a_file_that_cannot_be_read_ends_no_session(
-    house: House, caplog: pytest.LogCaptureFixture
-) -> None:
-    client = house.log_in()
-    path = house.server.accounts.path
-    path.unlink()
-    path.mkdir()
-    house.tick()
-    assert code(client) is None
-    assert "cannot be read: Is a directory" in caplog.text
-
-
-def test_an_account_made_anew_inherits_nothing(house: House) -> None:
-    server = house.server
-    alice, bob = house.log_in("alice"), house.log_in()
-    server.ask(server.context(bob), "busy", reply="no")
-    server.ask(server.context(bob), "hide")
-    server.say(alice, "for the old bob", "bob")
-    server.settle()
-    remove(house, "bob")
-    forget_account(server.store.path, "bob")
-    house.tick()
-    house.tick()  # gone twice in a row is gone
-    assert code(bob) == "kicked"
-    server.leave(bob)
-    server.add_accounts("bob")
-    new = house.log_in()
-    standing = server.directory.standing("bob")
-    assert standing is not None
-    assert (standing.busy, standing.hidden, standing.since) == (False, False, 1)
-    status = server.ask(server.context(new), "status")
-    assert status is not None
-    assert (status["busy"], status["hidden"]) == (False, False)
-
-
-def test_a_deleted_account_is_named_no_more(house: House) -> None:
-    bob = house.log_in()
-    remove(house, "bob")
-    forget_account(house.server.store.path, "bob")
-    house.tick()
-    house.server.leave(bob)
-    house.tick()
-    (dave,) = house.server.joined("dave")
-    reply = house.server.ask(house.server.context(dave), "last", minutes=1)
-    assert [each["name"] for each in reply["users"]] == ["dave"]
 
 
 # -- read positions --

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from chatserver import lockout as module
-from chatserver.lockout import WINDOW_SECONDS, Lockout, TooManyAtOnce, network
+from chatserver.lockout import WINDOW_SECONDS, Lockout, TooManyAtOnce
 
 from .fakes import DEADLINE, FakeClock
 
@@ -170,16 +170,14 @@ def test_a_try_that_is_being_checked_is_never_forgotten(
         lockout.begin(BOB, wait=False)
 
 
-@pytest.mark.parametrize(
-    ("address", "counted"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("no address", "no address"),
-    ],
-)
-def test_an_ipv6_caller_counts_as_its_64(address: str, counted: str) -> None:
-    assert network(address) == counted
+def test_a_success_takes_back_its_own_failures_alone(clock: FakeClock) -> None:
+    lockout = Lockout(5, 60, clock)
+    here = ("192.0.2.1",)
+    for whose in ("bob", "carol", "bob", "dave"):
+        assert lockout.begin(here, wait=False) == 0
+        left = lockout.failed(here, whose)
+    assert left == 1
+    lockout.begin(here, wait=False)
+    lockout.forgiven(here, "bob")
+    lockout.begin(here, wait=False)
+    assert lockout.failed(here, "eve") == 2

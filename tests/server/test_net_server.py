@@ -155,19 +155,6 @@ def test_this_machine_has_several_addresses(idle: Host, address: str) -> None:
     idle.server._release(address, admitted=True)
 
 
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8::1", "2001:db8::1"),
-        ("fe80::1%eth0", "fe80::1%eth0"),
-    ],
-)
-def test_an_ipv4_address_looks_like_one(address: str, shown: str) -> None:
-    assert module._readable(address) == shown
-
-
 def test_a_bug_in_the_handler_ends_one_client_and_is_logged(
     host: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -294,3 +281,16 @@ def test_what_goes_wrong_while_accepting_is_logged_and_not_printed(
         idle.server.handle_error(None, ("192.0.2.1", 1))
     assert "could not accept a connection from ('192.0.2.1', 1)" in caplog.text
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_addresses_of_an_ipv6_64_share_a_limit(host: Host) -> None:
+    admit, release = host.server._admit, host.server._release
+    assert admit("2001:db8::1") is True
+    assert admit("2001:db8::2") is False
+    release("2001:db8::2", False)
+    assert admit("2001:db8:0:1::2") is True
+    release("2001:db8::1", True)
+    assert admit("2001:db8::2") is True
+    for address in ("2001:db8::2", "2001:db8:0:1::2"):
+        release(address, True)
+    assert host.server._clients_by_address == {}

@@ -124,23 +124,65 @@ def test_a_damaged_hash_does_not_show_in_the_time() -> None:
     assert passwords.checked[-1] == "argon2"
 
 
-def test_the_queue_is_short_and_then_says_try_later() -> None:
+def test_the_queue_is_short_and_then_says_try_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chatserver.passwords._QUEUE_LENGTH", 0)
     passwords = Passwords(CHEAP, slots=1)
-    with passwords._slot():
-        while passwords._admitted.acquire(blocking=False):
-            pass
-        with pytest.raises(CommandError) as raised:
-            passwords.verify(PASSWORD, None)
+    with passwords._slot("here"), pytest.raises(CommandError) as raised:
+        passwords.verify(PASSWORD, None, "here")
     assert raised.value.code == "try_later"
     assert raised.value.retry_after == 5
 
 
-def test_a_slot_is_given_back_whatever_happens() -> None:
-    passwords = Passwords(CHEAP, slots=1)
-    for _ in range(100):
-        passwords.verify(PASSWORD, "x")
-    with passwords._slot():
-        assert passwords._admitted.acquire(blocking=False)
+def test_what_is_raised_before_the_hash_leaves_nothing_hashed() -> None:
+    passwords = Recording()
+
+    def gone() -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        passwords.verify(PASSWORD, LEGACY["md5_crypt"], "here", gone)
+    assert passwords.checked == []
+
+
+DEAR = [
+    "$6$rounds=999999999$salt$" + "a" * 86,
+    "$6$rounds=1000001$salt$" + "a" * 86,
+    "$5$rounds=999999999$salt$" + "a" * 43,
+    LEGACY["bcrypt"].replace("$04$", "$31$"),
+    LEGACY["bcrypt"].replace("$2b$04$", "$2a$14$"),
+    "$argon2id$v=19$m=65536,t=999999,p=4$c29tZXNhbHRzb21l$" + "a" * 43,
+    "$argon2id$v=19$m=67108864,t=1,p=4$c29tZXNhbHRzb21l$" + "a" * 43,
+    "$argon2i$v=19$m=8192,t=1,p=1024$c29tZXNhbHRzb21l$" + "a" * 43,
+    "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHRzb21l$" + "a" * 100_000,
+]
+
+
+@pytest.mark.parametrize("stored", DEAR, ids=map(str, range(len(DEAR))))
+def test_a_hash_that_costs_too_much_is_wrong_without_being_computed(stored: str) -> None:
+    passwords = Recording()
+    assert passwords.too_dear(stored)
+    assert passwords.verify(PASSWORD, stored) == (False, None)
+    assert passwords.checked == ["argon2"]  # the dummy, so that it takes as long
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        *LEGACY.values(),
+        "$6$rounds=656000$salt$" + "a" * 86,
+        LEGACY["bcrypt"].replace("$04$", "$13$"),
+        "$argon2id$v=19$m=1048576,t=4,p=8$c29tZXNhbHRzb21l$" + "a" * 43,
+        "damaged",
+    ],
+    ids=[*LEGACY, "passlib", "bcrypt 13", "argon2 1 GiB", "damaged"],
+)
+def test_what_tools_make_is_not_too_dear(passwords: Passwords, stored: str) -> None:
+    assert not passwords.too_dear(stored)
+
+
+def test_the_operators_own_cost_is_never_too_dear() -> None:
+    passwords = Passwords(PasswordSettings(time_cost=100, memory_kib=65536))
+    assert not passwords.too_dear("$argon2id$v=19$m=65536,t=100,p=4$c29tZXNhbHRzb21l$" + "a" * 43)
 
 
 def test_only_so_many_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +201,9 @@ def test_only_so_many_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
         return False, None
 
     monkeypatch.setattr(passwords, "_check", check)
-    threads = [threading.Thread(target=passwords.verify, args=("", "x" * 9)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=passwords.verify, args=("", "x" * 9, str(at))) for at in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

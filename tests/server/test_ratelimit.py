@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatserver.ratelimit import TokenBucket
+from chatserver.ratelimit import TokenBucket, TokenBuckets
 
 from .fakes import FakeClock
 
@@ -51,3 +51,27 @@ def test_cheap_requests_cost_little(clock: FakeClock) -> None:
 def test_a_rate_of_zero_is_no_limit(clock: FakeClock) -> None:
     bucket = TokenBucket(0, 1, clock)
     assert [bucket.take(100) for _ in range(10)] == [0.0] * 10
+
+
+def test_a_look_takes_nothing(clock: FakeClock) -> None:
+    bucket = TokenBucket(1, 1, clock)
+    assert bucket.wait_for(1) == bucket.wait_for(1) == 0
+    bucket.take(1)
+    assert bucket.wait_for(1) == 1
+
+
+def test_a_bucket_is_one_as_long_as_somebody_holds_it(clock: FakeClock) -> None:
+    buckets = TokenBuckets(1, 5, clock)
+    held = buckets.of("bob")
+    for number in range(100):  # full ones are forgotten
+        buckets.of(str(number))
+    assert buckets.of("bob") is held
+    assert len(buckets._buckets) < 10
+
+
+def test_an_empty_bucket_is_not_forgotten_when_its_holder_goes(clock: FakeClock) -> None:
+    buckets = TokenBuckets(1, 5, clock)
+    buckets.of("bob").take(5)
+    for number in range(100):
+        buckets.of(str(number))
+    assert buckets.of("bob").take(1) == 1

@@ -352,3 +352,15 @@ def test_what_is_refused_is_no_activity(server: Server) -> None:
 def test_the_help_can_be_sent(server: Server) -> None:
     for each in server.registry:
         assert msgspec.json.decode(encode(each.help))["name"] == each.name
+
+
+@pytest.mark.parametrize("word", ["brodcast" + "t" * 65_000, "x" * 33])
+def test_a_long_word_is_compared_with_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.delattr("difflib.get_close_matches")
+    context = server.context(Client("alice"), logged_in=False)
+    for op, arguments in (("help", {"command": word}), (word, {})):
+        answer = server.ask(context, op, **arguments)
+        assert answer is not None
+        assert answer["text"].endswith("type help to see the commands.")

@@ -1,0 +1,168 @@
+"""Accounts that change hands, logins of clients that have gone, and a crowd, on a real server."""
+
+import socket
+import ssl
+
+import pytest
+
+from chatclient.connection import Connection
+from chatclient.oneshot import Parcel, deliver
+
+from .client import PASSWORD, PATIENCE, JsonClient, TextClient, at_once, eventually, line
+from .conftest import StartServer
+from .process import ServerProcess, chat
+
+Client = JsonClient | TextClient
+
+DIALECTS = pytest.mark.parametrize("dialect", ["json", "text"])
+WIRES = pytest.mark.parametrize("secure", [False, True], ids=["plaintext", "TLS"])
+
+
+def connected(server: ServerProcess, dialect: str, *, secure: bool) -> Client:
+    client: Client = JsonClient(server.place) if dialect == "json" else TextClient(server.place)
+    if secure:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        client.socket = context.wrap_socket(client.socket)
+    return client
+
+
+def logged_in(server: ServerProcess, name: str, dialect: str, *, secure: bool) -> Client:
+    client = connected(server, dialect, secure=secure)
+    client.login(name)
+    return client
+
+
+def words_of(client: Client) -> str:
+    """Return all that it is told until the connection ends."""
+    if isinstance(client, TextClient):
+        return client.to_end()
+    return " ".join(f"{each.get('code', '')} {each.get('text', '')}" for each in client.to_end())
+
+
+def disable(server: ServerProcess, name: str) -> None:
+    text = server.passwords.read_text("utf-8").replace(f"\n{name}:$", f"\n{name}:!$")
+    server.passwords.write_text(text, "utf-8")
+
+
+@DIALECTS
+@WIRES
+def test_each_end_of_an_account_has_its_words(
+    server: ServerProcess, dialect: str, secure: bool
+) -> None:
+    first, *names = server.accounts("first", "removed", "disabled", "changed")
+    removed, disabled, changed = names
+    clients = {
+        name: [logged_in(server, name, dialect, secure=secure) for _ in range(2)] for name in names
+    }
+    assert chat("deluser", removed, "--data", server.data).returncode == 0
+    disable(server, disabled)
+    done = chat(
+        "passwd", changed, "--password-stdin", "--data", server.data, typed="another horse\n"
+    )
+    assert done.returncode == 0
+    expected = {
+        removed: ("kicked", "was removed by the operator"),
+        disabled: ("disabled", "was disabled by the operator"),
+        changed: ("password_changed", "password of this account was changed"),
+    }
+    for name, (code, words) in expected.items():
+        for client in clients[name]:
+            told = words_of(client)
+            assert words in told
+            assert dialect == "text" or code in told
+            client.close()
+    done = chat(
+        "passwd", disabled, "--password-stdin", "--data", server.data, typed="another horse\n"
+    )
+    assert (done.returncode, "stays so" in done.stdout) == (0, True)
+    with server.json() as client:
+        refusal = client.refused("login", name=disabled, password="another horse")
+        assert refusal["code"] == "bad_credentials"
+    with server.json(first):
+        pass
+
+
+@DIALECTS
+@WIRES
+def test_old_sessions_get_nothing_of_the_new_owner(
+    server: ServerProcess, dialect: str, secure: bool
+) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    old = [logged_in(server, bob, dialect, secure=secure) for _ in range(2)]
+    with server.json(ann) as other:
+        assert chat("deluser", bob, "--data", server.data).returncode == 0
+        server.add(bob)
+        other.tell(bob, "for the new one")
+        with server.json() as new:
+            new.login(bob)
+            assert new.heard() == ["for the new one"]
+            other.tell(bob, "for the new one, again")
+            assert new.texts(1) == ["for the new one, again"]
+            for client in old:
+                assert "for the new one" not in words_of(client)
+                client.close()
+
+
+@DIALECTS
+@WIRES
+def test_script_that_ends_its_side_is_served_to_its_end(
+    server: ServerProcess, dialect: str, secure: bool
+) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    text = f"{bob}\n{PASSWORD}\nsend {ann} from a pipe\nlogout\n".encode()
+    requests = (
+        {"op": "login", "name": bob, "password": PASSWORD},
+        {"op": "send", "to": [ann], "text": "from a pipe"},
+        {"op": "logout"},
+    )
+    data = text if dialect == "text" else b"".join(map(line, requests))
+    with server.json(ann) as other, connected(server, dialect, secure=secure) as script:
+        script.write(data)
+        socket.socket.shutdown(script.socket, socket.SHUT_WR)
+        assert other.texts(1) == ["from a pipe"]
+        words_of(script)
+
+
+@DIALECTS
+@WIRES
+def test_clients_that_have_gone_are_neither_hashed_nor_announced(
+    start_server: StartServer, dialect: str, secure: bool
+) -> None:
+    server = start_server()
+    ann, bob, slow = server.accounts("ann", "bob", "slow")
+    login = line({"op": "login", "name": bob, "password": PASSWORD})
+    data = login if dialect == "json" else f"{bob}\n{PASSWORD}\n".encode()
+    with server.json(ann) as other:
+        for at in range(26):
+            client = connected(server, dialect, secure=secure)
+            if secure or at % 2:  # over TLS the system answers unread bytes with a reset
+                client.write(data)
+                client.close()
+            else:
+                client.write(data)
+                client.reset()
+        with server.json(slow):
+            other.expect(event="presence", name=slow, state="online")
+        eventually(lambda: server.log.count("disconnected: account=-") == 26)
+        seen = [each for each in other.fence() if each.get("name") == bob]
+    assert seen == []
+
+
+def test_messages_of_sixty_accounts_at_once_all_get_through(start_server: StartServer) -> None:
+    server = start_server(login_address_failures=30, login_logins_per_minute=60)
+    ann, *names = server.accounts("ann", *["crowd"] * 60)
+    host, port = server.place
+
+    def say(name: str) -> None:
+        deliver(
+            Parcel(f"from {name}"),
+            lambda seconds: Connection.open(host, port, timeout=seconds),
+            name,
+            PASSWORD,
+            PATIENCE * 3,
+        )
+
+    with server.json(ann) as reader:
+        at_once(*(lambda name=name: say(name) for name in names))
+        assert sorted(reader.texts(60)) == sorted(f"from {name}" for name in names)

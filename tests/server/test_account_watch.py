@@ -1,0 +1,276 @@
+"""A session is one account's: what becomes of it when the accounts file changes under it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatserver.account_watch import _LOOKS, AccountWatch
+from chatserver.accounts import Account
+from chatserver.errors import CommandError
+from chatserver.store import forget_account
+
+from .fakes import PASSWORD, Client, Server
+
+
+@pytest.fixture
+def watch(server: Server) -> AccountWatch:
+    return AccountWatch(server.services)
+
+
+def look(watch: AccountWatch, server: Server) -> None:
+    """Look as often as it takes to believe what is seen."""
+    for _ in range(_LOOKS):
+        watch._look()
+    server.settle()
+
+
+def ending(client: Client) -> tuple[str | None, str] | None:
+    found = client.connection.ending
+    return None if found is None else (found.code, found.text)
+
+
+def remove(server: Server, name: str) -> None:
+    """Do what `chat deluser` does."""
+    with server.accounts.edit() as draft:
+        draft.remove(name)
+    forget_account(server.store.path, name)
+
+
+def put(server: Server, name: str, hashed: str) -> None:
+    with server.accounts.edit() as draft:
+        draft.put(Account(name, hashed))
+
+
+def hash_of(server: Server, name: str) -> str:
+    account = server.accounts.look_up(name)
+    assert account is not None
+    return account.hash
+
+
+def log_in(server: Server, name: str, password: str = PASSWORD) -> Client:
+    """Return a client that has logged in as people do."""
+    client = Client(name)
+    context = server.context(client, logged_in=False)
+    assert server.ask(context, "login", name=name, password=password) is None
+    assert context.session is not None
+    client.session = context.session
+    client.stream.sent.clear()
+    return client
+
+
+REMOVED = ("kicked", "This account was removed by the operator.")
+DISABLED = ("disabled", "This account was disabled by the operator.")
+CHANGED = (
+    "password_changed",
+    "The password of this account was changed; log in with the new one.",
+)
+
+
+def test_the_sessions_of_a_deleted_account_end(server: Server, watch: AccountWatch) -> None:
+    desk, laptop, alice = server.joined("bob", "bob", "alice")
+    remove(server, "bob")
+    look(watch, server)
+    assert ending(desk) == ending(laptop) == REMOVED
+    assert ending(alice) is None
+    assert [each["state"] for each in alice.named("presence")] == ["offline"]
+
+
+def test_the_sessions_of_a_disabled_account_end(server: Server, watch: AccountWatch) -> None:
+    (bob,) = server.joined("bob")
+    put(server, "bob", f"!{hash_of(server, 'bob')}")
+    look(watch, server)
+    assert ending(bob) == DISABLED
+
+
+def test_a_changed_password_ends_the_sessions_of_the_old_one(
+    server: Server, watch: AccountWatch
+) -> None:
+    thief, alice = server.joined("bob", "alice")
+    put(server, "bob", server.passwords.hash("another horse"))
+    look(watch, server)
+    assert ending(thief) == CHANGED
+    assert ending(alice) is None
+
+
+def test_a_renewed_hash_ends_no_session(server: Server, watch: AccountWatch) -> None:
+    put(server, "bob", "{}".format("c" * 40))  # of a kind that is renewed
+    old = Client("bob")
+    server.join(old)
+    account = server.accounts.look_up("bob")
+    assert account is not None
+    better = server.passwords.hash(PASSWORD)
+    assert server.accounts.renew(account, better)
+    look(watch, server)
+    second = log_in(server, "bob")
+    assert ending(old) is ending(second) is None
+
+
+def test_a_file_that_is_half_saved_ends_no_session(server: Server, watch: AccountWatch) -> None:
+    bob, alice = server.joined("bob", "alice")
+    whole = server.accounts.path.read_bytes()
+    watch._look()
+    for half in (b"", whole[:30]):
+        server.accounts.path.write_bytes(half)
+        watch._look()
+    server.accounts.path.write_bytes(whole)
+    look(watch, server)
+    assert ending(bob) is ending(alice) is None
+
+
+def test_a_file_that_cannot_be_read_ends_no_session(
+    server: Server, watch: AccountWatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (bob,) = server.joined("bob")
+    server.accounts.path.unlink()
+    server.accounts.path.mkdir()
+    look(watch, server)
+    assert ending(bob) is None
+    assert "cannot be read: Is a directory" in caplog.text
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["here", "away"])
+def test_a_new_account_of_the_name_inherits_nothing(server: Server, here: bool) -> None:
+    """Nobody looks in between: deleting, adding and the login are all faster."""
+    alice, old = server.joined("alice", "bob")
+    server.ask(server.context(old), "busy", reply="no")
+    server.ask(server.context(old), "hide")
+    server.say(alice, "for the old bob", "bob")
+    server.settle()
+    if not here:
+        server.leave(old)
+    remove(server, "bob")
+    put(server, "bob", server.passwords.hash("another horse"))
+    new = log_in(server, "bob", "another horse")
+    standing = server.directory.standing("bob")
+    assert standing is not None
+    assert (standing.busy, standing.hidden, standing.since, standing.read) == (False, False, 1, 0)
+    if here:
+        assert ending(old) == REMOVED
+        server.leave(old)  # its handler is slower
+    assert server.directory.recipient("bob").sessions == (new.session,)
+    assert not server.store.standings()[-1].busy
+
+
+def test_the_old_session_is_told_nothing_meant_for_the_new_owner(server: Server) -> None:
+    """The new owner has not even logged in, and nobody has looked at the file."""
+    alice, desk, laptop = server.joined("alice", "bob", "bob")
+    remove(server, "bob")
+    put(server, "bob", server.passwords.hash("another horse"))
+    server.say(alice, "for the new bob", "bob")
+    server.settle()
+    assert desk.said() == laptop.said() == []
+    assert ending(desk) == ending(laptop) == REMOVED
+
+
+def test_the_old_session_does_not_speak_as_the_new_owner(server: Server) -> None:
+    alice, old = server.joined("alice", "bob")
+    remove(server, "bob")
+    put(server, "bob", server.passwords.hash("another horse"))
+    post = server.say(old, "as bob", "alice")
+    server.settle()
+    assert post.error is not None
+    assert post.error.code == "kicked"
+    assert alice.said() == []
+    new = log_in(server, "bob", "another horse")
+    page = server.ask(server.context(new), "history", with_="alice") or {}
+    assert not page.get("messages")
+
+
+@pytest.mark.parametrize(
+    ("op", "arguments"),
+    [
+        ("history", {"with": "alice"}),
+        ("search", {"query": "new"}),
+        ("status", {}),
+        ("idle", {}),
+        ("busy", {}),
+        ("hide", {}),
+        ("who", {}),
+    ],
+)
+def test_the_old_session_reads_and_changes_nothing_of_the_new_owner(
+    server: Server, op: str, arguments: dict[str, str]
+) -> None:
+    alice, old = server.joined("alice", "bob")
+    context = server.context(old)
+    remove(server, "bob")
+    put(server, "bob", server.passwords.hash("another horse"))
+    server.say(alice, "for the new bob", "bob")
+    server.settle()
+    before = server.directory.standing("bob")
+    answer = server.ask(context, op, **arguments)
+    assert answer is not None
+    assert (answer["event"], answer["code"]) == ("error", "kicked")
+    assert old.said() == []
+    assert server.directory.standing("bob") == before
+
+
+def test_a_login_that_was_checked_before_the_change_comes_too_late(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify = server.passwords.verify
+
+    def meanwhile(password: str, stored: str | None, *rest: Any) -> tuple[bool, str | None]:
+        result = verify(password, stored, *rest)
+        remove(server, "bob")
+        put(server, "bob", server.passwords.hash("another horse"))
+        return result
+
+    monkeypatch.setattr(server.passwords, "verify", meanwhile)
+    client = Client("bob")
+    context = server.context(client, logged_in=False)
+    answer = server.ask(context, "login", name="bob", password=PASSWORD)
+    assert answer is not None
+    assert answer["code"] == "try_later"
+    assert context.session is None
+    assert server.directory.recipient("bob").sessions == ()
+
+
+def test_a_login_with_the_new_password_ends_the_sessions_of_the_old_one(server: Server) -> None:
+    (thief,) = server.joined("bob")
+    server.ask(server.context(thief), "hide")
+    put(server, "bob", server.passwords.hash("another horse"))
+    new = log_in(server, "bob", "another horse")
+    assert ending(thief) == CHANGED
+    assert ending(new) is None
+    standing = server.directory.standing("bob")
+    assert standing is not None
+    assert standing.hidden  # the account is the same one
+
+
+def test_a_message_to_a_known_name_does_not_look_at_the_file(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, _ = server.joined("alice", "bob")
+    context = server.context(alice)
+    looks = []
+    stat = Path.stat
+
+    def counted(path: Path, **options: bool) -> object:
+        if path == server.accounts.path:
+            looks.append(path)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", counted)
+    for _ in range(5):
+        server.ask(context, "send", to=["bob"], text="hi")
+    assert looks == []
+    server.ask(context, "send", to=["nobody"], text="hi")
+    assert looks
+
+
+def test_an_account_just_added_can_be_written_to(server: Server, tmp_path: Path) -> None:
+    (alice,) = server.joined("alice")
+    with server.accounts.path.open("a", encoding="utf-8") as file:  # by another program
+        file.write("newcomer:x\n")
+    server.ask(server.context(alice), "send", to=["newcomer"], text="hi")
+    assert [each["stored"] for each in alice.named("reply")] == [["newcomer"]]
+
+
+def test_the_reason_is_raised_anew_each_time(server: Server) -> None:
+    (bob,) = server.joined("bob")
+    bob.session.revoke(CommandError("kicked", "Gone."))
+    for _ in range(2):
+        with pytest.raises(CommandError, match="Gone"):
+            bob.session.check()
