@@ -12,7 +12,7 @@ _VERSION = next(
 )
 
 setup(
-    name="chatserver",
+    name="commonroom",
     version=_VERSION,
     description="A private, self-hosted chat for a team, a class or a home lab",
     long_description=(_HERE / "README.md").read_text("utf-8"),

@@ -256,7 +256,7 @@ def _keyring() -> ModuleType:
     except ImportError as error:
         raise NoPassword(
             'The setting password = "keyring" needs a library that is not installed: run'
-            " pip install 'chatserver[keyring]'."
+            " pip install 'commonroom[keyring]'."
         ) from error
     module: ModuleType = keyring
     return module

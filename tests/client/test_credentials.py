@@ -102,7 +102,7 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
         find_credentials(HOME, {}, None).password("Ann")
     assert raised.value.text == (
         'The setting password = "keyring" needs a library that is not installed: run'
-        " pip install 'chatserver[keyring]'."
+        " pip install 'commonroom[keyring]'."
     )
 
 
