@@ -38,6 +38,7 @@ from chatclient.resume import FINAL_CODES, FIRST_PAUSE, LONGEST_PAUSE, LinkState
 from chatclient.schedule import Schedule
 from chatwire.names import fold
 from chatwire.protocol import Event, LoginReply, Message, Presence, Reply
+from chatwire.sections import variables
 from chatwire.text import clean
 
 Answer = str | None
@@ -198,7 +199,7 @@ class Bot:
         NoPassword, and what makes it useless to go on: Refused, Untrusted or LinkLost.
         """
         found = find(**self._where).destination
-        environ = dict(os.environ)
+        environ = variables(os.environ)
         if self._password is not None:
             environ[PASSWORD_VARIABLE] = self._password
         credentials = find_credentials(found, environ, None)

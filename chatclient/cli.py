@@ -25,6 +25,7 @@ from chatclient.inputlines import InputLines
 from chatclient.options import Where, find, login_options
 from chatclient.resume import FINAL_CODES, ResumingClient
 from chatclient.settings import as_toml, settings_file
+from chatwire.sections import variables
 from chatwire.text import clean
 
 _FINAL_FOR_PEOPLE: Final = FINAL_CODES | {"idle_timeout"}
@@ -73,7 +74,7 @@ def _connect(found: Where, on_screen: bool, as_json: bool) -> int:
     if is_person():
         raise_on_signals()
     lines = InputLines.of_json() if as_json else InputLines.standard()
-    credentials = find_credentials(found.destination, os.environ, lines.read)
+    credentials = find_credentials(found.destination, variables(os.environ), lines.read)
     try:
         first = found.destination.opener(question_of_trust(lines.read), say=tell)
         entry = enter(first, credentials, tell)

@@ -9,6 +9,7 @@ from click.decorators import FC
 
 from chatclient.destination import Destination, find_destination
 from chatclient.settings import ClientSettings, load_settings
+from chatwire.sections import variables
 
 SERVER_HELP = "A server named in your settings, or HOST or HOST:PORT.  [default: 127.0.0.1]"
 
@@ -45,5 +46,6 @@ def login_options(command: FC) -> FC:
 
 def find(**given: Any) -> Where:
     """Return what options, environment and settings say together. Raises SettingsError."""
-    settings = load_settings(os.environ)
-    return Where(settings, find_destination(settings, os.environ, **given))
+    environ = variables(os.environ)
+    settings = load_settings(environ)
+    return Where(settings, find_destination(settings, environ, **given))

@@ -1,5 +1,6 @@
 """`chat send`: one message, for cron and scripts."""
 
+import codecs
 import os
 import sys
 from typing import Final
@@ -21,6 +22,7 @@ from chatclient.oneshot import Parcel, deliver, unknown_in
 from chatclient.options import find, login_options, server_option
 from chatwire.names import NAME_RULE, is_name
 from chatwire.protocol import MAX_KEY_LENGTH
+from chatwire.sections import variables
 from chatwire.text import clean, one_line
 
 _MOST_BYTES: Final = 1024 * 1024
@@ -87,7 +89,9 @@ def _send(
 ) -> int:
     destination = find(**where).destination
     typed = InputLines.standard().read
-    credentials = find_credentials(destination, os.environ, typed if is_person() else None)
+    credentials = find_credentials(
+        destination, variables(os.environ), typed if is_person() else None
+    )
     ask = question_of_trust(typed)
     parcel = Parcel(text, to) if key is None else Parcel(text, to, key)
     name, password = name_and_password(credentials)
@@ -131,4 +135,6 @@ def _input() -> str:
     data = sys.stdin.buffer.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
         raise click.UsageError("The input is too long for a message: send it in parts.")
-    return data.decode(sys.stdin.encoding, errors="replace")
+    encoding = codecs.lookup(sys.stdin.encoding).name
+    # The C locale says ASCII for want of better knowledge.
+    return data.decode("utf-8" if encoding == "ascii" else encoding, errors="replace")

@@ -14,10 +14,17 @@ import msgspec
 from msgspec import Meta, field
 
 from chatclient.colours import colours_wanted
+from chatclient.home import config_folder
 from chatclient.trust import normal_fingerprint
 from chatwire.names import NAME_RULE, is_name
 from chatwire.protocol import DEFAULT_PORT
-from chatwire.sections import Section, SettingsError, convert, parse_sections
+from chatwire.sections import (
+    Section,
+    SettingsError,
+    convert,
+    parse_sections,
+    refuse_unknown,
+)
 from chatwire.text import clean
 
 FILE_VARIABLE: Final = "CHAT_CLIENT_CONFIG"
@@ -62,9 +69,7 @@ def settings_file(environ: Mapping[str, str]) -> Path:
     """Return where the settings are: the platform's place, unless a variable names another."""
     if environ.get(FILE_VARIABLE):
         return Path(environ[FILE_VARIABLE])
-    from platformdirs import user_config_path  # noqa: PLC0415
-
-    return user_config_path("chat", appauthor=False) / "client.toml"
+    return config_folder() / "client.toml"
 
 
 def load_settings(environ: Mapping[str, str]) -> ClientSettings:
@@ -76,6 +81,8 @@ def load_settings(environ: Mapping[str, str]) -> ClientSettings:
     content = parse_sections(str(file), _read(file, required=bool(environ.get(FILE_VARIABLE))))
     named = content.pop("servers", {})
     screen = content.setdefault("client", {})
+    known = [f"CHAT_CLIENT_{each.name}".upper() for each in msgspec.structs.fields(ScreenSettings)]
+    refuse_unknown(environ, [FILE_VARIABLE, *known], ["CHAT_CLIENT_"])
     for key in msgspec.structs.fields(ScreenSettings):
         variable = f"CHAT_CLIENT_{key.name}".upper()
         if variable in environ:

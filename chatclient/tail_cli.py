@@ -23,6 +23,7 @@ from chatclient.lines import json_line, stamped_lines
 from chatclient.options import find, login_options, server_option
 from chatclient.resume import ResumingClient
 from chatwire.protocol import Event, HistoryReply, LoginReply, Message, Presence, Replayed
+from chatwire.sections import variables
 
 _END_OF_TIME: Final = 2**53
 """Beyond every message, so that a login since then replays nothing."""
@@ -65,7 +66,9 @@ def tail(count: int | None, since: int | None, as_json: bool, **where: object) -
 def _tail(count: int, since: int | None, as_json: bool, where: dict[str, object]) -> int:
     found = find(**where)
     typed = InputLines.standard().read
-    credentials = find_credentials(found.destination, os.environ, typed if is_person() else None)
+    credentials = find_credentials(
+        found.destination, variables(os.environ), typed if is_person() else None
+    )
     first = found.destination.opener(question_of_trust(typed), say=tell)
     entry = enter(first, credentials, tell, _END_OF_TIME if since is None else since)
     output = _Output(entry.welcome.name, as_json, found.settings.client.notices)

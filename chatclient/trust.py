@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from chatclient.errors import Untrusted
+from chatclient.home import config_folder
 
 Ask = Callable[[str], bool]
 """Shows a question to a person and returns whether the answer was yes."""
@@ -240,9 +241,7 @@ def _readable_key(place: str, certificate: bytes) -> str:
 
 def known_servers() -> Path:
     """Return the platform's place for the file of pinned keys."""
-    from platformdirs import user_config_path  # noqa: PLC0415
-
-    return user_config_path("chat", appauthor=False) / "known_servers"
+    return config_folder() / "known_servers"
 
 
 def place_of(host: str, port: int) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from chatserver.files import write_atomically
+from chatserver.files import make_folder, open_private, target_of, tighten, write_atomically
 from chatwire.names import fold, is_name
 
 FILE_NAME: Final = "user_pass.txt"
@@ -129,9 +129,12 @@ class Accounts:
         Blocks while another process edits. Raises OSError when the file cannot be written; then
         it is as it was.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        make_folder(self.path.parent)
+        # Where the file really is: that is what two folders may share.
+        path = target_of(self.path)
+        lock = open_private(path.with_name(f"{path.name}.lock"))
         try:
+            tighten(self.path.parent)
             fcntl.flock(lock, fcntl.LOCK_EX)
             draft = Draft(_read_lines(self.path))
             yield draft

@@ -21,6 +21,7 @@ from chatserver.commands.context import Services
 from chatserver.delivery import Delivery
 from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
+from chatserver.files import make_folder, open_private, tighten
 from chatserver.handler import ClientHandler
 from chatserver.housekeeper import Housekeeper
 from chatserver.lockout import Lockout
@@ -63,7 +64,10 @@ class ChatServer:
         self.data = data
         self._lock = _lock_folder(data)
         try:
+            for sentence in tighten(data):
+                _log.warning("%s", sentence)
             self._assemble()
+            tighten(data)  # what is new, and whoever made it
         except BaseException:
             os.close(self._lock)
             raise
@@ -205,8 +209,8 @@ class ChatServer:
 def _lock_folder(data: Path) -> int:
     """Make the data folder and take its lock, which the system gives back if we are killed."""
     try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(data / "chat.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        make_folder(data)
+        lock = open_private(data / "chat.lock")
     except OSError as error:
         raise StartError(f"Cannot write to the data folder {data}: {error.strerror}.") from error
     try:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from chatserver.files import write_atomically
+from chatserver.files import make_folder, write_atomically
 
 CERTIFICATE_NAME: Final = "certificate.pem"
 KEY_NAME: Final = "key.pem"
@@ -28,7 +28,7 @@ def ensure_certificate(folder: Path) -> tuple[Path, Path]:
     """
     certificate, key = folder / CERTIFICATE_NAME, folder / KEY_NAME
     if not (certificate.exists() and key.exists()):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
         key_pem, certificate_pem = _make()
         # The certificate last: where there is one, its key is there too.
         write_atomically(key, key_pem)

@@ -6,7 +6,7 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -30,15 +30,35 @@ _ELSEWHERE = {
 """Commands whose module is imported when they are asked for, and what `--help` says of them."""
 
 
+class _Text(click.types.StringParamType):
+    """A text is UTF-8, whatever the locale: what it is not must not be sent as something else."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from chatwire.sections import utf8  # noqa: PLC0415
+
+        try:
+            return utf8(value)
+        except ValueError:
+            self.fail("it is not UTF-8.", param, ctx)
+
+
+def _with_texts(command: click.Command) -> click.Command:
+    for parameter in command.params:
+        if parameter.type is click.STRING:
+            parameter.type = _Text()
+    return command
+
+
 class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*super().list_commands(ctx), *_ELSEWHERE]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _ELSEWHERE:
-            return super().get_command(ctx, cmd_name)
+            found = super().get_command(ctx, cmd_name)
+            return None if found is None else _with_texts(found)
         command: click.Command = getattr(import_module(_ELSEWHERE[cmd_name][0]), cmd_name)
-        return command
+        return _with_texts(command)
 
     def format_commands(  # the context is click's
         self,
@@ -56,6 +76,7 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="chat")
 def main() -> None:
     """A private chat for a team, a class or a home lab."""
+    os.umask(0o077)  # whatever a command makes is for its owner alone
 
 
 def fail(text: str) -> NoReturn:
@@ -86,20 +107,26 @@ def data_folder(data: Path | None) -> Path:
         return data
     from platformdirs import user_data_path  # noqa: PLC0415
 
-    return user_data_path("chat", appauthor=False)
+    try:
+        folder = user_data_path("chat", appauthor=False)
+    except RuntimeError:  # no HOME, and an account that the system does not know
+        folder = Path()
+    if not folder.is_absolute():
+        raise click.UsageError("There is no home folder to keep the data in: pass --data.")
+    return folder
 
 
 def settings_from(config: Path | None, **server: object) -> "Settings":
     """Return the settings, or end with a usage error that names what is wrong with them."""
     from chatserver.settings import load_settings  # noqa: PLC0415
-    from chatwire.sections import SettingsError  # noqa: PLC0415
+    from chatwire.sections import SettingsError, variables  # noqa: PLC0415
 
     given = {name: value for name, value in server.items() if value is not None}
-    environ = dict(os.environ)
-    for short in ("HOST", "PORT"):
-        if f"CHAT_{short}" in environ:
-            environ.setdefault(f"CHAT_SERVER_{short}", environ[f"CHAT_{short}"])
     try:
+        environ = variables(os.environ)
+        for short in ("HOST", "PORT"):
+            if f"CHAT_{short}" in environ:
+                environ.setdefault(f"CHAT_SERVER_{short}", environ[f"CHAT_{short}"])
         return load_settings(config, environ, {"server": given})
     except SettingsError as error:
         click.echo(f"chat: {error}", err=True)
@@ -125,6 +152,7 @@ def serve(
     signal.set_wakeup_fd(ask_to_stop, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave_it_to_the_pipe)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which asks others to read their settings again
     settings = settings_from(config, host=host, port=port)
     from chatserver.allocator import share_heaps  # noqa: PLC0415
     from chatserver.app import ChatServer, StartError  # noqa: PLC0415

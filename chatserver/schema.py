@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from chatserver.files import open_private
 from chatwire.names import fold
 
 UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
@@ -99,7 +100,7 @@ def create(path: Path) -> None:
     """Make a new database: under another name first, so that an empty one is always damage."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    os.close(open_private(new))
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.executescript(
             f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"

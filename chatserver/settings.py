@@ -12,7 +12,13 @@ import msgspec
 from msgspec import Meta, field
 
 from chatwire.protocol import DEFAULT_PORT
-from chatwire.sections import Section, SettingsError, convert, parse_sections
+from chatwire.sections import (
+    Section,
+    SettingsError,
+    convert,
+    parse_sections,
+    refuse_unknown,
+)
 
 Count = Annotated[int, Meta(ge=0)]
 AtLeastOne = Annotated[int, Meta(ge=1)]
@@ -107,7 +113,13 @@ def load_settings(
     range or a file that cannot be read.
     """
     values: dict[str, dict[str, object]] = _read(file) if file is not None else {}
-    for name, section, key, kind in _variables():
+    known = _variables()
+    refuse_unknown(
+        environ,
+        [name for name, *_ in known],
+        {f"CHAT_{section}_".upper() for _, section, *_ in known},
+    )
+    for name, section, key, kind in known:
         if name in environ:
             values.setdefault(section, {})[key] = convert(name, environ[name], kind, strict=False)
     for section, pairs in options.items():

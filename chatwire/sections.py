@@ -3,12 +3,29 @@
 Both sides read their settings from TOML in the same way; which settings there are is theirs.
 """
 
+import difflib
 import re
+import sys
 import tomllib
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
+
+_FILES: Final = ("CHAT_CONFIG", "CHAT_DATA", "CHAT_CLIENT_CONFIG")
+_OTHER_VARIABLES: Final = (
+    *_FILES,
+    "CHAT_HOST",
+    "CHAT_PORT",
+    "CHAT_USER",
+    "CHAT_PASSWORD",
+    "CHAT_FINGERPRINT",
+)
+"""Variables that are in no section."""
+
+_OF_BOTH: Final = ("CHAT_CLIENT_", "CHAT_TEST_")
+"""What the server leaves to the client, and both to the tests."""
 
 
 class SettingsError(ValueError):
@@ -32,6 +49,52 @@ def parse_sections(source: str, text: str) -> dict[str, dict[str, object]]:
         if not isinstance(section, dict):
             raise SettingsError(f"{source}: {name} must stand in a section such as [server].")
     return content
+
+
+def utf8(text: str) -> str:
+    """Return an argument or a variable as the UTF-8 that it is, whatever the locale took it for.
+
+    Python keeps what the locale cannot read as lone surrogates. Raises ValueError when the bytes
+    are not UTF-8.
+    """
+    if text.isascii():
+        return text
+    return text.encode(sys.getfilesystemencoding(), "surrogateescape").decode("utf-8")
+
+
+def variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with the texts in CHAT_… variables as `utf8` has them.
+
+    Names of files stay as the system wrote them. Raises SettingsError, which names the variable.
+    """
+    texts = {}
+    for name, value in environ.items():
+        if name.startswith("CHAT_") and name not in _FILES:
+            try:
+                texts[name] = utf8(value)
+            except ValueError as error:
+                raise SettingsError(f"{name}: it is not UTF-8.") from error
+    return {**environ, **texts}
+
+
+def refuse_unknown(
+    environ: Mapping[str, str], known: Iterable[str], sections: Collection[str]
+) -> None:
+    """Raise SettingsError for a variable that must be meant for us and is none of the `known`.
+
+    That is one that begins as one of the `sections` do (`CHAT_SERVER_`), or that differs from a
+    known one by a slip. Whatever else begins with CHAT_ may be another program's.
+    """
+    everything = [*known, *_OTHER_VARIABLES]
+    for name in sorted(environ):
+        if not name.startswith("CHAT_") or name in everything:
+            continue
+        if name.startswith(_OF_BOTH) and not name.startswith(tuple(sections)):
+            continue  # the other side looks at it
+        near = difflib.get_close_matches(name, everything, n=1, cutoff=0.85)
+        if near or name.startswith(tuple(sections)):
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise SettingsError(f"{name}: there is no such setting{hint}")
 
 
 def convert(source: str, value: object, kind: Any, *, place: str = "", strict: bool = True) -> Any:

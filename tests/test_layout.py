@@ -35,11 +35,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatserver.errors",
         "chatserver.processors",
         "chatserver.queueing",
-        "chatserver.schema",
         "chatserver.settings",
         "chatserver.files",
         "chatserver.words",
     ),
+    ("chatserver.schema",),
     # parts that know nothing of each other
     (
         "chatserver.passwords",

@@ -218,7 +218,7 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
         sys.setswitchinterval(max(_SWITCH_SECONDS, self._clients * _SWITCH_SECONDS_A_CLIENT))
 
 
-def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+def _address(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
     """Return the family and address to bind. Raises OSError for a host that there is not."""
     if not host:
         try:
@@ -228,4 +228,4 @@ def _address(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
             return socket.AF_INET, ("0.0.0.0", port)  # noqa: S104 - all addresses are asked for
         return socket.AF_INET6, ("::", port)
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return family, (str(address[0]), int(address[1]))
+    return family, address  # with the zone of a link-local one

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -327,3 +328,62 @@ def test_folder_from_the_environment(data: Path) -> None:
     env = environment() | {"CHAT_DATA": str(data)}
     assert chat("adduser", "bob", "--generate", env=env).returncode == 0
     assert [*accounts(data)] == ["bob"]
+
+
+def test_every_file_is_private_whichever_command_is_first(
+    tmp_path: Path, start_server: StartServer
+) -> None:
+    before = os.umask(0)
+    try:
+        data = tmp_path / "data"
+        chat("adduser", "bob", "--password-stdin", "--data", data, typed=PASSWORD)
+        server = start_server(data=data, prepared=False)
+        with server.json("bob") as client:
+            client.send("broadcast", text="hello")
+            client.fence()
+            made = [data, *data.rglob("*")]
+            assert {"search.db", "search.db-wal", "chat.db-shm"} <= {each.name for each in made}
+            assert [each for each in made if each.stat().st_mode & 0o077] == []
+    finally:
+        os.umask(before)
+
+
+def test_a_folder_that_was_open_to_others_is_closed_at_the_start(
+    data: Path, start_server: StartServer
+) -> None:
+    add(data, "bob")
+    for path, mode in ((data, 0o755), (data / "user_pass.txt", 0o644)):
+        path.chmod(mode)
+    server = start_server(data=data)
+    assert f"{data} was open to others" in server.log
+    assert [each for each in (data, *data.rglob("*")) if each.stat().st_mode & 0o077] == []
+
+
+def test_without_a_home_there_is_a_sentence(tmp_path: Path) -> None:
+    # As for a user whom the system does not know.
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pwd'] = None\n")
+    homeless = {k: v for k, v in environment().items() if k not in ("HOME", "CHAT_CLIENT_CONFIG")}
+    homeless = {k: v for k, v in homeless.items() if not k.startswith("XDG_")}
+    here = str(Path(__file__).parents[2])
+    env = homeless | {"PYTHONPATH": f"{tmp_path}:{here}"}
+    for arguments in (["users"], ["adduser", "x"], ["export"], ["send", "hi"], ["tail"]):
+        done = chat(*arguments, env=env)
+        assert done.returncode == 2, done.stderr
+        assert "There is no home folder" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"), [(b"caf\xe9", "it is not UTF-8"), ("café".encode(), "cannot be used")]
+)
+def test_an_argument_is_utf8_in_every_locale(data: Path, argument: bytes, said: str) -> None:
+    env = environment() | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for command in ("adduser", "deluser", "passwd"):
+        done = subprocess.run(
+            [sys.executable, "-m", "chatserver", command, argument, "--data", data],
+            env=env, capture_output=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode in (1, 2)
+        assert b"Traceback" not in done.stderr
+        if command == "adduser" or b"UTF-8" in done.stderr:
+            assert said.encode() in done.stderr
