@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from chatserver.files import make_folder, open_private, target_of, tighten, write_atomically
-from chatwire.names import fold, is_name
+from chatwire.names import RESERVED_RULE, fold, is_name, is_reserved
 
 FILE_NAME: Final = "user_pass.txt"
 
@@ -122,6 +122,10 @@ class Accounts:
             self._loaded = (now if settled else (0, 0, 0, 0), accounts)
         return accounts
 
+    def skipped(self) -> list[tuple[int, str]]:
+        """Return the number of each line that is no account, and why. Raises OSError."""
+        return skipped(_read_lines(self.path))
+
     @contextmanager
     def edit(self) -> Iterator["Draft"]:
         """Give a draft of the file that replaces it when the block ends without an exception.
@@ -184,26 +188,52 @@ class Draft:
         self.changed = True
 
 
+def split_line(line: str) -> tuple[str, str]:
+    """Return name and hash in a line; white space around them, and a byte order mark, is nothing.
+
+    Without a colon the hash is empty.
+    """
+    name, _, hashed = line.lstrip("\ufeff").partition(":")
+    return name.strip(), hashed.strip()
+
+
+def is_comment(line: str) -> bool:
+    """Tell whether there is nothing in a line, or nothing for us."""
+    return line.lstrip("\ufeff").strip()[:1] in ("", "#")
+
+
+def skipped(lines: list[str]) -> list[tuple[int, str]]:
+    """Return the number of each line that is no account, from 1, and why."""
+    entries = dict(_entries(lines))
+    found = []
+    for at, line in enumerate(lines):
+        name, hashed = split_line(line)
+        if at in entries and is_reserved(name):
+            found.append((at + 1, f"{name} is no name to have: {RESERVED_RULE}"))
+        elif at not in entries and not is_comment(line):
+            repeats = hashed and is_name(name)
+            found.append((at + 1, "repeats a name" if repeats else "is not name:hash"))
+    return found
+
+
 def _entries(lines: list[str]) -> Iterator[tuple[int, tuple[str, str]]]:
     """Yield the lines that are accounts, with their index: the first of a name counts."""
     seen = set()
     for at, line in enumerate(lines):
-        name, colon, hashed = line.strip().partition(":")
-        if colon and hashed and is_name(name) and fold(name) not in seen:
+        name, hashed = split_line(line)
+        if hashed and is_name(name) and fold(name) not in seen:
             seen.add(fold(name))
             yield at, (name, hashed)
 
 
 def _parse(lines: list[str], path: Path) -> dict[str, Account]:
-    accounts = {}
-    understood = set()
-    for at, (name, hashed) in _entries(lines):
-        understood.add(at)
-        accounts[fold(name)] = Account(name, hashed)
-    for at, line in enumerate(lines):
-        if at not in understood and line.strip() and not line.startswith("#"):
-            _log.warning("%s line %d is not name:hash or repeats a name; skipped", path, at + 1)
-    return accounts
+    for number, why in skipped(lines):
+        _log.warning("%s line %d %s; skipped", path, number, why)
+    return {
+        fold(name): Account(name, hashed)
+        for _, (name, hashed) in _entries(lines)
+        if not is_reserved(name)
+    }
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """The commands that edit `user_pass.txt`: adduser, passwd, deluser and users."""
 
+import logging
 import secrets
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 from chatserver.accounts import FILE_NAME, Account, Accounts
 from chatserver.cli import data_folder, data_option, fail, settings_from
 from chatserver.passwords import Passwords
-from chatwire.names import NAME_RULE, is_name
+from chatwire.names import NAME_RULE, RESERVED_RULE, is_name, is_reserved
 from chatwire.text import for_log
 
 _SYLLABLES: Final = [first + second for first in "bdfghjklmnprstvz" for second in "aeiou"]
@@ -50,6 +51,8 @@ def adduser(
     for name in names:
         if not is_name(name):
             fail(f"'{for_log(name)}' cannot be used: {NAME_RULE}.")
+        if is_reserved(name):
+            fail(f"'{name}' cannot be used: {RESERVED_RULE}.")
     _refuse_existing(accounts, names)
     for name in names:
         password = _password_for(name, passwords, password_stdin, generate)
@@ -108,22 +111,30 @@ def deluser(names: tuple[str, ...], data: Path | None, config: Path | None) -> N
 
     What they said stays with those who read it; messages waiting for them are dropped.
     """
-    from chatserver.schema import StoreError  # noqa: PLC0415
+    from chatserver.schema import UNREADABLE, StoreError, check  # noqa: PLC0415
     from chatserver.store import FILE_NAME as STORE_FILE  # noqa: PLC0415
     from chatserver.store import forget_account  # noqa: PLC0415
 
     settings_from(config)
     folder = data_folder(data)
     accounts = Accounts(folder / FILE_NAME)
-    found = [_find(accounts, name) for name in names]
+    # A reserved name is no account any more, but its line can be taken out.
+    found = [name if is_reserved(name) else _find(accounts, name).name for name in names]
+    database = folder / STORE_FILE
     try:
+        if database.exists():
+            check(database)  # before anything is changed
         with accounts.edit() as draft:
-            for account in found:
-                if account.name in draft:
-                    draft.remove(account.name)
-        for account in found:
-            forget_account(folder / STORE_FILE, account.name)
-            click.echo(f"Deleted {account.name}.")
+            for name in found:
+                if name in draft:
+                    draft.remove(name)
+                elif is_reserved(name):
+                    fail(f"There is no account {name}; chat users lists them.")
+        for name in found:
+            forget_account(database, name)
+            click.echo(f"Deleted {name}.")
+    except UNREADABLE as error:
+        fail(f"{database} cannot be read ({error}).")
     except OSError as error:
         fail(f"Cannot write {accounts.path}: {error.strerror}.")
     except StoreError as error:
@@ -133,7 +144,8 @@ def deluser(names: tuple[str, ...], data: Path | None, config: Path | None) -> N
 @click.command()
 @data_option
 def users(data: Path | None, config: Path | None) -> None:
-    """List the accounts and how their passwords are kept."""
+    """List the accounts and how their passwords are kept, and name who can never log in."""
+    logging.disable()  # what the reading would warn of is said below
     accounts = Accounts(data_folder(data) / FILE_NAME)
     passwords = Passwords(settings_from(config).passwords)
     everybody = _all(accounts)
@@ -141,11 +153,14 @@ def users(data: Path | None, config: Path | None) -> None:
         click.echo("There are no accounts yet; add one with: chat adduser NAME", err=True)
     width = max((len(each.name) for each in everybody), default=0)
     for account in everybody:
-        kind = passwords.scheme(account.hash) or "unreadable hash: use chat passwd"
+        readable = passwords.can_verify(account.hash)
+        kind = passwords.scheme(account.hash) if readable else "unreadable hash: use chat passwd"
         if passwords.too_dear(account.hash):
             kind = "too costly a hash: use chat passwd"
         kind = "disabled" if account.disabled else kind
         click.echo(f"{account.name:<{width}}  {kind}")
+    for number, why in accounts.skipped():
+        click.echo(f"chat: {accounts.path} line {number} {why}: nobody can log in.", err=True)
 
 
 def _check_choice(names: tuple[str, ...], password_stdin: bool, generate: bool) -> None:

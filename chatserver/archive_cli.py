@@ -51,9 +51,11 @@ def restore(file: Path, data: Path | None, config: Path | None) -> None:
     _leave_nothing_behind()
     folder = data_folder(data)
     try:
-        put_back(file, folder)
+        checked = put_back(file, folder)
     except BackupError as error:
         fail(str(error))
+    if not checked:
+        click.echo("chat: the backup is of an older version, without checksums.", err=True)
     click.echo(f"Restored to {folder}; start it with: chat serve --data {folder}")
 
 
@@ -100,15 +102,31 @@ def export(
     try:
         # Of its own, because what it cannot write must not be tried again at the exit.
         with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
+            found = False
             for stored in stored_messages(path, user, room, from_ms):
+                found = True
                 message = event_of(stored)
                 out.write(encode(message) if form == "jsonl" else _text(message))
+        if not found:
+            _refuse_typo(path.parent, user, room)
     except StoreError as error:
         fail(str(error))
     except BrokenPipeError:
         sys.exit(1)  # nobody reads any more, as under `head`: there is nothing to be said
     except OSError as error:
         fail(f"The messages cannot be written: {error.strerror}.")
+
+
+def _refuse_typo(folder: Path, user: str | None, room: str | None) -> None:
+    """End with an error where nothing was found because there is no such user or room."""
+    from chatserver.accounts import FILE_NAME, Accounts  # noqa: PLC0415
+    from chatwire.names import LOBBY  # noqa: PLC0415
+    from chatwire.text import for_log  # noqa: PLC0415
+
+    if room not in (None, LOBBY):
+        fail(f"There is no room {for_log(room or '')}: the room is {LOBBY}.")
+    if user is not None and Accounts(folder / FILE_NAME).find(user) is None:
+        fail(f"There is no account {for_log(user)}, and no message of one.")
 
 
 def _leave_nothing_behind() -> None:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from chatserver.accounts import Account
+from chatserver.accounts import Account, is_comment, split_line
 from chatserver.passwords import Passwords
-from chatwire.names import NAME_RULE, fold, is_name
+from chatwire.names import NAME_RULE, RESERVED_RULE, fold, is_name, is_reserved
 
 
 def read_old_accounts(
@@ -18,10 +18,12 @@ def read_old_accounts(
     accounts: dict[str, Account] = {}
     problems = []
     for number, line in enumerate(lines, start=1):
-        line = line.strip()  # noqa: PLW2901
-        if not line or line.startswith("#"):
+        if is_comment(line):
             continue
-        name, hashed = [*re.split(r"\s*:\s*|\s+", line, maxsplit=1), ""][:2]
+        # Without a colon, which the server's own file has, white space separates.
+        name, hashed = split_line(
+            line if ":" in line else re.sub(r"(?<=\S)\s+", ":", line, count=1)
+        )
         problem = _problem(name, hashed, passwords)
         if problem is None and fold(name) in accounts:
             problem = f"the name {name} stands in an earlier line"
@@ -35,6 +37,8 @@ def read_old_accounts(
 def _problem(name: str, hashed: str, passwords: Passwords) -> str | None:
     if not is_name(name):
         return NAME_RULE
+    if is_reserved(name):
+        return RESERVED_RULE
     if not hashed:
         return "there is no hash after the name"
     if not hashed.isprintable() or " " in hashed or passwords.scheme(hashed) is None:

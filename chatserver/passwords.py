@@ -137,6 +137,14 @@ class Passwords:
             or parts.parallelism > max(_MOST_LANES, own.parallelism)
         )
 
+    def can_verify(self, stored: str) -> bool:
+        """Tell whether a password can be right for `stored` at all; one cut short has none."""
+        kind = self.scheme(stored)
+        try:
+            return kind is not None and bool(self._context.handler(kind).from_string(stored))
+        except (ValueError, TypeError, AttributeError):
+            return kind is not None and kind.startswith("hex_")
+
     def warm_up(self) -> None:
         """Do what would make the first login slower than the others."""
         self.verify("", None)

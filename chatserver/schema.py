@@ -14,6 +14,7 @@ from typing import Final
 
 from chatserver.files import open_private
 from chatwire.names import fold
+from chatwire.text import for_log
 
 UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file raises: SQLite's messages may quote bytes that are no text."""
@@ -92,6 +93,11 @@ INSERT INTO identity VALUES (lower(hex(randomblob(16))));
 """  # noqa: S608 - put together from constants
 
 
+_OBJECTS: Final = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+_OLD_TABLES: Final = ("inboxes",)
+"""Tables of older versions, which a migration takes away."""
+
+
 class StoreError(Exception):
     """The database cannot be used; the text is one sentence for the operator."""
 
@@ -122,6 +128,12 @@ def check(path: Path) -> None:
             raise StoreError(
                 f"{path} was written by a newer version of chat; install that version."
             )
+        strange = strange_in(connection)
+        if strange is not None:
+            raise StoreError(
+                f"{path} holds something that is not chat's ({for_log(strange)}): drop that, or"
+                " restore a backup."
+            )
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
         damaged = alone and path.stat().st_size < size
@@ -129,6 +141,27 @@ def check(path: Path) -> None:
             damaged = not is_sound(connection)
         if damaged:
             raise StoreError(f"{path} is damaged; restore a backup or move the file away.")
+
+
+def strange_in(connection: sqlite3.Connection) -> str | None:
+    """Return the name of something in a database that is not chat's, or None.
+
+    A trigger or a view runs what somebody else wrote; so may an index. Statistics of SQLite's own
+    are nobody's.
+    """
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_SCHEMA)
+        expected = {(kind, name): sql for kind, name, _, sql in model.execute(_OBJECTS)}
+    for kind, name, table, sql in connection.execute(_OBJECTS):
+        if kind == "table":
+            ours = (kind, name) in expected or name in _OLD_TABLES
+            ours = ours and sql.upper().startswith("CREATE TABLE ")
+        else:
+            old = kind == "index" and table in _OLD_TABLES
+            ours = old or sql == expected.get((kind, name))
+        if not ours:
+            return f"{kind} {name}"
+    return None
 
 
 def is_sound(connection: sqlite3.Connection) -> bool:
@@ -142,7 +175,11 @@ def is_sound(connection: sqlite3.Connection) -> bool:
 def read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
     """Return a connection that cannot write; `immutable` promises that nobody else does."""
     how = "mode=ro&immutable=1" if immutable else "mode=ro"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None
+    )
+    connection.execute("PRAGMA trusted_schema = OFF")  # it may be from anywhere
+    return connection
 
 
 def version_of(connection: sqlite3.Connection) -> int:

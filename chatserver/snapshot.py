@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from chatserver.schema import (
     APPLICATION_ID,
@@ -14,10 +15,14 @@ from chatserver.schema import (
     WITH_DELETED,
     StoreError,
     read_only,
+    strange_in,
     version_of,
 )
 from chatserver.store import ALL, StoredMessage, stored_message
 from chatwire.names import fold
+from chatwire.text import for_log
+
+_NO_PLACE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 
 def open_snapshot(path: Path) -> sqlite3.Connection:
@@ -26,21 +31,44 @@ def open_snapshot(path: Path) -> sqlite3.Connection:
     The caller closes it. Raises StoreError when it is no chat database or cannot be read.
     """
     try:
-        connection = read_only(path)
-    except sqlite3.Error as error:
-        raise StoreError(f"{path} cannot be opened ({error}).") from error
+        connection = _begin(path)
+    except UNREADABLE as error:
+        raise StoreError(f"{path} cannot be read ({error}).") from error
     try:
-        connection.execute("BEGIN")
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = version_of(connection)
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        strange = strange_in(connection)
     except UNREADABLE as error:
         connection.close()
         raise StoreError(f"{path} cannot be read ({error}).") from error
     if application != APPLICATION_ID or version > VERSION:
         connection.close()
         raise StoreError(f"{path} is not a chat database of this version.")
+    if strange is not None:
+        connection.close()
+        raise StoreError(f"{path} holds something that is not chat's ({for_log(strange)}).")
     return connection
+
+
+def _begin(path: Path) -> sqlite3.Connection:
+    """Return a connection in a transaction that reads the database as it is now."""
+    connection = read_only(path)
+    try:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except UNREADABLE as error:
+        connection.close()
+        # Where nothing can be written, SQLite cannot note who reads. But without a log there is
+        # nobody who writes.
+        if getattr(error, "sqlite_errorname", "").startswith(_NO_PLACE) and not _has_log(path):
+            return read_only(path, immutable=True)
+        raise
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def stored_messages(

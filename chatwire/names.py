@@ -18,6 +18,21 @@ LOBBY: Final = "lobby"
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_LENGTH - 1}}}")
 
 
+RESERVED: Final = frozenset(
+    (LOBBY, "all", "everybody", "everyone", "here", "you", "me", "server", "system")
+)
+"""What no account may be called: it already means the room, everybody in it, the reader, or who
+speaks for the server. A message meant for the one would go to the other."""
+
+RESERVED_RULE: Final = f"these words have a meaning: {', '.join(sorted(RESERVED))}"
+"""Why a reserved name is refused."""
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether `name` means something, so that nobody can have it."""
+    return fold(name) in RESERVED
+
+
 def is_name(candidate: str) -> bool:
     """Tell whether `candidate` is well formed; it may still belong to nobody."""
     return _NAME.fullmatch(candidate) is not None

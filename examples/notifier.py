@@ -28,6 +28,7 @@ from chatwire.protocol import Reply
 _MOST_BYTES: Final = 65536
 _READ_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 30.0
+_NAMES: Final = ("127.0.0.1", "localhost")
 
 
 class Notice(Struct, forbid_unknown_fields=True):
@@ -73,6 +74,9 @@ class Webhook(ThreadingHTTPServer):
     def __init__(self, notifier: Notifier, port: int) -> None:
         super().__init__(("127.0.0.1", port), _Hook)
         self.notifier = notifier
+        self.names = [f"{name}:{self.server_port}" for name in _NAMES]
+        if self.server_port == 80:
+            self.names += _NAMES
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of somebody who hung up."""
@@ -84,6 +88,10 @@ class _Hook(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Pass a notice on, and answer when it is stored."""
+        # A page in a browser may have had its own name lead here; then that is what it asks for.
+        if self.headers.get("Host", "").lower() not in self.server.names:
+            self._answer(421, "Ask for 127.0.0.1 or localhost.")
+            return
         # A page in a browser may not send this type to us without asking first, which we refuse.
         if self.headers.get_content_type() != "application/json":
             self._answer(415, "Send application/json.")

@@ -4,8 +4,10 @@ import hashlib
 import itertools
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pexpect
@@ -387,3 +389,35 @@ def test_an_argument_is_utf8_in_every_locale(data: Path, argument: bytes, said: 
         assert b"Traceback" not in done.stderr
         if command == "adduser" or b"UTF-8" in done.stderr:
             assert said.encode() in done.stderr
+
+
+@pytest.mark.parametrize("name", ["lobby", "Lobby", "ALL", "you", "server"])
+def test_a_name_that_means_something_is_refused(data: Path, tmp_path: Path, name: str) -> None:
+    assert "have a meaning" in refused("adduser", name, "--generate", "--data", data)
+    old = tmp_path / "old.txt"
+    old.write_text(f"{name}:{hashed()}\n")
+    done = chat("adduser", "--import", old, "--data", data)
+    assert done.returncode == 1
+    assert "have a meaning" in done.stderr
+
+
+def test_users_names_who_can_never_log_in(data: Path) -> None:
+    add(data, "bob", "lobby")
+    with (data / "user_pass.txt").open("a", encoding="utf-8") as file:
+        file.write("no colon\ncut:$argon2id$v=19$m\nold:$6$x\n")
+    done = chat("users", "--data", data)
+    assert done.returncode == 0
+    assert re.search(r"^bob +argon2$", done.stdout, re.MULTILINE)
+    assert done.stdout.count("unreadable hash") == 2
+    assert re.findall(r"line (\d)", done.stderr) == ["2", "3"]
+
+
+def test_deluser_leaves_a_newer_version_and_the_account_alone(
+    data: Path, start_server: StartServer
+) -> None:
+    add(data, "bob")
+    start_server(data=data).stop()
+    with closing(sqlite3.connect(data / "chat.db")) as connection, connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert "newer" in refused("deluser", "bob", "--data", data)
+    assert "bob" in accounts(data)

@@ -190,7 +190,7 @@ def test_damaged_lines_are_named_and_skipped(path: Path, caplog: pytest.LogCaptu
     with caplog.at_level(logging.WARNING):
         assert dict(Accounts(path).all()) == {"alice": Account("alice", "hash")}
     assert [record.getMessage() for record in caplog.records] == [
-        f"{path} line {number} is not name:hash or repeats a name; skipped"
+        f"{path} line {number} {'repeats a name' if number == 8 else 'is not name:hash'}; skipped"
         for number in (3, 4, 5, 6, 8)
     ]
 
@@ -218,3 +218,33 @@ def test_a_file_that_cannot_be_read_is_an_error(path: Path) -> None:
     path.mkdir()
     with pytest.raises(OSError, match="directory"):
         Accounts(path).all()
+
+
+@pytest.mark.parametrize(
+    "line", ["\ufeffcarol:hash", " carol : hash ", "carol:\thash\r", "\ufeff carol :hash"]
+)
+def test_what_is_around_a_name_and_a_hash_is_nothing(path: Path, line: str) -> None:
+    path.write_text(line + "\nbob:hash\n", "utf-8")
+    assert Accounts(path).find("carol") == Account("carol", "hash")
+    with Accounts(path).edit() as draft:
+        draft.put(Account("carol", "new"))
+    assert path.read_text("utf-8") == "carol:new\nbob:hash\n"
+
+
+def test_a_reserved_name_is_no_account_and_its_line_stays(path: Path) -> None:
+    path.write_text("Lobby:hash\nbob:hash\n")
+    accounts = Accounts(path)
+    assert set(accounts.all()) == {"bob"}
+    assert not accounts.exists("lobby")
+    assert [number for number, _ in accounts.skipped()] == [1]
+    with accounts.edit() as draft:
+        draft.remove("lobby")
+    assert path.read_text() == "bob:hash\n"
+
+
+def test_a_linked_file_stays_linked(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("bob:hash\n")
+    path.symlink_to("real")
+    add(path, "carol")
+    assert path.is_symlink()
+    assert (tmp_path / "real").read_text() == "bob:hash\ncarol:hash\n"

@@ -1,7 +1,9 @@
 """The backup: everything as it was at one moment, for its owner alone, and back again."""
 
 import io
+import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -218,7 +220,7 @@ def test_a_backup_cut_short_anywhere_is_refused_and_leaves_nothing(
     whole = file.read_bytes()
     with tarfile.open(file) as tar:
         members = tar.getmembers()
-    cuts = {0, 1, 511}
+    cuts = {0, 1, 511, len(whole) - 1, len(whole) - 512}
     for each in members:
         end = each.offset_data + each.size
         cuts |= {each.offset, each.offset + 100, each.offset_data, each.offset_data + 1, end - 1}
@@ -227,7 +229,7 @@ def test_a_backup_cut_short_anywhere_is_refused_and_leaves_nothing(
         with pytest.raises(BackupError):
             restore(file, tmp_path / "restored")
         assert {each.name for each in tmp_path.iterdir()} == {"data", file.name}
-    file.write_bytes(whole[: members[-1].offset_data + members[-1].size])
+    file.write_bytes(whole)
     restore(file, tmp_path / "restored")
     assert {*names_in(tmp_path / "restored")} == {"chat.db", "user_pass.txt", "tls"}
 
@@ -302,3 +304,82 @@ def test_damage_that_is_no_text_is_damage_like_any_other(
         list(stored_messages(database, None, None, 0))
     with pytest.raises(StoreError):
         Store(database)
+
+
+def test_a_flipped_byte_anywhere_is_refused(data: Path, file: Path, tmp_path: Path) -> None:
+    back_up(data, file, quiet)
+    whole = file.read_bytes()
+    with tarfile.open(file) as tar:
+        members = tar.getmembers()
+    places = {len(whole) - 1, len(whole) - 1024, *range(0, 512, 7), *range(148, 156)}
+    for each in members:
+        end = each.offset_data + each.size
+        places |= {
+            each.offset,
+            each.offset + 100,
+            each.offset + 155,
+            each.offset_data,
+            end - 1,
+            end,
+        }
+    places |= {whole.index(b"hi", members[-1].offset_data)} | set(range(0, len(whole), 4999))
+    for place in sorted(places):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x01
+        file.write_bytes(damaged)
+        with pytest.raises(BackupError):
+            restore(file, tmp_path / "restored")
+        assert not (tmp_path / "restored").exists(), place
+    file.write_bytes(whole)
+    assert restore(file, tmp_path / "restored")
+
+
+def test_a_backup_of_the_first_version_has_no_checksums(
+    data: Path, file: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(file, "w") as tar:
+        tar.add(data / "chat.db", "chat.db")
+    assert not restore(file, tmp_path / "restored")
+
+
+@pytest.mark.parametrize("name", ["chat.db", "user_pass.txt", "SHA256SUMS"])
+def test_a_hole_in_an_archive_is_refused_before_it_is_written(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    sparse = tarfile.TarInfo(name)
+    sparse.type, sparse.size = tarfile.GNUTYPE_SPARSE, 512
+    header = bytearray(sparse.tobuf(tarfile.GNU_FORMAT))
+    header[386:410] = b"00000000000\0" + b"00000001000\0"
+    header[483:495] = b"20000000000\0"  # 2 GiB when it is written out
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    plain = archive(file, **{} if name == "chat.db" else {"chat.db": b"x"}).read_bytes()
+    file.write_bytes(bytes(header) + bytes(512) + plain)
+    monkeypatch.setattr("shutil.copyfileobj", lambda *_: pytest.fail("it was written"))
+    with pytest.raises(BackupError, match="is not a backup"):
+        restore(file, tmp_path / "restored")
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "CREATE TRIGGER evil AFTER INSERT ON messages BEGIN DELETE FROM messages; END",
+        "CREATE VIEW evil AS SELECT 1",
+        "CREATE INDEX evil ON messages (lower(text))",
+        "CREATE TABLE evil (x)",
+        "DROP TABLE alive; CREATE VIRTUAL TABLE alive USING fts5(x)",
+        "DROP TRIGGER conversations_have_partners; CREATE TRIGGER conversations_have_partners"
+        " AFTER INSERT ON messages BEGIN DELETE FROM messages; END",
+    ],
+)
+def test_what_somebody_else_put_into_a_database_is_refused(
+    data: Path, file: Path, tmp_path: Path, foreign: str
+) -> None:
+    with closing(sqlite3.connect(data / "chat.db")) as connection:
+        connection.executescript(foreign)
+    with tarfile.open(file, "w") as tar:
+        tar.add(data / "chat.db", "chat.db")
+    with pytest.raises(BackupError):
+        restore(file, tmp_path / "restored")
+    with pytest.raises(StoreError, match="not chat's"):
+        Store(data / "chat.db")
