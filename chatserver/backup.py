@@ -3,8 +3,8 @@
 A backup is a tar file, for its owner alone, with `chat.db` as it was at one moment (SQLite's
 backup API on one snapshot, which holds nobody up), `user_pass.txt` and `tls/`. The search index is
 not in it: it is made again. First come the SHA-256 checksums of the rest, which `restore` checks.
-The database comes last, so that a backup that was cut short, or cannot be read to its end, lacks it and
-is refused.
+The database comes last, so that a backup that was cut short, or cannot be read to its end, lacks it
+and is refused.
 """
 
 import hashlib

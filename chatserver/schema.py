@@ -93,7 +93,10 @@ INSERT INTO identity VALUES (lower(hex(randomblob(16))));
 """  # noqa: S608 - put together from constants
 
 
-_OBJECTS: Final = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+_OBJECTS: Final = (
+    "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"
+    " WHERE name NOT LIKE 'sqlite_%'"
+)
 _OLD_TABLES: Final = ("inboxes",)
 """Tables of older versions, which a migration takes away."""
 

@@ -346,10 +346,11 @@ def test_a_webhook(server: ServerProcess) -> None:
     bot = bot_of(server, name)
     hook = notifier.listen(bot, notifier.Notifier(bot, []), 0)
 
-    def post(body: bytes, kind: str = "application/json") -> int:
+    def post(body: bytes, kind: str = "application/json", host: str = "127.0.0.1") -> int:
         connection = http.client.HTTPConnection("127.0.0.1", hook.server_port, timeout=PATIENCE)
         try:
-            connection.request("POST", "/", body, {"Content-Type": kind})
+            place = f"{host}:{hook.server_port}"
+            connection.request("POST", "/", body, {"Content-Type": kind, "Host": place})
             return connection.getresponse().status
         finally:
             connection.close()
@@ -366,5 +367,8 @@ def test_a_webhook(server: ServerProcess) -> None:
         assert post(b"[" * 60_000) == 400
         assert post(b'{"text":"' + b"x" * 70_000 + b'"}') == 413
         assert post(b'{"text":"hi"}', "text/plain") == 415
+        for host in ("evil.example", "127.0.0.1.evil.example", "", "user@127.0.0.1"):
+            assert post(b'{"text":"hi"}', host=host) == 421
+        assert post(b'{"text":"hi"}', host="LocalHost") == 204
     hook.shutdown()
     hook.server_close()

@@ -297,6 +297,13 @@ def test_signal_says_goodbye_to_everybody_and_keeps_every_message(
     assert [*kept.values()] == [*map(str, range(len(kept)))]
 
 
+def test_sighup_ends_nothing(server: ServerProcess) -> None:
+    server.signal(signal.SIGHUP)
+    with server.json(server.add("hup")) as client:
+        client.say("hi")
+    assert server.process.poll() is None
+
+
 def test_stop_right_after_the_start_and_twice_over(start_server: StartServer) -> None:
     server = start_server()
     server.signal(signal.SIGTERM)

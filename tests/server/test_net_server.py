@@ -110,6 +110,13 @@ def test_a_limit_of_zero_is_none() -> None:
         assert [host.greeting() for _ in range(10)] == [b"welcome\n"] * 10
 
 
+def test_a_link_local_address_keeps_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = ("fe80::1%eth0", 4119, 0, 7)
+    found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", place)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert module._address("fe80::1%eth0", 4119) == (socket.AF_INET6, place)
+
+
 def test_no_host_is_every_address() -> None:
     for host in running(Host("")):
         assert host.greeting() == b"welcome\n"

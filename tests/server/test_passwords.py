@@ -244,3 +244,13 @@ def test_what_a_password_may_be(passwords: Passwords, password: str, problem: st
 )
 def test_too_long_counts_bytes(password: str, long: bool) -> None:
     assert too_long(password) == long
+
+
+@pytest.mark.parametrize("kind", LEGACY)
+def test_what_can_be_verified(kind: str) -> None:
+    assert Passwords(CHEAP).can_verify(LEGACY[kind])
+
+
+@pytest.mark.parametrize("cut", ["$argon2id$v=19$m", "$argon2id$x", "$6$x", "$2b$12$x", "x", ""])
+def test_what_can_not(cut: str) -> None:
+    assert not Passwords(CHEAP).can_verify(cut)
