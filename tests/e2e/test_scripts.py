@@ -1,6 +1,7 @@
 """`chat send`, `chat tail` and `chat connect --json` against real servers."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -323,7 +324,7 @@ def test_an_interrupt_at_any_time_is_clean(
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")
 @pytest.mark.parametrize("arguments", ["send hi", "connect --json", "connect --plain"])
 def test_no_streams_at_all(server: ServerProcess, arguments: str) -> None:
-    closed = f"exec {sys.executable} -m chatserver {arguments} <&- >&- 2>&-"
+    closed = f"exec {shlex.quote(sys.executable)} -m chatserver {arguments} <&- >&- 2>&-"
     env = environ_of(server, server.account("ann"))
     assert (
         subprocess.run(closed, shell=True, env=env, timeout=PATIENCE, check=False).returncode == 0
