@@ -34,6 +34,7 @@ from chatserver.presence import Presence
 from chatserver.processors import roaming
 from chatserver.ratelimit import TokenBuckets
 from chatserver.replay import Replay
+from chatserver.retention import Retention
 from chatserver.schema import StoreError
 from chatserver.search import FILE_NAME as SEARCH_FILE
 from chatserver.search import SearchIndex
@@ -156,7 +157,17 @@ class ChatServer:
             )
             self._handler = ClientHandler(services, self._flusher, self._tls_contexts())
             self._account_watch = AccountWatch(services)
-            self._housekeeper = Housekeeper(services, self._handler.connections)
+            self._housekeeper = Housekeeper(
+                services,
+                self._handler.connections,
+                Retention(
+                    self._store,
+                    self._index,
+                    self._log,
+                    self.accounts.exists,
+                    settings.history.retention_days,
+                ),
+            )
             self._server = self._listen()
             self._read_accounts()
         except BaseException:

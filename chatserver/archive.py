@@ -1,6 +1,5 @@
 """What an account may read of what was said before: history and search, as events."""
 
-from collections.abc import Iterable
 from typing import Final
 
 from chatserver.query import parse_query
@@ -47,10 +46,6 @@ class Archive:
         messages = self._store.some(found, account)
         fitting = self._fitting(messages[:limit])
         return tuple(map(event_of, fitting)), len(fitting) < len(messages)
-
-    def forget(self, seqs: Iterable[int]) -> None:
-        """Have messages that were deleted, by their numbers, taken out of the index. Any thread."""
-        self._index.forget(seqs)
 
     def _fitting(self, messages: list[StoredMessage]) -> list[StoredMessage]:
         """Return the first messages that fit into one answer; at least one, if there is one."""

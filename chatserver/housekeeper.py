@@ -10,20 +10,16 @@ from chatserver.allocator import give_back
 from chatserver.commands.context import Services
 from chatserver.connection import Connection
 from chatserver.errors import CommandError
-from chatserver.store import Batch, StoredMessage
+from chatserver.retention import Retention
 from chatwire.protocol import Ping
 from chatwire.wording import duration
 
 _log = logging.getLogger(__name__)
 
-_ALIVE_SECONDS: Final = 60.0
-_RETENTION_SECONDS: Final = 3600.0
 _PAUSE_A_CLIENT: Final = 0.001
 """So that 8,000 clients, whom it takes 30 ms to look at, are looked at every 9 s."""
 
 _GIVE_BACK_SECONDS: Final = 5.0
-_TRIM_STEP: Final = 500
-_MS_PER_DAY: Final = 86_400_000
 
 
 class Housekeeper:
@@ -33,22 +29,23 @@ class Housekeeper:
         self,
         services: Services,
         connections: Callable[[], tuple[Connection, ...]],
+        retention: Retention,
         interval: float = 1.0,
     ) -> None:
         """It looks at everybody every `interval` seconds, and less often when they are many."""
         self._services = services
         self._connections = connections
+        self._retention = retention
         self._interval = interval
         self._stopped = threading.Event()
-        self._alive_at = 0.0
-        self._trim_at = 0.0
         self._give_back_at = 0.0
         self._present = 0  # how many clients there were at the last look
         self._clients = 0  # the most there were since memory was given back
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; the clock is noted before anybody can say anything."""
+        self._retention.tick()
         self._thread.start()
 
     def stop(self) -> None:
@@ -74,12 +71,7 @@ class Housekeeper:
             self._check_deadlines(connection, now)
         self._note_reads()
         self._give_back(len(connections), now)
-        if now >= self._alive_at:
-            self._alive_at = now + _ALIVE_SECONDS
-            self._services.log.save(lambda batch: batch.put_alive(time.time()))
-        if now >= self._trim_at and self._services.settings.history.retention_days:
-            self._trim_at = now + _RETENTION_SECONDS
-            self._trim()
+        self._retention.tick()
 
     def _check_deadlines(self, connection: Connection, now: float) -> None:
         settings = self._services.settings
@@ -132,19 +124,3 @@ class Housekeeper:
         for session in moved:
             session.noted = session.read
         self._services.log.run_later(note, *{each.key for each in moved})
-
-    def _trim(self) -> None:
-        """Have a few old messages deleted; when there were many, come back soon."""
-        days = self._services.settings.history.retention_days
-        before = int(time.time() * 1000) - days * _MS_PER_DAY
-        deleted: list[StoredMessage] = []
-
-        def trim(batch: Batch) -> None:  # the log thread
-            deleted.extend(batch.trim(before, _TRIM_STEP))
-
-        def trimmed() -> None:  # the log thread, once they are gone
-            self._services.archive.forget(each.seq for each in deleted)
-            if len(deleted) == _TRIM_STEP:
-                self._trim_at = 0.0
-
-        self._services.log.save(trim, trimmed)

@@ -28,6 +28,10 @@ APPLICATION_ID: Final = 0x63686174  # "chat", so that `file` and a person know t
 WHOLE_CHECK_BYTES: Final = 32 << 20
 """A database up to this size is checked whole before the start, which takes half a second."""
 
+_REWRITE_BYTES: Final = 256 << 20
+"""A database up to this size is written anew once, which takes three seconds. What is deleted in a
+larger one is overwritten and its room used again, but the file grows no smaller."""
+
 TAKES_PART: Final = (
     "instr(' ' || lower(sender || ' ' || recipients) || ' ', ' ' || :account || ' ')"
 )
@@ -65,6 +69,17 @@ CREATE TABLE deleted (            -- accounts that were deleted, and the newest 
 """,
 )
 
+BESIDE: Final = """
+CREATE TABLE IF NOT EXISTS gone (      -- messages deleted, whose words the index may still have
+    seq INTEGER PRIMARY KEY
+);
+CREATE TABLE IF NOT EXISTS rest (      -- how long nothing is deleted, for the clock has jumped
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seconds REAL NOT NULL              -- of running
+);
+"""
+"""Tables that every start makes where they are missing: an older program does without them."""
+
 _SCHEMA: Final = f"""
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY,
@@ -90,7 +105,7 @@ CREATE INDEX messages_by_room ON messages (room, seq) WHERE room IS NOT NULL;
 CREATE TABLE alive (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL NOT NULL);
 CREATE TABLE identity (id TEXT NOT NULL);  -- tells this database from every other
 INSERT INTO identity VALUES (lower(hex(randomblob(16))));
-"""  # noqa: S608 - put together from constants
+{BESIDE}"""  # noqa: S608 - put together from constants
 
 
 _OBJECTS: Final = (
@@ -112,8 +127,8 @@ def create(path: Path) -> None:
     os.close(open_private(new))
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.executescript(
-            f"BEGIN; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-            f" PRAGMA user_version = {VERSION}; COMMIT;"
+            f"PRAGMA auto_vacuum = INCREMENTAL; BEGIN; {_SCHEMA}"
+            f" PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
         )
     new.replace(path)
 
@@ -207,6 +222,18 @@ def migrate(connection: sqlite3.Connection) -> int:
             connection.execute("ROLLBACK")
             raise
     return before
+
+
+def make_shrinkable(connection: sqlite3.Connection) -> None:
+    """Have a database of an earlier program give back the room of what is deleted, if it is small.
+
+    It is written anew for that, which also takes out what was deleted before.
+    """
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] == 0 and size <= _REWRITE_BYTES:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")
 
 
 def _from_1(connection: sqlite3.Connection) -> None:

@@ -27,6 +27,9 @@ FILE_NAME: Final = "chat.db"
 _log = logging.getLogger(__name__)
 
 _READERS: Final = 4
+_FREED_AT_ONCE: Final = 500
+"""Pages given back in one transaction: some milliseconds."""
+
 _BUSY_SECONDS: Final = 5.0
 """How long a write waits for another program's (`chat deluser`, a backup)."""
 
@@ -208,30 +211,27 @@ class Batch:
         """Note that the server runs: after a crash, whoever was here was last seen then."""
         self._connection.execute("INSERT OR REPLACE INTO alive (id, at) VALUES (1, ?)", (now,))
 
-    def trim(self, before: int, limit: int) -> list[StoredMessage]:
-        """Delete up to `limit` messages said before `before` (ms) and return them.
+    def put_rest(self, seconds: float) -> None:
+        """Note for how many seconds of running no message is deleted."""
+        self._connection.execute("INSERT OR REPLACE INTO rest VALUES (1, ?)", (seconds,))
 
-        The newest message stays whatever its age, because numbering goes on from it.
-        """
-        # Only the oldest are looked at, however many there are: older ones come first.
-        rows = self._connection.execute(
-            f"SELECT * FROM ({ALL} ORDER BY seq LIMIT ?)"  # noqa: S608 - a constant
-            " WHERE at < ? AND seq < (SELECT max(seq) FROM messages)",
-            (limit, before),
-        )
-        old = [stored_message(row) for row in rows]
+    def delete(self, messages: Sequence[StoredMessage]) -> None:
+        """Delete messages, but the newest: numbering goes on from it."""
         self._connection.executemany(
             "DELETE FROM conversations WHERE one = ? AND other = ? AND seq = ?",
             [
                 (*names, each.seq)
-                for each in old
+                for each in messages
                 for names in schema.conversations(each.sender, each.to)
             ],
         )
-        self._connection.executemany(
-            "DELETE FROM messages WHERE seq = ?", [(each.seq,) for each in old]
-        )
-        return old
+        seqs = [(each.seq,) for each in messages]
+        self._connection.executemany("DELETE FROM messages WHERE seq = ?", seqs)
+        self._connection.executemany("INSERT OR IGNORE INTO gone VALUES (?)", seqs)
+
+    def note_purged(self, seqs: Iterable[int]) -> None:
+        """Note that the index has nothing more of these messages."""
+        self._connection.executemany("DELETE FROM gone WHERE seq = ?", [(seq,) for seq in seqs])
 
     def flush(self) -> None:
         """Hand the collected rows to SQLite."""
@@ -386,6 +386,58 @@ class Store:
             for key, since, read, seen_at, busy, reply, hidden, name in rows
         ]
 
+    def read_upto(self, accounts: Iterable[str]) -> dict[str, int]:
+        """Return up to which message these accounts (folded) have read, where that is known.
+
+        What was another's of the same name counts as read.
+        """
+        query = (
+            "SELECT max(coalesce((SELECT read FROM accounts WHERE account = :account), 0),"
+            " coalesce((SELECT upto FROM deleted WHERE account = :account), 0))"
+        )
+        with self._reader() as reader:
+            return {
+                each: reader.execute(query, {"account": each}).fetchone()[0] for each in accounts
+            }
+
+    def gone(self) -> list[int]:
+        """Return which messages were deleted of which the index may still have the words."""
+        with self._reader() as reader:
+            return [seq for (seq,) in reader.execute("SELECT seq FROM gone ORDER BY seq")]
+
+    def alive(self) -> float | None:
+        """Return when the server last ran, by its clock (seconds since 1970), if that is known."""
+        with self._reader() as reader:
+            row = reader.execute("SELECT at FROM alive").fetchone()
+        return None if row is None else float(row[0])
+
+    def rest(self) -> float:
+        """Return for how many seconds of running no message is deleted."""
+        with self._reader() as reader:
+            row = reader.execute("SELECT seconds FROM rest").fetchone()
+        return 0.0 if row is None else float(row[0])
+
+    def give_back(self) -> bool:
+        """Give some of the room of what was deleted back to the system. Log thread only.
+
+        Returns whether that was all, and nothing deleted is left in the file or its log: while
+        somebody reads or there is more, call it again. Waits for nobody.
+        """
+        writer = self._writer
+        try:
+            writer.execute("PRAGMA busy_timeout = 0")
+            # As a script: each step of this statement frees one page.
+            writer.executescript(f"PRAGMA incremental_vacuum({_FREED_AT_ONCE})")
+            shrinks = writer.execute("PRAGMA auto_vacuum").fetchone()[0] != 0
+            if shrinks and writer.execute("PRAGMA freelist_count").fetchone()[0]:
+                return False
+            return not writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            _log.warning("the room of what was deleted is not given back yet: %s", error)
+            return False
+        finally:
+            writer.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+
     def check_whole(self) -> bool:
         """Tell whether a database that was too large to be checked at the start is sound."""
         if self.path.stat().st_size <= schema.WHOLE_CHECK_BYTES:
@@ -417,6 +469,12 @@ class Store:
         before = schema.migrate(connection)
         if before < schema.VERSION:
             _log.info("%s brought from version %d to %d", self.path, before, schema.VERSION)
+        connection.executescript(schema.BESIDE)
+        connection.execute("PRAGMA secure_delete = ON").fetchone()
+        try:
+            schema.make_shrinkable(connection)
+        except sqlite3.OperationalError as error:  # the disk is full, or somebody reads it
+            _log.warning("%s cannot be written anew: %s", self.path, error)
         # Whoever was here when the last server ended without a goodbye was seen until then.
         connection.execute(
             "UPDATE accounts SET seen_at = coalesce((SELECT at FROM alive), ?)"
@@ -463,6 +521,7 @@ def forget_account(path: Path, name: str) -> None:
         return
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
     try:
+        connection.execute("PRAGMA secure_delete = ON").fetchone()
         with connection:
             # What a database of an older version lacks here, its migration takes for deleted.
             connection.execute(

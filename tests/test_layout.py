@@ -72,6 +72,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("chatserver.delivery", "chatserver.presence", "chatserver.replay"),
     # the order
     ("chatserver.log",),
+    # how long it is kept
+    ("chatserver.retention",),
     # what people can ask for
     ("chatserver.commands.context",),
     ("chatserver.commands.registry",),

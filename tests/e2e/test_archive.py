@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
             batch.add(now - 40 * DAY + number, "elder", room, to, f"ancient {number}", None)
         batch.add(now - 20 * DAY, "elder", "lobby", (), "younger", None)
         batch.add(now - 19 * DAY, "elder", None, ("heir",), "younger too", None)
-        batch.put([Standing(name, seen_at=0.0, name=name) for name in ("elder", "heir")])
+        batch.put([Standing(name, read=OLD, seen_at=0.0, name=name) for name in ("elder", "heir")])
     store.close()
     server = ServerProcess(data, "--data", str(data), env=environment(history_retention_days=30))
     for name in ("elder", "heir"):

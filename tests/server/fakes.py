@@ -27,6 +27,7 @@ from chatserver.passwords import Passwords
 from chatserver.presence import Joined, Presence
 from chatserver.ratelimit import TokenBucket, TokenBuckets
 from chatserver.replay import Replay
+from chatserver.retention import Clock, Retention
 from chatserver.search import FILE_NAME as SEARCH_FILE
 from chatserver.search import SearchIndex
 from chatserver.session import Session
@@ -170,6 +171,7 @@ class Server(Scoped):
             self.store, self.directory, self.delivery, self.accounts.exists, self.presence.forget
         )
         self.index = SearchIndex(data / SEARCH_FILE, self.store)
+        self.retention = self.new_retention()
         self.archive = Archive(self.store, self.index, most_bytes=100_000)
         self.replay = Replay(self.store, self.settings.history.replay_limit)
         self.registry = all_commands()
@@ -210,6 +212,11 @@ class Server(Scoped):
             self.log.stop()
             close_index(self.index)
             self.store.close()
+
+    def new_retention(self, clock: Clock | None = None) -> Retention:
+        """Return what deletes old messages, by a clock of its own."""
+        days = self.settings.history.retention_days
+        return Retention(self.store, self.index, self.log, self.accounts.exists, days, clock)
 
     def add_accounts(self, *names: str) -> None:
         """Write accounts with the password PASSWORD."""

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -387,44 +387,104 @@ def test_another_program_that_writes_for_too_long_is_like_a_full_disk(
 # -- retention --
 
 
-def trim(store: Store, before: int, limit: int = 100) -> int:
+def delete(store: Store, *seqs: int) -> None:
     with store.batch() as batch:
-        return len(batch.trim(before, limit))
+        batch.delete(store.some(seqs, "alice"))
 
 
-def test_old_messages_go_with_their_place_in_every_conversation(store: Store, path: Path) -> None:
-    say(store, "old", at=NOW)
+def test_what_is_deleted_goes_with_its_place_in_every_conversation(
+    store: Store, path: Path
+) -> None:
+    say(store, "old")
     send(store, "old private", "alice")
-    say(store, "new", at=NOW + 10)
-    assert trim(store, NOW + 10) == 2
+    say(store, "new")
+    delete(store, 1, 2)
     assert texts(store, window()) == ["new"]
     assert execute(path, "SELECT * FROM conversations") == []
+    assert store.gone() == [1, 2]
+    with store.batch() as batch:
+        batch.note_purged([1])
+    assert store.gone() == [2]
 
 
-def test_the_newest_stays_whatever_its_age(store: Store) -> None:
-    say(store, "one")
-    say(store, "two")
-    assert trim(store, NOW + 1) == 1
-    assert texts(store, window()) == ["two"]
-    assert trim(store, NOW + 1) == 0
-
-
-def test_numbers_go_on_after_a_trim_and_a_restart(path: Path) -> None:
+def test_numbers_go_on_after_a_deletion_and_a_restart(path: Path) -> None:
     store = Store(path)
     say(store, "one")
     say(store, "two")
-    trim(store, NOW + 1)
+    delete(store, 1)
     store.close()
     store = Store(path)
     assert say(store, "three") == 3
     store.close()
 
 
-def test_a_trim_takes_the_oldest_and_no_more_than_its_limit(store: Store) -> None:
-    for number in range(6):
-        say(store, str(number))
-    assert trim(store, NOW + 1, limit=2) == 2
-    assert texts(store, window()) == ["2", "3", "4", "5"]
+def words_in(folder: Path, word: str) -> list[str]:
+    """Return the names of the files that have a word in them."""
+    return [each.name for each in folder.iterdir() if word.encode() in each.read_bytes()]
+
+
+def give_back(store: Store) -> None:
+    for _ in range(100):
+        if store.give_back():
+            return
+    raise AssertionError("it is never done")
+
+
+@pytest.mark.parametrize("length", [30, 30_000])
+def test_what_is_deleted_is_in_no_file_and_its_room_is_given_back(
+    store: Store, path: Path, length: int
+) -> None:
+    for number in range(3 * 200 if length < 100 else 60):
+        say(store, f"secret{number} {'word ' * (length // 5)}")
+        send(store, f"secret too{number}", "alice")
+    say(store, "kept")
+    last = store.last_seq
+    assert words_in(path.parent, "secret") != []
+    full = sum(each.stat().st_size for each in path.parent.iterdir())
+    delete(store, *range(1, last, 2))
+    give_back(store)
+    assert words_in(path.parent, "secret1") == words_in(path.parent, "secret2") == []
+    delete(store, *range(1, last))
+    give_back(store)
+    assert words_in(path.parent, "secret") == []
+    assert words_in(path.parent, "kept") == ["chat.db"]
+    assert sum(each.stat().st_size for each in path.parent.iterdir()) < max(full / 3, 150_000)
+
+
+def test_somebody_who_reads_is_not_waited_for(store: Store, path: Path) -> None:
+    say(store, "unmistakable")
+    say(store, "kept")
+    with closing(open_snapshot(path)):
+        delete(store, 1)
+        started = time.monotonic()
+        assert not store.give_back()
+        assert time.monotonic() - started < 4  # and not _BUSY_SECONDS
+    give_back(store)
+    assert words_in(path.parent, "unmistakable") == []
+
+
+def test_a_database_of_an_earlier_program_learns_to_shrink(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.executescript(
+            f"{schema._SCHEMA} PRAGMA application_id = {schema.APPLICATION_ID};"
+            f" PRAGMA user_version = {VERSION}; DROP TABLE gone; DROP TABLE rest;"
+        )
+        old.execute("INSERT INTO messages VALUES (1, 1, 'bob', 'lobby', NULL, 'mistake', NULL)")
+        old.execute("DELETE FROM messages")
+    store = Store(path)
+    assert words_in(path.parent, "mistake") == []
+    assert execute(path, "PRAGMA auto_vacuum") == [(2,)]
+    assert (store.gone(), store.rest(), store.alive()) == ([], 0.0, None)
+    store.close()
+
+
+def test_how_far_accounts_have_read(store: Store, path: Path) -> None:
+    with store.batch() as batch:
+        batch.put([Standing("alice", read=5), Standing("bob", read=2)])
+    say(store, "one")
+    forget_account(path, "carol")
+    expected = {"alice": 5, "bob": 2, "carol": 1, "dave": 0}
+    assert store.read_upto(expected) == expected
 
 
 # -- reading beside a server --

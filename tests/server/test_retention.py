@@ -1,0 +1,221 @@
+"""Retention: what is kept how long, by clocks that a test moves, and that nothing is left of it."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatserver.retention import Clock, Retention
+from chatserver.settings import HistorySettings, SessionSettings, Settings
+from chatserver.store import Standing, StoredMessage
+
+from .fakes import CHEAP, Server, index_all
+
+DAY = 86_400.0
+NOW = 1_795_361_042.0
+DAYS = 30
+
+
+class Keeper:
+    """A server and its retention, again and again: `start` is another start of the program."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.wall, self.steady = NOW, 500.0
+        self.start()
+
+    def start(self) -> None:
+        self.retention: Retention = self.server.new_retention(
+            Clock(lambda: self.wall, lambda: self.steady)
+        )
+        self.run()
+
+    def run(self, seconds: float = 0.0, ticks: int = 1) -> None:
+        """Let time go on, and what there is to do be done."""
+        for _ in range(ticks):
+            self.wall += seconds / ticks
+            self.steady += seconds / ticks
+            self.retention.tick()
+            self.server.settle()
+
+    def say(self, days: float, text: str, sender: str = "bob", *to: str) -> int:
+        """Say something so many days before now."""
+        at = int((self.wall - days * DAY) * 1000)
+        with self.server.store.batch() as batch:
+            return batch.add(at, sender, None if to else "lobby", to, text, None)[0]
+
+    def kept(self) -> list[int]:
+        return [each.seq for each in self.left()]
+
+    def left(self) -> list[StoredMessage]:
+        return self.server.store.following(0, 10**6)
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[Keeper]:
+    settings = Settings(
+        passwords=CHEAP,
+        session=SessionSettings(rate_per_second=0),
+        history=HistorySettings(retention_days=DAYS),
+    )
+    with Server(tmp_path, settings) as server:
+        server.add_accounts("alice", "bob")
+        yield Keeper(server)
+
+
+@pytest.mark.parametrize("ahead", [40 * DAY, 9000 * DAY, -9000 * DAY, 1.1 * DAY, -1.1 * DAY])
+@pytest.mark.parametrize("between_starts", [True, False])
+def test_after_a_jump_nothing_is_deleted_for_seven_days_of_running(
+    keeper: Keeper, caplog: pytest.LogCaptureFixture, ahead: float, *, between_starts: bool
+) -> None:
+    keeper.wall += ahead
+    if between_starts:
+        keeper.start()
+    for _ in range(3):
+        keeper.say(31, "old")
+    keeper.say(0, "new")
+    keeper.run(6.9 * DAY, ticks=7 * 24)
+    assert keeper.kept() == [1, 2, 3, 4]
+    keeper.start()  # what has been rested is not forgotten, and a start is no rest
+    keeper.run(0.05 * DAY)
+    assert keeper.kept() == [1, 2, 3, 4]
+    keeper.run(0.1 * DAY, ticks=3)
+    assert keeper.kept() == [4]
+    assert len([each for each in caplog.records if "the clock is" in each.message]) == 1
+
+
+def test_a_clock_that_is_put_forward_bit_by_bit_has_jumped_too(keeper: Keeper) -> None:
+    keeper.run(3600)
+    keeper.say(29.5, "young")
+    keeper.say(0, "new")
+    for _ in range(60):
+        keeper.wall += 0.4 * DAY
+        keeper.run(60)
+    assert keeper.kept() == [1, 2]
+
+
+def test_a_clock_that_is_put_right_by_minutes_has_not_jumped(
+    keeper: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper.say(31, "old")
+    keeper.say(0, "new")
+    keeper.wall += 3600
+    keeper.run(3600)
+    keeper.wall -= 3000
+    keeper.start()
+    keeper.run(3600)
+    assert keeper.kept() == [2]
+    assert caplog.records == []
+
+
+def test_the_first_start_with_a_wrong_clock_is_known_at_the_second(keeper: Keeper) -> None:
+    for _ in range(3):
+        keeper.say(0, "words", "bob", "alice")
+    keeper.wall += 9000 * DAY
+    keeper.start()
+    keeper.run(DAY, ticks=24)
+    assert keeper.kept() == [1, 2, 3]
+
+
+def test_what_was_said_when_the_clock_was_ahead_hides_nothing_that_is_old(keeper: Keeper) -> None:
+    for _ in range(2100):  # more than two steps
+        keeper.say(-5000, "from the future")
+    keeper.say(31, "old")
+    keeper.say(0, "new")
+    keeper.start()
+    keeper.run(10, ticks=5)
+    assert 2101 not in keeper.kept()
+    assert len(keeper.kept()) == 2101
+
+
+def test_what_a_recipient_has_not_read_stays_until_it_has_and_at_most_twice_as_long(
+    keeper: Keeper,
+) -> None:
+    keeper.say(61, "too old", "bob", "alice")
+    keeper.say(59, "waits", "bob", "alice")
+    keeper.say(59, "one of two waits", "bob", "alice", "carol")
+    keeper.say(59, "for nobody", "bob", "carol")
+    keeper.say(59, "to everybody")
+    keeper.say(59, "to myself", "bob", "bob")
+    keeper.say(0, "new")
+    keeper.run(3600)
+    assert keeper.kept() == [2, 3, 7]
+    with keeper.server.store.batch() as batch:
+        batch.put([Standing("alice", read=2)])
+    keeper.run(3600)
+    assert keeper.kept() == [3, 7]
+    keeper.run(2 * DAY, ticks=48)
+    assert keeper.kept() == [7]
+
+
+def test_what_waits_does_not_hold_up_what_comes_after_it(keeper: Keeper) -> None:
+    for _ in range(1500):
+        keeper.say(40, "waits", "bob", "alice")
+    keeper.say(39, "old")
+    keeper.say(0, "new")
+    keeper.start()
+    keeper.run(5, ticks=5)
+    assert len(keeper.kept()) == 1501
+    assert 1501 not in keeper.kept()
+
+
+def test_how_much_was_deleted_is_logged(keeper: Keeper, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(1234):
+        keeper.say(31, "old")
+    keeper.say(0, "new")
+    with caplog.at_level(logging.INFO):
+        keeper.start()
+        keeper.run(5, ticks=5)
+    assert [each.message for each in caplog.records] == [
+        "1234 messages older than 30 days were deleted"
+    ]
+
+
+def clear(keeper: Keeper) -> None:
+    """Do what the indexer and the housekeeper do within a minute."""
+    for _ in range(60):
+        keeper.run(1.0)
+        index_all(keeper.server.index)
+
+
+def files_with(folder: Path, word: str) -> list[str]:
+    return [each.name for each in folder.iterdir() if word.encode() in each.read_bytes()]
+
+
+def test_a_minute_later_it_is_in_no_file_and_the_folder_is_small(
+    keeper: Keeper, tmp_path: Path
+) -> None:
+    with keeper.server.store.batch() as batch:
+        for number in range(20_000):
+            to = ("alice",) if number % 3 == 0 else ()
+            at = int((NOW - 70 * DAY) * 1000)
+            text = f"unmistakable{number} übles wörtchen {number * 31}"
+            batch.add(at, "bob", None if to else "lobby", to, text, None)
+    keeper.say(0, "kept")
+    index_all(keeper.server.index)
+    before = {name.partition("-")[0] for name in files_with(tmp_path, "unmistakable")}
+    assert before == {"chat.db", "search.db"}
+    keeper.start()
+    clear(keeper)
+    assert keeper.kept() == [20_001]
+    for word in ("unmistakable", "übles", "ubles", "wörtchen", "wortchen"):
+        assert files_with(tmp_path, word) == []
+    assert keeper.server.store.gone() == []
+    assert sum(each.stat().st_size for each in tmp_path.iterdir()) < 600_000
+
+
+def test_what_the_last_server_did_not_come_to_is_cleared_by_the_next(
+    keeper: Keeper, tmp_path: Path
+) -> None:
+    keeper.say(31, "unmistakable")
+    keeper.say(0, "kept")
+    index_all(keeper.server.index)
+    keeper.run(3600)
+    assert keeper.kept() == [2]
+    assert keeper.server.store.gone() == [1]
+    keeper.server.index._deleted.get()  # as if it ended now
+    keeper.start()
+    clear(keeper)
+    assert files_with(tmp_path, "unmistakable") == []
+    assert keeper.server.store.gone() == []
