@@ -55,8 +55,8 @@ LINK_LOST: Final = "link_lost"
 
 _NOT_ANSWERED: Final = "The link was lost before the server answered; try again."
 _KEPT: Final = ("broadcast", "send")
-_LEAST_BYTES: Final = 1000
-"""What an event counts for, however little it says."""
+_BYTES_BESIDE: Final = 1000
+"""What an event counts for beside what it says."""
 
 _CLOSE_SECONDS: Final = 2.0
 """How long `close` waits for the keeper, which may be connecting at that moment."""
@@ -134,7 +134,8 @@ class ResumingClient:
         self._open_requests: dict[int, _Request] = {}  # by our number, in the order of asking
         self._on_the_wire: dict[int, _Request] = {}  # by the number on the present connection
         self._said: set[int] = set()  # own messages that may still come back in a replay
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Event, int]] = deque()  # each with its size
+        self._bytes = 0  # of all these
         self._last_seq = 0
         self._replayed = 0  # messages of the present replay that were given to the program
         self._hurry = False
@@ -251,7 +252,11 @@ class ResumingClient:
                 timeout,
             )
             self._woken = False
-            taken = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
+            taken = []
+            for _ in range(min(limit, len(self._events))):
+                event, size = self._events.popleft()
+                self._bytes -= size
+                taken.append(event)
             if taken:
                 self._changed.notify_all()
             elif self._end is not None and (self._failed or not self._closing):
@@ -477,7 +482,7 @@ class ResumingClient:
                 ended = ended or isinstance(event, Replayed)
                 if not _is_answer(event):
                     held.append(event)
-                    room -= _LEAST_BYTES + len(getattr(event, "text", ""))
+                    room -= _size(event)
                     if room < 0:
                         raise LinkLost("The server replays without end: check the server.")
                 elif (request := self._settle(event)) is not None:
@@ -548,12 +553,18 @@ class ResumingClient:
             return own or had
 
     def _queue(self, event: Event) -> None:
-        """Queue an event; the keeper waits while there are too many."""
+        """Queue an event; the keeper waits while there are too many, or they are too large."""
+        size = _size(event)
         with self._changed:
             if threading.current_thread() is self._keeper:
-                self._changed.wait_for(lambda: len(self._events) < QUEUE_LIMIT or self._closing)
-            self._events.append(event)
+                self._changed.wait_for(lambda: self._closing or self._has_room_for(size))
+            self._events.append((event, size))
+            self._bytes += size
             self._changed.notify_all()
+
+    def _has_room_for(self, size: int) -> bool:
+        fits = self._bytes + size <= MOST_BYTES or not self._events
+        return fits and len(self._events) < QUEUE_LIMIT
 
     def _rest(self, pause: float, reason: str) -> None:
         # Jitter, so that a server that comes back is not met by everybody at once.
@@ -576,6 +587,11 @@ class ResumingClient:
 
 def _is_answer(event: Event) -> TypeGuard[Reply | Error]:
     return isinstance(event, Reply | Error) and event.re is not UNSET
+
+
+def _size(event: Event) -> int:
+    """Return how many bytes an event counts for where it waits."""
+    return _BYTES_BESIDE + len(encode(event))
 
 
 def _lost(text: str) -> Error:

@@ -1,10 +1,16 @@
 """Who there is: the names heard of, and which of them are here now."""
 
+from collections.abc import Iterable
+from typing import Final
+
 from msgspec import UNSET
 
 from chatwire.names import fold
 from chatwire.protocol import Event, LastReply, LoginReply, Message, Presence, WhoReply
 from chatwire.text import one_line
+
+MOST_NAMES: Final = 20_000
+"""Of other people, that are remembered: twice what a server lets in unless told otherwise."""
 
 
 class Roster:
@@ -20,20 +26,24 @@ class Roster:
     def hear(self, event: Event) -> None:
         """Remember every name in `event`, and who came or went."""
         for name in _names_in(event):
-            if fold(name) != self._me:
-                self._names[fold(name)] = one_line(name)
+            key = fold(name)
+            if key != self._me and (key in self._names or len(self._names) < MOST_NAMES):
+                self._names[key] = one_line(name)
         match event:
             case LoginReply(online=names):
-                self._here = {fold(name) for name in names}
+                self._here = self._known(names)
             case WhoReply(users=users):
-                self._here = {fold(user.name) for user in users}
+                self._here = self._known(user.name for user in users)
             case Presence(name=name, state="online"):
-                self._here.add(fold(name))
+                self._here |= self._known((name,))
             case Presence(name=name, state="offline"):
                 self._here.discard(fold(name))
-            case Message(sender=sender) if fold(sender) != self._me:
+            case Message(sender=sender) if fold(sender) in self._names:
                 self._recent.pop(fold(sender), None)
                 self._recent[fold(sender)] = None
+
+    def _known(self, names: Iterable[str]) -> set[str]:
+        return {fold(name) for name in names} & self._names.keys()
 
     def names(self) -> tuple[str, ...]:
         """Return the names: who spoke last first, then the others in alphabetical order."""
@@ -43,7 +53,7 @@ class Roster:
 
     def here(self) -> tuple[str, ...]:
         """Return the names of those who are here, in alphabetical order."""
-        return tuple(self._names[key] for key in sorted(self._here - {self._me}))
+        return tuple(self._names[key] for key in sorted(self._here))
 
 
 def _names_in(event: Event) -> tuple[str, ...]:

@@ -104,10 +104,10 @@ class Link:
         """Send events; bytes go out as they are."""
         self.sock.sendall(b"".join(e if isinstance(e, bytes) else encode(e) for e in events))
 
-    def greet(self) -> None:
+    def greet(self, server: str = "fake") -> None:
         """Answer the client's first line."""
         ping = self.expect("ping")
-        self.send(Hello(server="fake"), Reply(op="ping", re=ping["id"]))
+        self.send(Hello(server=server), Reply(op="ping", re=ping["id"]))
 
     def let_in(self, name: str = "alice", **more: Any) -> None:
         """Greet, take any password, and describe the commands."""

@@ -96,14 +96,24 @@ class Screen:
         environ: dict[str, str],
         change: str = "",
         user: str = "alice",
+        *,
+        place: tuple[str, int] | None = None,
+        machine: str = "",
     ) -> None:
-        """Start the client, after the Python statements in `change`; without `user` it asks."""
+        """Start the client, after the Python statements in `change`; without `user` it asks.
+
+        It comes to the door, unless there is a server at a `place`; and from this machine, unless
+        another one (a network namespace) is named.
+        """
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CHAT_", "NO_COLOR"))}
         code = f"{change}\nfrom chatclient.cli import connect\nconnect()"
         self.door = Door()
+        host, port = place or ("127.0.0.1", self.door.port)
+        there = ["ip", "netns", "exec", machine] if machine else []
+        program, *arguments = [*there, sys.executable, "-c", code, host, str(port)]
         self.child = pexpect.spawn(
-            sys.executable,
-            ["-c", code, "127.0.0.1", str(self.door.port), *(["--user", user] if user else [])],
+            program,
+            [*arguments, *(["--user", user] if user else [])],
             dimensions=(rows, columns),
             env=kept | _ENVIRON | environ,
         )

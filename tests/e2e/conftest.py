@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from .machines import cable
 from .process import ServerProcess, environment
+
+__all__ = ["cable"]
 
 StartServer = Callable[..., ServerProcess]
 

@@ -1,23 +1,19 @@
 """`chat connect` and whom it trusts: with scripts, and for people at a terminal, between machines.
 
-Another machine is a network namespace: the client is in one, the server in another, and between
-them is nothing but a cable.
+Another machine is a network namespace, see `machines`.
 """
 
 import datetime
 import hashlib
 import ipaddress
 import json
-import os
-import secrets
 import select
-import shutil
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +26,11 @@ from cryptography.x509.oid import NameOID
 
 from . import process
 from .client import PASSWORD, PATIENCE, SCALE, line
+from .machines import HOST, Cable, on
 from .process import ServerProcess, chat, environment
 
 LEFT, USAGE, NO_LINK = 0, 2, 3
 """Exit codes."""
-
-HOST, NEIGHBOUR = "192.0.2.1", "192.0.2.2"
-"""Addresses for examples (RFC 5737), so never those of somebody real."""
 
 QUESTION = "Trust it? (yes/no) "
 
@@ -122,51 +116,6 @@ def make_pair(
 
 
 # -- machines --
-
-
-@dataclass(frozen=True)
-class Cable:
-    """The names of two network namespaces that see nothing but each other."""
-
-    server: str
-    client: str
-
-
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def cable() -> Iterator[Cable]:
-    """Two machines, made for this module."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("only root on Linux can make network namespaces")
-    if shutil.which("ip") is None:
-        pytest.skip("the command ip, which makes network namespaces, is not installed")
-    mark = f"chat-{os.getpid()}-{secrets.token_hex(3)}"
-    cable = Cable(f"{mark}-server", f"{mark}-client")
-    with ExitStack() as made:
-        for name in (cable.server, cable.client):
-            try:
-                ip("netns", "add", name)
-            except subprocess.CalledProcessError as error:
-                pytest.skip(f"no network namespace can be made here: {error.stderr.decode()}")
-            made.callback(ip, "netns", "delete", name)
-        # Both ends are made where they belong, so no name of theirs is taken.
-        peer = ("type", "veth", "peer", "name", "cable", "netns", cable.client)
-        ip("link", "add", "cable", "netns", cable.server, *peer)
-        for name, address in ((cable.server, HOST), (cable.client, NEIGHBOUR)):
-            ip("-n", name, "address", "add", f"{address}/30", "dev", "cable")
-            ip("-n", name, "link", "set", "cable", "up")
-        yield cable
-
-
-@contextmanager
-def on(machine: str) -> Iterator[None]:
-    """Start what is started now on one of the machines."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "PYTHON", ("ip", "netns", "exec", machine, *process.PYTHON))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from e2e.machines import cable
 
 from .target import Target
+
+__all__ = ["cable"]
 
 Start = Callable[..., Target]
 

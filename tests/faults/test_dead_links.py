@@ -1,46 +1,18 @@
 """A machine that vanishes without a word: it is found out soon, and nothing said to it is lost.
 
-The machines are network namespaces with a cable between them, as in `e2e.test_trust`.
+The machines are network namespaces with a cable between them, see `e2e.machines`.
 """
 
-import ctypes
-import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from e2e.client import SCALE, JsonClient, TextClient, eventually
+from e2e.machines import HOST, Cable, ip, on, there
 from e2e.process import ServerProcess, environment
-from e2e.test_trust import HOST, Cable, cable, ip, on
 
 from .secure import TlsJsonClient, TlsTextClient, trusting
-
-__all__ = ["cable"]
-
-T = TypeVar("T")
-
-CLONE_NEWNET = 0x40000000
-
-
-def there(machine: str, make: Callable[[], T]) -> T:
-    """Make something with a socket on one of the machines, which the socket stays on."""
-    made: list[T] = []
-
-    def go() -> None:
-        place = os.open(f"/run/netns/{machine}", os.O_RDONLY)
-        try:
-            assert ctypes.CDLL(None).setns(place, CLONE_NEWNET) == 0
-        finally:
-            os.close(place)
-        made.append(make())
-
-    thread = threading.Thread(target=go)  # ends, and with it that it is elsewhere
-    thread.start()
-    thread.join()
-    return made[0]
 
 
 @pytest.fixture

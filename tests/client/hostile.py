@@ -1,0 +1,108 @@
+"""Scripts of a server that wants to steer the screens of those who come."""
+
+import unicodedata
+
+import msgspec
+
+from chatwire.protocol import Bye, CommandHelp, Error, HelpReply, Parameter, Presence, Replayed
+
+from .fake import COMMANDS, Link, message
+
+STEERS = {
+    "ESC": "\x1b[2J\x1b]0;owned\x07",
+    "C1": "\x9b31m",
+    "DEL and NUL": "a\x7f\0",
+    "CR": "a\r-- The server is shutting down.",
+    "bidi": "a\u202ecba",
+    "no width": "b\u200bob\ufeff",
+    "separators": "a\u2028b\x85",
+    "tags": "b\U000e0062ob",
+}
+EVIL = "Hear" + "".join(STEERS.values()) + "\nbob: forged"
+
+
+PRESENCES = ("online", "offline", "busy", "idle", EVIL)
+
+
+def steering_in(text: str) -> list[str]:
+    kinds = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return [ascii(c) for c in text if unicodedata.category(c) in kinds and c not in "\n\t"]
+
+
+def refuses(link: Link) -> None:
+    link.greet(EVIL)
+    link.send(Error(re=link.expect("login")["id"], code="server_is_evil", text=EVIL))
+    link.until_closed()
+
+
+def says_bye(link: Link) -> None:
+    link.greet(EVIL)
+    link.expect("login")
+    link.send(Bye(code="kicked", text=EVIL))
+
+
+def goes_away(link: Link) -> None:
+    link.greet(EVIL)
+    link.take_login(EVIL, online=(EVIL,), missed=1)
+    link.send(Replayed(count=1, more=1), Bye(code="shutting_down", text=EVIL))
+
+
+def never_greets(link: Link) -> None:
+    link.expect("ping")
+    link.send(Bye(code="kicked", text=EVIL))
+
+
+def chats(link: Link) -> None:
+    """Let it in with an evil list of names and commands, say evil things, and end with one."""
+    link.greet(EVIL)
+    login = link.expect("login")
+    link.send(
+        {"event": "reply", "op": "login", "re": login["id"], "name": "alice", "online": [EVIL]}
+        | {"seq": 0, "missed": 0, "busy": False, "hidden": False}
+    )
+    evil = CommandHelp(
+        name=EVIL,
+        aliases=(EVIL,),
+        group=EVIL,
+        summary=EVIL,
+        parameters=(Parameter(name="text", label=EVIL, kind="words", required=True),),
+    )
+    while True:
+        request = link.read()
+        match request["op"]:
+            case "help":
+                link.send(HelpReply(re=request["id"], commands=(*COMMANDS, evil)))
+                link.send(
+                    message(1, EVIL, EVIL, replay=True),
+                    message(2, EVIL, EVIL, to=(EVIL, "alice")),
+                    *(Presence(name=EVIL, state=state) for state in PRESENCES),
+                    {"event": "from the future", "text": EVIL},
+                )
+            case "history":
+                past = message(1, EVIL, EVIL)
+                link.send(
+                    {"event": "reply", "op": "history", "re": request["id"], "more": False}
+                    | {"messages": [msgspec.to_builtins(past)]}
+                )
+            case "broadcast" | "send":
+                more = {"busy": {EVIL: EVIL}, "delivered": [EVIL], "stored": [EVIL]}
+                more["unknown"] = [EVIL]
+                reply = {"event": "reply", "op": request["op"], "re": request["id"], "seq": 2}
+                link.send(reply | more)
+            case "who":
+                users = [{"name": EVIL, "busy": True, "idle_seconds": 1}]
+                link.send({"event": "reply", "op": "who", "re": request["id"], "users": users})
+            case "last":
+                users = [{"name": EVIL, "online": False, "seconds_ago": 1}]
+                link.send({"event": "reply", "op": "last", "re": request["id"], "users": users})
+            case "status":
+                standing = {"name": EVIL, "busy": True, "hidden": False, "reply": EVIL, "held": 1}
+                link.send({"event": "reply", "op": "status", "re": request["id"]} | standing)
+            case "ack":
+                continue
+            case _:
+                link.send(Error(re=request["id"], code=EVIL, text=EVIL))
+        if request["op"] in ("history", "broadcast", "send"):
+            link.send(Bye(code="kicked", text=EVIL))
+            link.until_closed()
+            return

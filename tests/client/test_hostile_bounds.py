@@ -1,0 +1,208 @@
+"""What a hostile server sends does not fill the memory, and does not keep anybody waiting."""
+
+import contextlib
+import functools
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+
+from chatclient.connection import Connection
+from chatclient.credentials import GivenCredentials
+from chatclient.entrance import enter
+from chatclient.errors import LinkLost, Refused
+from chatclient.inbox import MOST_BYTES, MOST_EVENTS_BESIDE, Inbox
+from chatclient.resume import ResumingClient
+from chatclient.roster import MOST_NAMES, Roster
+from chatwire.protocol import CommandHelp, Error, LoginReply, Message, Presence, Replayed
+
+from .fake import DEADLINE, FakeServer, Link, message
+
+
+def test_an_error_has_a_bounded_text() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        link.send(Error(re=link.expect("login")["id"], code="x", text="word " * 1_000_000))
+        link.until_closed()
+
+    with FakeServer(script) as server, Connection.open("127.0.0.1", server.port) as chat:
+        with pytest.raises(Refused) as caught:
+            chat.login("alice", "secret")
+        assert len(caught.value.text) <= 500
+
+
+@pytest.mark.parametrize("leaving", [False, True], ids=["asking", "leaving"])
+@pytest.mark.parametrize("size", [1, 1_000_000], ids=["many", "large"])
+def test_what_waits_is_bounded(leaving: bool, size: int) -> None:
+    inbox = Inbox(10)
+    if leaving:
+        inbox.leave()
+    else:
+        inbox.expect()
+    taken = 0
+    try:
+        while taken <= 2 * MOST_EVENTS_BESIDE:
+            inbox.put(message(1, "x"), size)
+            taken += 1
+    except LinkLost as lost:
+        assert "without end" in lost.text  # noqa: PT017 - it is counted until then
+    assert 10 <= taken <= MOST_EVENTS_BESIDE + 10
+    assert taken * size <= MOST_BYTES
+    assert len(inbox.take(0, 2 * MOST_EVENTS_BESIDE)) == taken
+
+
+def test_a_flood_before_the_answer_ends_the_link() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        link.expect("login")
+        flood = b'{"event":"presence","name":"bob","state":"online"}\n' * 1000
+        try:
+            for _ in range(1000):
+                link.send(flood)
+        except OSError:
+            return
+        raise AssertionError("the client took a million events")
+
+    with (
+        FakeServer(script) as server,
+        Connection.open("127.0.0.1", server.port) as chat,
+        pytest.raises(LinkLost, match="without end"),
+    ):
+        chat.login("alice", "secret", timeout=DEADLINE)
+
+
+def welcome(login: dict[str, Any], **more: Any) -> dict[str, object]:
+    """Return the answer that lets somebody in."""
+    reply = {"event": "reply", "op": "login", "re": login["id"], "name": "alice", "online": []}
+    return reply | {"seq": 0, "missed": 0, "busy": False, "hidden": False} | more
+
+
+def test_a_replay_without_end_ends_the_link() -> None:
+    """The first time it comes back; then it is left in peace by a server that behaves."""
+    kept = threading.Event()
+
+    def goes(link: Link) -> None:
+        link.greet()
+        link.send(welcome(link.expect("login")))
+
+    def replays(link: Link) -> None:
+        link.greet()
+        link.send(welcome(link.expect("login"), seq=9, missed=1))
+        try:
+            for seq in range(1, 1000):
+                link.send(message(seq, "x" * 100_000, replay=True))
+        except OSError:
+            return
+        raise AssertionError("the client took a hundred megabytes")
+
+    def behaves(link: Link) -> None:
+        link.greet()
+        link.send(welcome(link.expect("login"), seq=9, missed=1))
+        link.send(message(9, "enough", replay=True), Replayed(count=1, more=0))
+        kept.wait(DEADLINE)
+
+    with FakeServer(goes, replays, behaves) as server:
+        opened = functools.partial(Connection.open, "127.0.0.1", server.port)
+        with ResumingClient(opened, "alice", "secret", pause=0.01) as client:
+            reasons: list[str] = []
+            client.watch = lambda state: reasons.append(state.reason)
+            client.start()
+            while not isinstance(event := client.next_event(DEADLINE), Message):
+                assert event is not None
+            assert event.text == "enough"
+            kept.set()
+    assert any("replays without end" in each for each in reasons)
+
+
+def test_what_a_program_does_not_take_is_bounded_in_bytes() -> None:
+    sent, over = [], threading.Event()
+
+    def floods(link: Link) -> None:
+        link.greet()
+        link.send(welcome(link.expect("login")))
+        link.sock.settimeout(1.0)
+        with contextlib.suppress(TimeoutError):  # then it reads no more
+            for seq in range(1, 2000):
+                link.send(message(seq, "x" * 100_000))
+                sent.append(seq)
+        over.set()
+
+    with FakeServer(floods) as server:
+        opened = functools.partial(Connection.open, "127.0.0.1", server.port)
+        with ResumingClient(opened, "alice", "secret", pause=300) as client:
+            client.start()
+            assert over.wait(DEADLINE)
+            client.abandon()
+    # What waits in the connection, here, and what the system has of it.
+    assert 10 <= len(sent) <= 3 * MOST_BYTES // 100_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "waited"), [(2**62, 60.0), (61, 60.0), (-5, 0.0), (2, 2.0), (None, 1.0)]
+)
+def test_a_server_cannot_have_a_login_wait_for_ever(
+    wanted: int | None, waited: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    later = {"event": "error", "code": "try_later", "text": "Later."}
+    later |= {} if wanted is None else {"retry_after": wanted}
+
+    def script(link: Link) -> None:
+        link.greet()
+        link.send(later | {"re": link.expect("login")["id"]})
+        link.take_login()
+        link.until_closed()
+
+    with FakeServer(script) as server:
+        entry = enter(
+            lambda: Connection.open("127.0.0.1", server.port),
+            GivenCredentials("alice", "secret", str),
+            lambda _: None,
+        )
+        entry.connection.close()
+    assert slept == [waited]
+
+
+def test_a_million_names_are_not_kept() -> None:
+    roster = Roster("alice")
+    many = tuple(f"user{number}" for number in range(2 * MOST_NAMES))
+    values = {"seq": 0, "missed": 0, "busy": False, "hidden": False}
+    roster.hear(
+        msgspec.convert(
+            {"event": "reply", "op": "login", "name": "alice", "online": many} | values, LoginReply
+        )
+    )
+    assert len(roster.here()) == len(roster.names()) == MOST_NAMES
+    for number in range(MOST_NAMES):
+        roster.hear(Presence(name=f"other{number}", state="online"))
+        roster.hear(message(number, "hi", sender=f"speaker{number}"))
+    assert len(roster.here()) <= MOST_NAMES
+    assert len(roster.names()) == MOST_NAMES
+
+
+def test_a_million_commands_are_not_kept() -> None:
+    def script(link: Link) -> None:
+        link.greet()
+        login = link.expect("login")
+        link.send(
+            {"event": "reply", "op": "login", "re": login["id"], "name": "alice", "online": []}
+            | {"seq": 0, "missed": 0, "busy": False, "hidden": False}
+        )
+        one = CommandHelp(name="x", aliases=(), group="", summary="", parameters=())
+        each = msgspec.to_builtins(one)
+        many = [each | {"name": f"c{number}"} for number in range(50_000)]
+        link.send(
+            {"event": "reply", "op": "help", "re": link.expect("help")["id"], "commands": many}
+        )
+        link.until_closed()
+
+    with FakeServer(script) as server:
+        entry = enter(
+            lambda: Connection.open("127.0.0.1", server.port),
+            GivenCredentials("alice", "secret", str),
+            print,
+        )
+        with entry.connection:
+            assert len(list(entry.commands)) < 2000
