@@ -35,8 +35,7 @@ _HANDSHAKE_SECONDS: Final = 30.0
 
 _SETTLE_SECONDS: Final = 10.0
 _FAREWELL_SECONDS: Final = 2.0
-_STALLED_SECONDS: Final = 0.2
-"""How long the last words wait for somebody who was cut off because he does not read."""
+"""How long the last words wait to be taken, by somebody who was cut off for not reading too."""
 
 _ARRIVAL_SECONDS: Final = 0.25
 """How long a system may take to confirm what it has: Linux delays that by up to 0.2 s."""
@@ -251,8 +250,7 @@ class ClientHandler:
             connection.push(bye)
         if not connection.flush():
             self._flusher.watch(connection)
-        stalled = bye is not None and bye.code == "too_slow"
-        connection.outbox.wait_below(1, _STALLED_SECONDS if stalled else _FAREWELL_SECONDS)
+        connection.outbox.wait_below(1, _FAREWELL_SECONDS)
         connection.outbox.close()
 
 

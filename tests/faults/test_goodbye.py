@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from e2e.client import PASSWORD, PATIENCE, JsonClient, TextClient, rounds
-from e2e.process import PYTHON, environment, port_of
+from e2e.machines import HOST, Cable, on, there
+from e2e.process import PYTHON, ServerProcess, environment, port_of
 
 from .conftest import Start
 from .secure import TlsJsonClient, TlsTextClient, trusting
@@ -175,3 +177,39 @@ def test_chat_connect_leaves_when_it_is_logged_out_for_idleness(start: Start, se
         assert client.stdout is not None
         assert b"without a command" in client.stdout.read()
     assert ("over=TLSv1.3" in server.log) is secure
+
+
+def test_plaintext_from_another_machine(cable: Cable, tmp_path: Path) -> None:
+    """With more said than is read: closing with something unread would reset the connection."""
+    with on(cable.server):
+        server = ServerProcess(
+            tmp_path / "data",
+            *("--data", str(tmp_path / "data")),
+            env=environment(server_host=HOST),
+        )
+    try:
+        with (
+            there(cable.client, lambda: JsonClient(server.place)) as program,
+            there(cable.client, lambda: TextClient(server.place)) as person,
+        ):
+            program.write(b'{"op":"login","name":"ann","password":"secret"}\n' * 1000)
+            person.write(b"ann\nsecret\n" * 1000)
+            assert program.bye() == "bad_request"
+            assert "use TLS" in person.to_end().splitlines()[-1]
+    finally:
+        server.stop()
+
+
+def test_a_reader_that_has_stalled(start: Start) -> None:
+    """It is told when it reads again in a moment, behind what was on its way; inside TLS too."""
+    server = start(session_outbox_bytes=131072, session_rate_per_second=0)
+    bob = server.account("bob")
+    with (
+        TlsTextClient(server.place, trusting()) as person,
+        server.json(server.account("ann")) as sender,
+    ):
+        person.login(bob)
+        for _ in rounds():
+            if not sender.tell(bob, "\U0001f600" * 4000)["delivered"]:
+                break
+        assert "reads too slowly" in person.to_end().splitlines()[-1]
