@@ -16,7 +16,7 @@ from bench.works import WORKS, Work
 def _targets() -> list[Target]:
     """Return this server, and ngIRCd where it is installed; say what is missing."""
     if exchange.program() is None:
-        click.echo(exchange.NO_COMPILER, err=True)
+        click.echo(exchange.NO_PROGRAM, err=True)
     if ngircd.program() is None:
         click.echo(ngircd.HOW_TO_INSTALL, err=True)
         return [CHAT]

@@ -1,15 +1,16 @@
-"""The load generator: many clients on one selector, in one thread of its own process.
+"""The load generator: many clients on one epoll, in one thread of its own process.
 
 What comes in is handed, as it comes, to whatever the work has put into `Client.take`. Sending never
 waits: what the system does not take at once goes out when it does.
 """
 
 import heapq
-import selectors
+import select
 import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -20,9 +21,8 @@ _CHUNK: Final = 1 << 18
 _RECORD: Final = 1024
 """The most in one TLS record: of longer ones ngIRCd leaves a rest unread until more comes."""
 
-_NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_READ: Final = selectors.EVENT_READ
-_WRITE: Final = selectors.EVENT_WRITE
+_READ: Final = select.EPOLLIN
+_WRITE: Final = select.EPOLLOUT
 AT_ONCE: Final = 8
 """Logins under way at once: ngIRCd has room for 10 connections that it has not accepted yet; those
 beyond that the system lets wait a second and longer."""
@@ -44,13 +44,14 @@ class Client:
         self.take: Callable[[bytes, float], None] = _ignore
         self.on_stuck: Callable[[Client, bool], None]
         self._out = bytearray()
-        self._at_once = _RECORD if tls else _CHUNK
-        self.socket = _connect(running, f"127.0.0.{1 + number // _PORTS}", tls=tls)
+        port = running.tls_port if tls else running.port
+        self.socket = _connect(running.host, port, f"127.0.0.{1 + number // _PORTS}")
+        self._cipher = _Cipher(self.socket) if tls else None
 
     def send(self, data: bytes) -> None:
         """Send, now or when there is room, after what was sent before."""
         stuck = bool(self._out)
-        self._out += data
+        self._out += self._cipher.hide(data) if self._cipher else data
         if not stuck:
             self.flush()
             if self._out:
@@ -60,8 +61,8 @@ class Client:
         """Send what is left, as far as there is room."""
         try:
             while self._out:
-                del self._out[: self.socket.send(self._out[: self._at_once])]
-        except _NOT_NOW:
+                del self._out[: self.socket.send(self._out[:_CHUNK])]
+        except BlockingIOError:
             return
 
     @property
@@ -73,11 +74,52 @@ class Client:
         """Take what has come. Raises ConnectionError when the server has closed."""
         try:
             data = self.socket.recv(_CHUNK)
-        except _NOT_NOW:
+        except BlockingIOError:
             return
         if not data:
             raise ConnectionResetError(f"{self.name} was cut off")
-        self.take(data, time.monotonic())
+        if self._cipher:
+            data = self._cipher.show(data)
+        if data:
+            self.take(data, time.monotonic())
+
+
+class _Cipher:
+    """TLS between the socket and the client: many records a `recv`, and not one."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        """Shake hands, waiting for it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # it is our own process, on this machine
+        self._come, self._go = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._come, self._go)
+        connected.settimeout(_PATIENCE)
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                connected.sendall(self._go.read())
+                self._come.write(connected.recv(_CHUNK))
+            else:
+                break
+        connected.sendall(self._go.read())
+        connected.setblocking(False)
+
+    def hide(self, data: bytes) -> bytes:
+        """Return the records to send for these bytes."""
+        for at in range(0, len(data), _RECORD):
+            self._tls.write(data[at : at + _RECORD])
+        return self._go.read()
+
+    def show(self, data: bytes) -> bytes:
+        """Return what is in the records that these bytes bring to their end."""
+        self._come.write(data)
+        shown = []
+        with suppress(ssl.SSLWantReadError):
+            while self._come.pending:
+                shown.append(self._tls.read(_CHUNK))
+        return b"".join(shown)
 
 
 class Load:
@@ -89,13 +131,14 @@ class Load:
         self.clients: list[Client] = []
         self.refusals = 0
         """How often a login was told to come again later."""
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.epoll()
+        self._of_file: dict[int, Client] = {}
 
     def __enter__(self) -> "Load":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._selector.close()
+        self._poll.close()
         for client in self.clients:
             client.socket.close()
 
@@ -156,9 +199,9 @@ class Load:
         while (wait := step()) is not None:
             if time.monotonic() > deadline:
                 raise TimeoutError("the work was not done in time")
-            for key, events in self._selector.select(min(wait, _LOOK_SECONDS)):
-                client: Client = key.data
-                if events & _READ:
+            for file, events in self._poll.poll(min(wait, _LOOK_SECONDS)):
+                client = self._of_file[file]
+                if events & ~_WRITE:  # an error or an end is read, too
                     client.receive()
                 if events & _WRITE:
                     client.flush()
@@ -176,21 +219,22 @@ class Load:
 
     def neglect(self, client: Client) -> None:
         """Read nothing from this client any more."""
-        self._selector.unregister(client.socket)
+        self._poll.unregister(client.socket)
 
     def attend(self, client: Client) -> None:
         """Read from it again."""
-        self._selector.register(client.socket, _READ, client)
+        self._poll.register(client.socket, _READ)
 
     def _add(self, name: str, *, tls: bool) -> Client:
         client = Client(self.running, name, len(self.clients), tls=tls)
         self.clients.append(client)
-        self._selector.register(client.socket, _READ, client)
+        self._of_file[client.socket.fileno()] = client
+        self._poll.register(client.socket, _READ)
         client.on_stuck = self._watch
         return client
 
     def _watch(self, client: Client, stuck: bool) -> None:
-        self._selector.modify(client.socket, _READ | _WRITE if stuck else _READ, client)
+        self._poll.modify(client.socket, _READ | _WRITE if stuck else _READ)
 
 
 class _Entrance:
@@ -247,20 +291,11 @@ def _ignore(_: bytes, __: float) -> None:
     return
 
 
-def _connect(running: Running, source: str, *, tls: bool) -> socket.socket:
-    address = (running.host, running.tls_port if tls else running.port)
-    plain = socket.socket()
-    if source != running.host:
-        plain.bind((source, 0))
-    if tls:
-        plain.connect(address)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # it is our own process, on this machine
-        plain = context.wrap_socket(plain)
-        plain.setblocking(False)
-    else:
-        plain.setblocking(False)
-        plain.connect_ex(address)
-    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return plain
+def _connect(host: str, port: int, source: str) -> socket.socket:
+    connected = socket.socket()
+    if source != host:
+        connected.bind((source, 0))
+    connected.setblocking(False)
+    connected.connect_ex((host, port))
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected

@@ -47,6 +47,14 @@ def test_pairs_exchange_all_their_messages(target: Target) -> None:
     assert 0 <= meter.shares()[GENERATOR] <= 101
 
 
+@pytest.mark.parametrize("compiler", [None, "/bin/false"])
+def test_a_compiler_that_is_missing_or_fails_is_done_without(
+    compiler: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: compiler)
+    assert exchange.program.__wrapped__() is None
+
+
 def test_without_a_compiler_python_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "program", lambda: None)
     people = names(4)
