@@ -58,6 +58,7 @@ def running_server(
     environment = {name: value for name, value in os.environ.items() if name[:5] != "CHAT_"}
     with tempfile.TemporaryDirectory(prefix="chat-bench-") as folder:
         accounts = Path(folder) / "user_pass.txt"
+        accounts.touch(0o600)  # more, and the server says so
         accounts.write_text("".join(f"{name}:{_hash()}\n" for name in names))
         prepare(Path(folder))
         started = time.monotonic()
