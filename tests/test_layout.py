@@ -4,6 +4,7 @@ Every file stands on a floor and imports only from lower ones. A new file needs 
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,6 +229,44 @@ def test_only_net_has_sockets() -> None:
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_every_file_says_what_it_is(module: str) -> None:
     assert ast.get_docstring(tree_of(module))
+
+
+GUARDS = re.compile(
+    r"threading\.(Lock|RLock|Condition|(Bounded)?Semaphore|Event|Barrier)|queue\.\w*Queue"
+)
+
+
+def guards_in(node: ast.AST, owner: str = "") -> Iterator[str]:
+    """Yield every lock, event and queue that is made below `node`, as `Class.name`."""
+    for child in ast.iter_child_nodes(node):
+        inside = child.name if isinstance(child, ast.ClassDef) else owner
+        if isinstance(child, ast.Assign | ast.AnnAssign) and child.value is not None:
+            made = [each for each in ast.walk(child.value) if isinstance(each, ast.Call)]
+            if any(GUARDS.fullmatch(ast.unparse(each.func)) for each in made):
+                targets = child.targets if isinstance(child, ast.Assign) else [child.target]
+                yield from (f"{inside}.{ast.unparse(to).removeprefix('self.')}" for to in targets)
+        yield from guards_in(child, inside)
+
+
+def test_every_lock_is_listed() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    section = guide.partition("## Threads and locks")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    listed = {each for row in rows for each in re.findall(r"`(\w+\.\w+)`", row)}
+    assert listed - {"user_pass.txt"} == {
+        guard
+        for package in ("chatserver", "chatclient")
+        for module in modules_of(package)
+        for guard in guards_in(tree_of(module))
+    }
+
+
+def test_all_locks_are_made_where_they_can_be_found() -> None:
+    """By the name of the module; another way would hide them from the list."""
+    hidden = ("from threading import", "from queue import")
+    assert [
+        m for m, path in SOURCES.items() if any(h in path.read_text("utf-8") for h in hidden)
+    ] == []
 
 
 def listed_in_setup() -> list[str]:
