@@ -1,5 +1,6 @@
 """Coming and going: login and logout."""
 
+from chatserver.accounts import Account
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Name, OptionalSeq, Secret, command
 from chatserver.errors import CommandError
@@ -16,17 +17,29 @@ def login(
     context: Context, name: Name, password: Secret, since: OptionalSeq = None
 ) -> Reply | None:
     """Log in; what came after `since`, or after the account's read position, is replayed."""
+    with context.connection.login_waits():
+        account = _authenticate(context, name, password)
+        _enter(context, account, since)
+    return None
+
+
+def _authenticate(context: Context, name: str, password: str) -> Account:
+    """Return whose name and password they are. Raises CommandError."""
     services, connection = context.services, context.connection
     try:
-        with connection.login_waits():
-            account = services.authenticator.authenticate(
-                name, password, connection.address, connection.check_is_there
-            )
+        return services.authenticator.authenticate(
+            name, password, connection.address, connection.check_is_there
+        )
     except CommandError as error:
         context.refusals += error.code != "try_later"
         if error.attempts_left == 0 or context.refusals >= services.settings.login.attempts:
             connection.end("locked_out", "Too many failed logins; the connection is closed.")
         raise
+
+
+def _enter(context: Context, account: Account, since: int | None) -> None:
+    """Give the account a session here, and show it what it has missed."""
+    services, connection = context.services, context.connection
     connection.check_is_there()  # nobody is told of a coming and going that was neither
     identity = services.authenticator.identity(account)
     session = context.session = Session(connection, account.name, since, identity)
@@ -63,7 +76,6 @@ def login(
         raise
     finally:
         session.claim.release()
-    return None
 
 
 def _check_in_order(context: Context, session: Session) -> None:

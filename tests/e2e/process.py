@@ -30,6 +30,8 @@ DEFAULTS = {
     "login_address_failures": 0,
     "login_logins_per_minute": 0,
     "session_rate_per_second": 0,
+    # A crowd of an attack logs in as one account.
+    "session_max_sessions_per_account": 0,
 }
 
 
