@@ -16,11 +16,11 @@ from typing import Final
 
 import msgspec
 
-from chatserver.query import IN_ROOM, name_token
+from chatserver.query import name_token
 from chatserver.store import StoredMessage
 from chatserver.words import RULE, fold
 
-_SCHEMA_VERSION: Final = 2
+_SCHEMA_VERSION: Final = 3
 _SCHEMA: Final = f"""
     PRAGMA auto_vacuum = INCREMENTAL;
     CREATE TABLE progress (identity TEXT NOT NULL, rule TEXT NOT NULL, upto INTEGER NOT NULL);
@@ -35,6 +35,10 @@ _MOST: Final = 8_000_000
 _ENVELOPE: Final = 200
 """A part ends at so many characters, where each message counts for so many more: at about 30,000
 messages. Making one anew takes a second, and the dearest search in one some hundredths."""
+
+_COLUMNS: Final = "text, sender, private_text, private_sender, readers"
+"""What is private has columns of its own, and a word for each who sent or was sent it: what is said
+in the room is nearly everything, and to ask of each message whether it was would cost the most."""
 
 _AT_ONCE: Final = 4
 """How many parts are searched by one statement: the interpreter is waited for after each."""
@@ -96,6 +100,8 @@ class Parts:
             for each in messages:
                 if part is None or part.size + size > _MOST:
                     self._insert(part, waiting, size)
+                    if part is not None:
+                        self._optimize(part.table)
                     part, waiting, size = self._create(each.seq), [], 0
                 waiting.append(each)
                 size += len(each.text) + _ENVELOPE
@@ -126,6 +132,7 @@ class Parts:
                 self._writer.execute(f"DROP TABLE {new.table}")
                 self._writer.execute("DELETE FROM parts WHERE first = ?", (new.first,))
             else:
+                self._optimize(new.table)
                 self._writer.execute(
                     "UPDATE parts SET generation = ? WHERE first = ?", (new.generation, new.first)
                 )
@@ -157,9 +164,13 @@ class Parts:
     def _create_table(self, name: str) -> None:
         # The text comes as words that are folded already; what is not ASCII is a letter.
         self._writer.execute(
-            f"CREATE VIRTUAL TABLE {name} USING fts5(text, sender, readers,"
-            " content='', columnsize=0, prefix='2 3', tokenize='ascii')"
+            f"CREATE VIRTUAL TABLE {name} USING fts5({_COLUMNS}, content='',"
+            " columnsize=0, prefix='2 3', tokenize='ascii')"
         )
+
+    def _optimize(self, table: str) -> None:
+        """Have FTS5 merge what it has of a complete part: a search in it costs less then."""
+        self._writer.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608
 
     def _insert(self, part: Part | None, messages: list[StoredMessage], size: int) -> None:
         if part is not None and messages:
@@ -172,8 +183,8 @@ class Parts:
         # One statement for all: the interpreter is given up and waited for at each.
         rows = msgspec.json.encode(list(map(_row, messages))).decode()
         self._writer.execute(
-            f"INSERT INTO {table} (rowid, text, sender, readers)"  # noqa: S608
-            " SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)",
+            f"INSERT INTO {table} (rowid, {_COLUMNS}) SELECT value ->> 0, value ->> 1,"  # noqa: S608
+            " value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?)",
             (rows,),
         )
 
@@ -224,10 +235,12 @@ def look_for(  # one argument for each thing that narrows it down
     Only messages that `account` sent or was sent, and those in the room after `since`. Raises
     TooMuch after `seconds` of computing.
     """
-    me = name_token(account)
+    # Nothing else in a query has a colon.
+    private = query.replace("text:", "private_text:").replace("sender:", "private_sender:")
+    mine = f"({private}) AND readers:{name_token(account)}"
     values = {
-        "mine": f"({query}) AND readers:{me}",
-        "both": f"({query}) AND readers:({me} OR {IN_ROOM})",
+        "mine": mine,
+        "both": f"({query}) OR ({mine})",
         "since": since,
         "limit": limit,
     }
@@ -264,15 +277,15 @@ def _pieces(part: Part, since: int) -> list[str]:
     ]
 
 
-def _row(message: StoredMessage) -> tuple[int, str, str, str]:
+def _row(message: StoredMessage) -> tuple[int | str, ...]:
     sender = name_token(message.sender)
     text = message.text
     if not text.isascii():
         text = fold(text)  # the table does the same to ASCII by itself
     if message.room:
-        return message.seq, text, sender, IN_ROOM
+        return message.seq, text, sender, "", "", ""
     readers = {sender, *map(name_token, message.to)}
-    return message.seq, text, sender, " ".join(readers)
+    return message.seq, "", "", text, sender, " ".join(readers)
 
 
 def remove(path: Path) -> None:

@@ -7,9 +7,6 @@ from chatserver.words import is_whole, split
 from chatwire.names import fold
 from chatwire.text import clean
 
-IN_ROOM: Final = "room"
-"""The reader of what was said in the room. No name's token: those are x and hexadecimal digits."""
-
 _MOST_CHARACTERS: Final = 4000
 _MOST_WORDS: Final = 64
 """So much of a query is looked at. The words of a pasted link are a phrase: the first will do."""

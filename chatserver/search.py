@@ -5,8 +5,8 @@ writes their words into a file of its own (`parts`), so that neither commits nor
 are waited for. The file can be deleted at any time: it is made again from `chat.db`. After a crash
 it goes on behind the last message that it has.
 
-Who may read a message is in the index too, as one word for each reader, so that a search never
-looks at what the asker may not see.
+Who may read a private message is in the index too, as one word for each reader, so that a search
+never looks at what the asker may not see.
 """
 
 import bisect
