@@ -23,6 +23,8 @@ _SETTINGS: Final = {
     # Limits are off and hashes cheap: what is measured is the chat, not argon2 or the rate limit.
     "CHAT_SERVER_HOST": "127.0.0.1",
     "CHAT_SERVER_MAX_CLIENTS": "0",
+    "CHAT_LOGIN_LOGINS_PER_MINUTE": "0",
+    "CHAT_SESSION_MAX_SESSIONS_PER_ACCOUNT": "0",
     "CHAT_SESSION_RATE_PER_SECOND": "0",
     "CHAT_LOGIN_ADDRESS_FAILURES": "0",  # so many log in from one address at once
     "CHAT_PASSWORDS_TIME_COST": "1",
