@@ -229,9 +229,12 @@ class ClientHandler:
         session = context.session
         if session is None:
             return
-        if not context.connection.renderer.acknowledges:
-            context.connection.settle_arrivals(_ARRIVAL_SECONDS)
         log, presence = self._services.log, self._services.presence
+        try:
+            if not context.connection.renderer.acknowledges:
+                context.connection.settle_arrivals(_ARRIVAL_SECONDS)
+        except Exception:  # it leaves all the same
+            _log.exception("it is not known what has arrived")
         try:
             # Not withdrawn when it takes long: it has to happen some time.
             gone = log.run_later(lambda _: presence.leave(session), session.key)

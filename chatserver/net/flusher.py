@@ -68,8 +68,10 @@ class Flusher:
         done = threading.Event()
 
         def let_go() -> None:
-            self._unregister(connection)
-            done.set()
+            try:
+                self._unregister(connection)
+            finally:
+                done.set()
 
         self._post(let_go)
         while not done.wait(1.0) and self._thread.is_alive():
@@ -115,7 +117,7 @@ class Flusher:
         for task in tasks:
             try:
                 task()
-            except (OSError, ValueError, KeyError):
+            except Exception:
                 _log.exception("a connection could not be watched")
 
     def _watching(self, connection: Drainable) -> bool:

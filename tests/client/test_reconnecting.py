@@ -109,3 +109,23 @@ def test_who_was_away_is_told_what_came_and_what_is_held() -> None:
         )
         screen.wait_for("You are still busy, 4 messages held: type idle to see them.")
         screen.wait(lambda: screen.status.endswith("nobody else here │ busy, 4 held │ hidden"))
+
+
+def test_the_end_of_what_was_held_counts_what_is_shown() -> None:
+    """A server cannot know what an earlier connection said; the client does."""
+    with logged_in(change=NO_HURRY) as (screen, link):
+        screen.say("broadcast mine")
+        link.take_broadcast("mine", 3)
+        screen.wait_for("alice: mine")
+        link.send(
+            message(2, "held", replay=True),
+            message(3, "mine", replay=True, sender="alice"),
+            Replayed(count=2, more=0),
+            message(3, "mine", replay=True, sender="alice"),
+            Replayed(count=1, more=0),
+            message(4, "live"),
+        )
+        screen.wait_for("bob: live")
+        assert screen.text.count("End of the") == 1
+        assert "End of the 1 message you missed" in screen.text
+        assert screen.text.count("alice: mine") == 1

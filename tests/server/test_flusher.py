@@ -232,3 +232,13 @@ def test_a_bug_in_one_connection_harms_no_other() -> None:
         flusher.stop()
         broken.close()
         link.close()
+
+
+def test_it_survives_whatever_fails(flusher: Flusher) -> None:
+    def broken() -> None:
+        raise MemoryError
+
+    flusher._post(broken)
+    done = threading.Event()
+    flusher._post(done.set)
+    assert done.wait(DEADLINE)

@@ -311,6 +311,17 @@ def test_a_refusal_is_the_answer(server: Server) -> None:
     assert event == Error(re=7, code="try_later", text="Not now.", retry_after=3)
 
 
+@pytest.mark.parametrize("fault", [CommandError("try_later", "Not now."), RuntimeError()])
+def test_a_refusal_costs_what_was_asked_for_once(server: Server, fault: Exception) -> None:
+    def refuse(_: Context) -> Reply | None:
+        raise fault
+
+    desk = Desk(server, made(refuse))
+    for _ in range(4):
+        desk.use()
+    assert desk.waited == [1.0]
+
+
 def test_a_bug_is_logged_and_tells_nothing(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
