@@ -34,6 +34,8 @@ message may carry the date of a clock that was far ahead, and younger ones come 
 _STEP: Final = 1000
 """Messages looked at in one step, and deleted at most: the log thread takes some milliseconds."""
 
+_STEP_CHARACTERS: Final = 1_000_000
+
 _CLEAN_SECONDS: Final = 20.0
 """How often, while a sweep goes on, what it deleted is cleared out of the files."""
 
@@ -125,12 +127,12 @@ class Retention:
         if self._after is None:
             self._after = 0
             self._sweeps += 1
-        found = self._store.following(self._after, _STEP)
+        found = self._store.following(self._after, _STEP, _STEP_CHARACTERS)
         old = self._expired(found)
         if old:
             self._delete(old)
         whole = self._sweeps % _WHOLE_SWEEPS == 1
-        if len(found) == _STEP and (old or whole):
+        if found and found[-1].seq < self._store.last_seq and (old or whole):
             self._after = found[-1].seq
         else:
             self._after = None

@@ -33,6 +33,9 @@ _log = logging.getLogger(__name__)
 _STEP: Final = 1000
 """Messages indexed in one transaction: some hundredths of a second."""
 
+_STEP_CHARACTERS: Final = 64_000
+"""And what they may have together: a thousand of the longest would take a hundred megabytes."""
+
 _PAUSE_SECONDS: Final = 0.5
 """How long the indexer lets messages pile up: an index entry costs less in company."""
 
@@ -183,7 +186,7 @@ class SearchIndex:
         """Index the next messages; tell whether there may be more at once."""
         if self._upto >= self._store.last_seq:
             return False
-        messages = self._store.following(self._upto, _STEP)
+        messages = self._store.following(self._upto, _STEP, _STEP_CHARACTERS)
         if not messages:
             return False
         self._parts.add(messages)
@@ -218,7 +221,7 @@ class SearchIndex:
     def _renew(self, renewal: "_Renewal", new: Part) -> None:
         """Index some more of a part that is made anew, or put it in its place."""
         last = min(new.last, self._upto)
-        messages = self._store.following(max(renewal.upto, new.first - 1), _STEP)
+        messages = self._store.following(max(renewal.upto, new.first - 1), _STEP, _STEP_CHARACTERS)
         messages = [each for each in messages if each.seq <= last]
         if messages:
             self._parts.fill(new, messages)

@@ -81,8 +81,14 @@ _COUNT: Final = f"""
 
 
 _FOLLOWING: Final = f"""
-    SELECT json_group_array(json_array(seq, at, sender, room, recipients, text))
-    FROM ({ALL} WHERE seq > ? ORDER BY seq LIMIT ?)
+    SELECT json_group_array(json_array(seq, at, sender, room, recipients, text)) FROM (
+        {ALL} WHERE seq > :seq AND seq <= coalesce(
+            (SELECT max(seq) FROM (
+                SELECT seq, sum(length(text)) OVER (ORDER BY seq) AS characters
+                FROM messages WHERE seq > :seq ORDER BY seq LIMIT :limit)
+            WHERE characters <= :characters),
+            (SELECT min(seq) FROM messages WHERE seq > :seq))
+        ORDER BY seq)
 """  # noqa: S608
 _decode_rows: Final = msgspec.json.Decoder(
     list[tuple[int, int, str, str | None, str | None, str]]
@@ -351,13 +357,15 @@ class Store:
         with self._reader() as reader:
             return [stored_message(row) for row in reader.execute(query, {"account": account})]
 
-    def following(self, seq: int, limit: int) -> list[StoredMessage]:
-        """Return the first `limit` messages of anybody after number `seq`: for the index.
+    def following(self, seq: int, limit: int, characters: int) -> list[StoredMessage]:
+        """Return the first messages of anybody after number `seq`; none where there are none.
 
+        So many that they are at most `limit` and have at most so many `characters`, or else one.
         They come as one value, because the interpreter is given up and waited for at each row.
         """
+        values = {"seq": seq, "limit": limit, "characters": characters}
         with self._reader() as reader:
-            rows = reader.execute(_FOLLOWING, (seq, limit)).fetchone()[0]
+            rows = reader.execute(_FOLLOWING, values).fetchone()[0]
         return [stored_message(row) for row in _decode_rows(rows)]
 
     def count(self, window: Window) -> int:

@@ -178,6 +178,7 @@ class ServerProcess:
 
     def add_line(self, line: str, name: str = "") -> str:
         """Add a line to the file of accounts."""
+        self.passwords.touch(0o600)
         with self.passwords.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
         return name

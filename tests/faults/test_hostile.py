@@ -196,7 +196,7 @@ def test_peers_that_have_vanished(start: Start) -> None:
 def test_readers_that_stop(start: Start, count: int) -> None:
     server = start(session_outbox_bytes=262144)
     flooder = server.account("flooder")
-    with under_attack(server, 30 * count // 20) as attack, ExitStack() as stack:
+    with under_attack(server, 60 * count // 20) as attack, ExitStack() as stack:
         for name in server.accounts(*["stopped"] * count):
             client = JsonClient(server.place, receive_buffer=4096)
             stack.enter_context(client).login(name)

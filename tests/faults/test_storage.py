@@ -520,5 +520,6 @@ def test_damaged_database_and_its_log_are_left_as_they_are_after_a_power_cut(
 def copy_of(data: Path, place: Path) -> Path:
     copy = place / "data"
     shutil.copytree(data, copy)
+    copy.chmod(0o700)
     assert (copy / "chat.db").stat().st_size > 20 * PAGE
     return copy

@@ -49,7 +49,7 @@ class Keeper:
         return [each.seq for each in self.left()]
 
     def left(self) -> list[StoredMessage]:
-        return self.server.store.following(0, 10**6)
+        return self.server.store.following(0, 10**6, 10**9)
 
 
 @pytest.fixture
