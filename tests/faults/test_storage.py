@@ -408,7 +408,7 @@ def test_damaged_lines_of_accounts_are_named_and_skipped(tmp_path: Path, start: 
 
 
 def refusal(data: Path) -> str:
-    """Start a server that must not start; return the one line that it says."""
+    """Start a server that must not start; return the one line that it says of that."""
     process = subprocess.Popen(
         [*PYTHON, "serve", "--host", "127.0.0.1", "--port", "0", "--data", str(data)],
         stdout=subprocess.PIPE,
@@ -425,7 +425,8 @@ def refusal(data: Path) -> str:
         said = process.stderr.read()
     assert not started, "it has started as if nothing were wrong"
     assert process.returncode == 1
-    (line,) = said.splitlines()
+    *others, line = said.splitlines()
+    assert all("was open to others" in each for each in others), said
     return line
 
 
