@@ -26,6 +26,12 @@ setup(
         "chatserver.dialects",
         "chatserver.net",
         "chatclient",
+        "chatclient.cli",
+        "chatclient.faces",
+        "chatclient.link",
+        "chatclient.screen",
+        "chatclient.setup",
+        "chatclient.talk",
     ],
     package_data={"chatwire": ["py.typed"], "chatserver": ["py.typed"], "chatclient": ["py.typed"]},
     install_requires=[

@@ -1,6 +1,6 @@
 """`python -m chatclient` does what `chat connect` does."""
 
-from chatclient.cli import connect
+from chatclient.cli.connect import connect
 
 if __name__ == "__main__":
     connect(prog_name="chat connect")

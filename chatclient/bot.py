@@ -27,15 +27,21 @@ from typing import Final, TypeVar
 
 from msgspec import UNSET
 
-from chatclient.credentials import PASSWORD_VARIABLE, find_credentials
-from chatclient.entrance import name_and_password
+from chatclient.cli.exits import DONE, finish
+from chatclient.cli.options import find
 from chatclient.errors import ChatError, LinkLost
-from chatclient.exits import DONE, finish
-from chatclient.follow import tell_of_link
-from chatclient.mention import mentions_in
-from chatclient.options import find
-from chatclient.resume import FINAL_CODES, FIRST_PAUSE, LONGEST_PAUSE, LinkState, ResumingClient
+from chatclient.faces.follow import tell_of_link
+from chatclient.link.resume import (
+    FINAL_CODES,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    LinkState,
+    ResumingClient,
+)
 from chatclient.schedule import Schedule
+from chatclient.setup.credentials import PASSWORD_VARIABLE, find_credentials
+from chatclient.setup.entrance import name_and_password
+from chatclient.talk.mention import mentions_in
 from chatwire.names import fold
 from chatwire.protocol import Event, LoginReply, Message, Presence, Reply
 from chatwire.sections import variables

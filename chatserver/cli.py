@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from chatserver.settings import Settings
 
 _ELSEWHERE = {
-    "connect": ("chatclient.cli", "Log in to a server and chat."),
-    "send": ("chatclient.send_cli", "Send one message and end, for cron and scripts."),
-    "tail": ("chatclient.tail_cli", "Follow the chat as lines, for logs and scripts."),
+    "connect": ("chatclient.cli.connect", "Log in to a server and chat."),
+    "send": ("chatclient.cli.send", "Send one message and end, for cron and scripts."),
+    "tail": ("chatclient.cli.tail", "Follow the chat as lines, for logs and scripts."),
     "adduser": ("chatserver.accounts_cli", "Add accounts."),
     "passwd": ("chatserver.accounts_cli", "Change an account's password."),
     "deluser": ("chatserver.accounts_cli", "Delete accounts."),

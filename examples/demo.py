@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from chatclient.commandline import CommandLine
-from chatclient.connection import Connection
 from chatclient.errors import ChatError, Refused
-from chatclient.transcript import plain_lines
+from chatclient.link.connection import Connection
+from chatclient.talk.commandline import CommandLine
+from chatclient.talk.transcript import plain_lines
 from chatwire.protocol import Event, HelpReply, Message, Presence, Replayed
 from examples.throwaway import CHAT, end, running_server
 

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from chatclient.bot import Bot
 from chatclient.errors import ChatError, Refused
-from chatclient.inputlines import InputLines
+from chatclient.setup.inputlines import InputLines
 from chatwire.protocol import Reply
 
 _MOST_BYTES: Final = 65536

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 import pexpect
 import pyte
 
-from chatclient.connection import Connection
+from chatclient.link.connection import Connection
 from examples.throwaway import CHAT, running_server
 
 _COLUMNS: Final = 86

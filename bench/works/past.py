@@ -13,8 +13,8 @@ from bench.server import CHAT, running_server
 from bench.target import Target, names
 from bench.turns import Figures, Measures, in_turns
 from bench.wire import PASSWORD
-from chatclient.connection import Connection
 from chatclient.errors import Refused
+from chatclient.link.connection import Connection
 from chatserver.search import FILE_NAME as INDEX_FILE
 from chatserver.store import FILE_NAME as STORE_FILE
 from chatserver.store import Standing, Store

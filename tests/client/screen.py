@@ -22,7 +22,9 @@ from .fake import DEADLINE, Link
 
 CTRL_C, CTRL_D, CTRL_R, TAB, UP = "\x03", "\x04", "\x12", "\t", "\x1b[A"
 
-NO_HURRY = "import chatclient.resume as r; r.ResumingClient.__init__.__kwdefaults__['pause'] = 300"
+NO_HURRY = (
+    "import chatclient.link.resume as r; r.ResumingClient.__init__.__kwdefaults__['pause'] = 300"
+)
 """A change that leaves a lost link to whoever presses Enter."""
 
 
@@ -106,7 +108,7 @@ class Screen:
         another one (a network namespace) is named.
         """
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CHAT_", "NO_COLOR"))}
-        code = f"{change}\nfrom chatclient.cli import connect\nconnect()"
+        code = f"{change}\nfrom chatclient.cli.connect import connect\nconnect()"
         self.door = Door()
         host, port = place or ("127.0.0.1", self.door.port)
         there = ["ip", "netns", "exec", machine] if machine else []

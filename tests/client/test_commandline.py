@@ -2,9 +2,9 @@
 
 import pytest
 
-from chatclient.commandline import CommandLine, conversation_in
-from chatclient.conversation import Conversation
-from chatclient.request import Request
+from chatclient.talk.commandline import CommandLine, conversation_in
+from chatclient.talk.conversation import Conversation
+from chatclient.talk.request import Request
 from chatwire.usage import UsageError, Value
 
 from .fake import COMMANDS, HISTORY

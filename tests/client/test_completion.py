@@ -4,10 +4,10 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from chatclient.commandline import CommandLine
-from chatclient.completion import LineCompleter
-from chatclient.conversation import Conversation
-from chatclient.roster import Roster
+from chatclient.screen.completion import LineCompleter
+from chatclient.talk.commandline import CommandLine
+from chatclient.talk.conversation import Conversation
+from chatclient.talk.roster import Roster
 from chatwire.protocol import Here, LastReply, LoginReply, Presence, Seen, WhoReply
 
 from .fake import COMMANDS, message

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chatclient.connection import Connection
 from chatclient.errors import ConnectFailed, LinkLost, NoAnswer, Refused
+from chatclient.link.connection import Connection
 from chatwire.protocol import (
     BroadcastReply,
     Bye,

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatclient.credentials import (
+from chatclient.errors import Refused
+from chatclient.setup.credentials import (
     AskedCredentials,
     GivenCredentials,
     KeyringCredentials,
@@ -14,8 +15,7 @@ from chatclient.credentials import (
     find_credentials,
     question_of_trust,
 )
-from chatclient.destination import Destination
-from chatclient.errors import Refused
+from chatclient.setup.destination import Destination
 
 WRONG = Refused("Wrong.", "bad_credentials", attempts_left=2)
 HOME = Destination("h.example", 4200, "Ann", keyring=True)
@@ -49,7 +49,7 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> Keyring:
 
 @pytest.fixture
 def _person(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatclient.credentials.is_person", lambda: True)
+    monkeypatch.setattr("chatclient.setup.credentials.is_person", lambda: True)
     monkeypatch.setattr(getpass, "getpass", lambda _question: "typed")
 
 
@@ -152,5 +152,5 @@ def test_who_asks_and_who_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NoPassword, match="no name"):
         KeyringCredentials(None, None, "s").name()
     assert isinstance(find_credentials(here, {}, str), GivenCredentials)
-    monkeypatch.setattr("chatclient.credentials.is_person", lambda: True)
+    monkeypatch.setattr("chatclient.setup.credentials.is_person", lambda: True)
     assert isinstance(find_credentials(here, {}, str), AskedCredentials)

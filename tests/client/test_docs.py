@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from chatclient.settings import ClientSettings, NamedServer, load_settings
+from chatclient.setup.settings import ClientSettings, NamedServer, load_settings
 
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "client.md"
 

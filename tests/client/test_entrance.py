@@ -4,10 +4,10 @@ import getpass
 
 import pytest
 
-from chatclient.connection import Connection
-from chatclient.credentials import AskedCredentials
-from chatclient.entrance import Entry, enter, name_and_password, refusal_line
 from chatclient.errors import LinkLost, Refused
+from chatclient.link.connection import Connection
+from chatclient.setup.credentials import AskedCredentials
+from chatclient.setup.entrance import Entry, enter, name_and_password, refusal_line
 from chatwire.protocol import Bye, Error, Reply
 
 from .fake import DEADLINE, FakeServer, Link

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from chatclient.connection import Connection
-from chatclient.credentials import GivenCredentials
-from chatclient.entrance import enter
 from chatclient.errors import LinkLost, Refused
-from chatclient.inbox import MOST_BYTES, MOST_EVENTS_BESIDE, Inbox
-from chatclient.resume import ResumingClient
-from chatclient.roster import MOST_NAMES, Roster
+from chatclient.link.connection import Connection
+from chatclient.link.inbox import MOST_BYTES, MOST_EVENTS_BESIDE, Inbox
+from chatclient.link.resume import ResumingClient
+from chatclient.setup.credentials import GivenCredentials
+from chatclient.setup.entrance import enter
+from chatclient.talk.roster import MOST_NAMES, Roster
 from chatwire.protocol import CommandHelp, Error, LoginReply, Message, Presence, Replayed
 
 from .fake import DEADLINE, FakeServer, Link, message

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chatclient.lines import json_line
+from chatclient.talk.lines import json_line
 
 from .environ import CLEAN_ENVIRON
 from .fake import DEADLINE, FakeServer, Link, message

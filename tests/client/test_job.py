@@ -30,7 +30,7 @@ def stop(screen: Screen) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_in_order(number: int) -> None:
-    change = "import chatclient.terminal as t; t._LEAVE_SECONDS = 0.05"
+    change = "import chatclient.faces.terminal as t; t._LEAVE_SECONDS = 0.05"
     with logged_in(change=change) as (screen, link):
         screen.say("broadcast never heard")
         link.expect("broadcast")

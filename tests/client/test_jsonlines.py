@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from chatclient.connection import Connection
-from chatclient.credentials import GivenCredentials
-from chatclient.entrance import enter
 from chatclient.errors import ChatError
-from chatclient.inputlines import InputLines
-from chatclient.jsonlines import BadRequest, JsonLines, parse_request
-from chatclient.resume import ResumingClient
+from chatclient.faces.jsonlines import BadRequest, JsonLines, parse_request
+from chatclient.link.connection import Connection
+from chatclient.link.resume import ResumingClient
+from chatclient.setup.credentials import GivenCredentials
+from chatclient.setup.entrance import enter
+from chatclient.setup.inputlines import InputLines
 from chatwire.protocol import BroadcastReply, Error, Reply, WhoReply
 
 from .fake import DEADLINE, FakeServer, Link, message

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from chatclient.lines import stamped_lines
+from chatclient.talk.lines import stamped_lines
 from chatwire.protocol import (
     Event,
     Here,

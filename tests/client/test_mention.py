@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatclient.mention import mentions_in
+from chatclient.talk.mention import mentions_in
 
 
 @pytest.mark.parametrize(

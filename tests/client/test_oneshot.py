@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from chatclient.connection import Connection
+from chatclient.cli.exits import FAILED, NO_LINK, NOT_LET_IN, code_of
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
-from chatclient.exits import FAILED, NO_LINK, NOT_LET_IN, code_of
-from chatclient.oneshot import Parcel, deliver
+from chatclient.link.connection import Connection
+from chatclient.link.oneshot import Parcel, deliver
 from chatwire.protocol import BroadcastReply, Bye, Error, LoginReply, Reply, SendReply
 
 from .environ import CLEAN_ENVIRON

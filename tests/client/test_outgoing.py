@@ -3,9 +3,9 @@
 import pytest
 from msgspec import UNSET
 
-from chatclient.conversation import Conversation
-from chatclient.outgoing import BusyTold, Outgoing
-from chatclient.request import Request
+from chatclient.talk.conversation import Conversation
+from chatclient.talk.outgoing import BusyTold, Outgoing
+from chatclient.talk.request import Request
 from chatwire.protocol import BroadcastReply, SendReply
 
 

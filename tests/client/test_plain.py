@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatclient.connection import Connection
-from chatclient.credentials import GivenCredentials
-from chatclient.entrance import enter
 from chatclient.errors import ChatError, LinkLost
-from chatclient.inputlines import InputLines, RawInput
-from chatclient.plain import Plain
-from chatclient.resume import ResumingClient
+from chatclient.faces.plain import Plain
+from chatclient.link.connection import Connection
+from chatclient.link.resume import ResumingClient
+from chatclient.setup.credentials import GivenCredentials
+from chatclient.setup.entrance import enter
+from chatclient.setup.inputlines import InputLines, RawInput
 from chatwire.protocol import (
     BroadcastReply,
     Bye,
@@ -280,7 +280,7 @@ def test_wrong_usage(typed: str, options: tuple[str, ...], word: str) -> None:
 
 
 def test_the_command_line_alone_loads_no_screen() -> None:
-    code = "import sys, chatclient.cli; sys.exit('prompt_toolkit' in sys.modules)"
+    code = "import sys, chatclient.cli.connect; sys.exit('prompt_toolkit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatclient.screen import cut
+from chatclient.screen.output import cut
 
 
 @pytest.mark.parametrize(

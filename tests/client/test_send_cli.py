@@ -5,8 +5,8 @@ import io
 import click
 import pytest
 
-from chatclient.send_cli import _text, send
-from chatclient.tail_cli import tail
+from chatclient.cli.send import _text, send
+from chatclient.cli.tail import tail
 
 
 @pytest.mark.parametrize(

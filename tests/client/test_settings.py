@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chatclient.destination import Destination, find_destination
-from chatclient.settings import (
+from chatclient.setup.destination import Destination, find_destination
+from chatclient.setup.settings import (
     FILE_VARIABLE,
     ClientSettings,
     NamedServer,

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from chatclient.conversation import Conversation
-from chatclient.resume import LinkState
-from chatclient.statusline import StatusLine
+from chatclient.link.resume import LinkState
+from chatclient.screen.statusline import StatusLine
+from chatclient.talk.conversation import Conversation
 from chatwire.protocol import Event, LoginReply, Reply, StatusReply
 
 from .fake import message

@@ -4,7 +4,7 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.document import Document
 
-from chatclient.tabcycle import TabCycle
+from chatclient.screen.tabcycle import TabCycle
 
 WIDE = 80
 

@@ -287,7 +287,7 @@ def test_a_dumb_terminal_gets_lines() -> None:
 
 
 def test_a_server_that_does_not_let_go_is_left_all_the_same() -> None:
-    change = "import chatclient.terminal as t; t._LEAVE_SECONDS = 0.05"
+    change = "import chatclient.faces.terminal as t; t._LEAVE_SECONDS = 0.05"
     with logged_in(change=change) as (screen, link):
         screen.say("broadcast never heard")
         link.expect("broadcast")

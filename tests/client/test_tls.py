@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from chatclient.connection import Connection
-from chatclient.entrance import enter
 from chatclient.errors import ConnectFailed, LinkLost, Refused, Untrusted
-from chatclient.tls import TlsTransport, secure
-from chatclient.transport import Quiet, Transport
-from chatclient.trust import Trust
+from chatclient.link.connection import Connection
+from chatclient.link.tls import TlsTransport, secure
+from chatclient.link.transport import Quiet, Transport
+from chatclient.link.trust import Trust
+from chatclient.setup.entrance import enter
 
 from .fake import DEADLINE, FakeServer, Link
 from .test_trust import ALICE, MALLORY, Identity, Person, meet, nobody

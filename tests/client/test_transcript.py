@@ -7,8 +7,8 @@ from datetime import date
 
 import pytest
 
-from chatclient.colours import Colours, colours_wanted
-from chatclient.transcript import Piece, Transcript, plain_lines
+from chatclient.talk.colours import Colours, colours_wanted
+from chatclient.talk.transcript import Piece, Transcript, plain_lines
 from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, Presence, SearchReply
 
 from .fake import message

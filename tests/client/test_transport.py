@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import pytest
 
-from chatclient import transport as transport_module
 from chatclient.errors import LinkLost
-from chatclient.transport import AddressInfo, Quiet, Transport, _connect_to_any
+from chatclient.link import transport as transport_module
+from chatclient.link.transport import AddressInfo, Quiet, Transport, _connect_to_any
 
 from .fake import DEADLINE
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from chatclient.errors import ConnectFailed
-from chatclient.trust import Trust, fingerprint_of, is_this_machine, key_of
+from chatclient.link.trust import Trust, fingerprint_of, is_this_machine, key_of
 
 from .fake import DEADLINE
 
@@ -458,7 +458,7 @@ _PINS_MANY = """
 import sys
 import tempfile
 from pathlib import Path
-from chatclient.trust import Trust, key_of
+from chatclient.link.trust import Trust, key_of
 file, name, certificate = Path(sys.argv[1]), sys.argv[2], bytes.fromhex(sys.argv[3])
 trust = Trust(file, lambda question: True)
 key_of(certificate)

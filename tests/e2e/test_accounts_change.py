@@ -5,8 +5,8 @@ import ssl
 
 import pytest
 
-from chatclient.connection import Connection
-from chatclient.oneshot import Parcel, deliver
+from chatclient.link.connection import Connection
+from chatclient.link.oneshot import Parcel, deliver
 
 from .client import PASSWORD, PATIENCE, JsonClient, TextClient, at_once, eventually, line
 from .conftest import StartServer

@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from chatclient.connection import Connection
 from chatclient.errors import Refused
-from chatclient.resume import ResumingClient
+from chatclient.link.connection import Connection
+from chatclient.link.resume import ResumingClient
 from chatwire.protocol import Message, SendReply
 
 from .client import PASSWORD

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from chatclient.connection import Connection
-from chatclient.oneshot import Parcel, deliver
+from chatclient.link.connection import Connection
+from chatclient.link.oneshot import Parcel, deliver
 
 from .client import PASSWORD, PATIENCE
 from .conftest import StartServer
@@ -206,7 +206,7 @@ def test_exactly_once_while_the_server_is_killed_again_and_again(
 def test_exactly_once_whatever_answer_is_lost(
     server: ServerProcess, proxy: CuttingProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatclient.oneshot._LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr("chatclient.link.oneshot._LONGEST_PAUSE", 0.001)
     ann = server.account("ann")
     said = [f"message {number}" for number in range(40)]
     for text in said:  # cut at every few bytes of all that is said both ways

@@ -20,9 +20,9 @@ if sys.platform == "win32":
 from client.screen import Screen
 
 SOON = f"""
-import chatclient.connection, chatclient.statusline
-chatclient.connection.Connection.open.__func__.__kwdefaults__["quiet_seconds"] = {SCALE!r}
-chatclient.statusline._NO_ANSWER_SECONDS = {SCALE!r}
+import chatclient.link.connection, chatclient.screen.statusline
+chatclient.link.connection.Connection.open.__func__.__kwdefaults__["quiet_seconds"] = {SCALE!r}
+chatclient.screen.statusline._NO_ANSWER_SECONDS = {SCALE!r}
 """
 """A change to a client that asks its silent server sooner than after 15 s, and says so sooner."""
 

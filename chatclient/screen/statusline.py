@@ -1,0 +1,131 @@
+"""The line at the bottom: how things stand, at a glance."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from prompt_toolkit.utils import get_cwidth
+
+from chatclient.link.resume import LinkState
+from chatclient.talk.conversation import Conversation, shortened
+from chatwire.names import fold
+from chatwire.protocol import MOST_COUNTED, Event, LoginReply, Message, Reply, StatusReply
+from chatwire.text import one_line
+
+_SEPARATOR: Final = " │ "
+_TERSEST: Final = 4
+_NO_ANSWER_SECONDS: Final = 15.0
+
+
+class StatusLine:
+    """What the line says, kept up by the events it hears. Used by one thread."""
+
+    def __init__(self, me: str, place: str, security: str) -> None:
+        """`place` is the server's name; `security` says what protects the link."""
+        self._me = me
+        self._place = one_line(place)
+        self._security = security
+        self._link = LinkState("connected")
+        self._retry_at = 0.0
+        self.busy = False
+        self.hidden = False
+        self.held = 0
+        self.unread = 0
+        self.refusal = ""
+        self.unanswered_seconds = 0.0
+
+    def hear(self, event: Event) -> None:
+        """Take from an event what changes how things stand."""
+        match event:
+            case LoginReply(busy=busy, hidden=hidden, missed=missed):
+                self.busy, self.hidden = busy, hidden
+                self.held = missed if busy else 0
+            case StatusReply(busy=busy, hidden=hidden, held=held):
+                self.busy, self.hidden, self.held = busy, hidden, held
+            case Reply(op="busy"):
+                self.busy = True
+            case Reply(op="idle"):
+                self.busy, self.held = False, 0
+            case Reply(op="hide" | "appear" as op):
+                self.hidden = op == "hide"
+            case Message(replay=replay, sender=sender) if replay is not True:
+                self.unread += fold(sender) != fold(self._me)
+
+    def seen(self) -> None:
+        """Take note that the person is at the keyboard: nothing is new any more."""
+        self.unread = 0
+        self.refusal = ""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a link."""
+        return self._link.state == "connected"
+
+    @property
+    def silent(self) -> bool:
+        """Whether the server has not answered for so long that the link may be cut."""
+        return self.unanswered_seconds >= _NO_ANSWER_SECONDS
+
+    def link_changed(self, link: LinkState) -> None:
+        """Take note of how the link is."""
+        self._link = link
+        self._retry_at = time.monotonic() + link.seconds
+
+    def text(
+        self, conversation: Conversation | None, here: Sequence[str], waiting: int, columns: int
+    ) -> str:
+        """Return the line; `waiting` is how many messages have not reached the server.
+
+        Where `columns` are few, what can be learnt elsewhere is left out: first the names, then
+        the server, then whom one talks to, then who is here at all. A refusal stands in for
+        everything: a long line that is offered again pushes what was said about it off the screen.
+        """
+        if self.refusal:
+            return f" Not sent: {one_line(self.refusal)}"
+        for terse in range(_TERSEST + 1):
+            text = " " + _SEPARATOR.join(self._parts(conversation, here, waiting, terse))
+            if get_cwidth(text) <= columns:
+                break
+        return text
+
+    def _parts(
+        self, conversation: Conversation | None, here: Sequence[str], waiting: int, terse: int
+    ) -> list[str]:
+        parts = []
+        if not self.connected:
+            parts.append(self._link_text(terse))
+        elif self.silent:
+            parts.append(f"no answer for {int(self.unanswered_seconds)} s")
+        elif terse < 2:
+            parts.append(f"{self._place} {self._security}")
+        if conversation is not None and terse < 3:
+            parts.append(f"→ {conversation.short_title}")
+        if self.connected and terse < _TERSEST:
+            parts.append(_here(here, terse))
+        if self.busy:
+            least = "+" if self.held >= MOST_COUNTED else ""
+            parts.append(f"busy, {self.held}{least} held" if self.held else "busy")
+        if self.hidden:
+            parts.append("hidden")
+        if waiting:
+            parts.append(f"{waiting} not sent yet")
+        if self.unread:
+            parts.append(f"{self.unread} new")
+        return parts
+
+    def _link_text(self, terse: int) -> str:
+        place = f"{self._place}: " if terse < 1 else ""
+        if self._link.state == "connecting":
+            return f"{place}connecting …"
+        seconds = max(0, math.ceil(self._retry_at - time.monotonic()))
+        if terse >= _TERSEST:
+            return f"offline, {seconds} s"
+        hint = " (Enter: now)" if terse < 2 else ""
+        return f"{place}not connected, trying again in {seconds} s{hint}"
+
+
+def _here(names: Sequence[str], terse: int) -> str:
+    if not names:
+        return "nobody else here"
+    return f"{len(names)} here" if terse else f"here: {shortened(names)}"

@@ -1,0 +1,1 @@
+"""What people type, how it is meant, and how what happens reads."""

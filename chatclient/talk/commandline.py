@@ -1,0 +1,148 @@
+"""What a person types, turned into requests.
+
+The commands are the server's own: it describes them in its answer to `help`. Here are only what
+belongs to a person's side, such as `talk`, and the words that people's fingers know from elsewhere.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from chatclient.talk.conversation import Conversation
+from chatclient.talk.request import Request
+from chatwire.names import LOBBY, fold
+from chatwire.protocol import CommandHelp, Parameter
+from chatwire.text import clean
+from chatwire.usage import UsageError, Value, near, parse_arguments
+
+LOGOUT: Final = "logout"
+"""The one command that ends the client as well."""
+
+TALK: Final = CommandHelp(
+    name="talk",
+    aliases=("query", "join"),
+    group="talk",
+    summary=f"Choose whom what you type goes to: people, or {LOBBY} for everybody; alone: nobody.",
+    parameters=(Parameter(name="to", label="user", kind="names", required=False),),
+)
+"""Chooses a conversation, on this side."""
+
+MORE: Final = CommandHelp(
+    name="more",
+    aliases=(),
+    group="past",
+    summary="Go on with the last history, further back.",
+    parameters=(),
+)
+"""Asks for the page of history before the one that was shown last."""
+
+_ALIASES: Final = {
+    "say": "broadcast",
+    "msg": "send",
+    "away": "busy",
+    "back": "idle",
+    "names": "who",
+    "quit": LOGOUT,
+    "exit": LOGOUT,
+}
+"""What people's fingers know from elsewhere, where the server has not given the word a meaning."""
+
+
+class CommandLine:
+    """The commands of one server, and `talk`, and how they are typed.
+
+    A command is written bare or after a slash, in any case, by its name or an alias. In a
+    conversation it needs the slash, because words without one are said there.
+    """
+
+    def __init__(self, commands: Iterable[CommandHelp]) -> None:
+        """Take the commands as the server declares them in its answer to `help`."""
+        self._commands = {command.name.lower(): command for command in commands}
+        self._commands.setdefault(TALK.name, TALK)
+        if "history" in self._commands:
+            self._commands.setdefault(MORE.name, MORE)
+        self._words = dict(self._commands)
+        for command in self._commands.values():
+            for alias in command.aliases:
+                self._words.setdefault(alias.lower(), command)
+        for alias, name in _ALIASES.items():
+            if name in self._commands:
+                self._words.setdefault(alias, self._commands[name])
+
+    def __iter__(self) -> Iterator[CommandHelp]:
+        """Yield the commands, each once, in the server's order."""
+        return iter(self._commands.values())
+
+    def find(self, word: str) -> CommandHelp | None:
+        """Return the command that `word`, as typed, stands for."""
+        return self._words.get(word.removeprefix("/").lower())
+
+    def parse(self, line: str, conversation: Conversation | None = None) -> Request | None:
+        """Return the request in a typed line, or None for an empty one.
+
+        A line may hold line breaks, when several lines were pasted: they belong to its last
+        argument. Raises UsageError with one sentence to show; nothing must be sent then.
+        """
+        text = clean(line).strip()
+        if not text:
+            return None
+        if conversation is not None and not text.startswith("/"):
+            return conversation.request(text)
+        if text.startswith("//"):
+            if conversation is None:
+                raise UsageError("Nobody is chosen to say that to: first type talk and a name.")
+            return conversation.request(text[1:])
+        word, *rest = text.split(maxsplit=1)
+        command = self.find(word)
+        if command is None:
+            raise UsageError(self._unknown(word, "".join(rest), conversation is not None))
+        arguments = parse_arguments(command, "".join(rest))
+        if command.name == "history":
+            arguments = _past_of(conversation, arguments)
+        return Request(command.name, arguments)
+
+    def _unknown(self, word: str, rest: str, talking: bool) -> str:
+        close = near(word.removeprefix("/"), self._words)
+        if close is not None and not self._takes(close, rest):
+            close = None  # a sentence, that happens to begin like a command
+        slash = "/" if talking else ""
+        if close is None and not talking and not word.startswith("/"):
+            return (
+                f"There is no command '{word[:40]}'. To say something, type say and what it is,"
+                f" or talk {LOBBY} and then just type; help shows the commands."
+            )
+        hint = f"did you mean {slash}{close}?" if close else f"type {slash}help for the commands."
+        literal = " Begin with // to say a slash." if talking else ""
+        return f"There is no command '{word[:40]}': {hint}{literal}"
+
+    def _takes(self, word: str, rest: str) -> bool:
+        """Tell whether this could be what follows the command; nothing always could."""
+        try:
+            parse_arguments(self._words[word], rest)
+        except UsageError:
+            return not rest.strip()
+        return True
+
+
+def _past_of(conversation: Conversation | None, arguments: dict[str, Value]) -> dict[str, Value]:
+    """Return the arguments of `history` with the conversation in view, if nobody is named.
+
+    Raises UsageError: what several people said together cannot be read in one piece yet.
+    """
+    if conversation is None or "with" in arguments or not conversation.to:
+        return arguments
+    if len(conversation.to) > 1:
+        raise UsageError(
+            "The history of several people together cannot be shown yet: name one, as in"
+            f" /history {conversation.to[0]}, or /history {LOBBY}."
+        )
+    return {"with": conversation.to[0], **arguments}
+
+
+def conversation_in(request: Request) -> Conversation | None:
+    """Return the conversation that `talk` asks for, or None for none."""
+    to = request.fields.get("to")
+    if not isinstance(to, list):
+        return None
+    if [fold(name) for name in to] == [LOBBY]:
+        return Conversation()
+    return Conversation(tuple(dict.fromkeys(to)))

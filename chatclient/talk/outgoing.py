@@ -1,0 +1,57 @@
+"""What was typed and has not been answered yet."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import cast
+
+from msgspec import UNSET
+
+from chatclient.talk.request import Request
+from chatwire.names import LOBBY
+from chatwire.protocol import BroadcastReply, Message, SendReply
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request on its way, and the line that it was typed as."""
+
+    line: str
+    request: Request
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it is a message, which is kept until it is answered, and not a question."""
+        return self.request.op in ("broadcast", "send")
+
+    def message(self, sender: str, seq: int = 0) -> Message:
+        """Return it as the message it is going to be, said now."""
+        fields = self.request.fields
+        to = fields.get("to")
+        return Message(
+            seq=seq,
+            at=datetime.now(UTC).isoformat(),
+            sender=sender,
+            room=LOBBY if to is None else UNSET,
+            to=UNSET if to is None else tuple(cast(list[str], to)),
+            text=str(fields["text"]),
+        )
+
+
+class BusyTold:
+    """What busy people want to be said has been said once; then "busy" is enough."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+
+    def outcome(self, reply: BroadcastReply | SendReply) -> str:
+        """Return in a few words what became of a message, where it is more than delivered."""
+        parts = []
+        if isinstance(reply, SendReply) and reply.stored:
+            parts.append(f"stored for {', '.join(reply.stored)}")
+        for name, words in reply.busy.items():
+            known = self._told.get(name) == words
+            parts.append(f"{name} is busy" + (f": {words}" if words and not known else ""))
+            self._told[name] = words
+        if isinstance(reply, SendReply) and reply.unknown:
+            parts.append(f"no such user: {', '.join(reply.unknown)}")
+        return "; ".join(parts)

@@ -1,0 +1,36 @@
+"""How far back somebody has read: `more` goes on where the last history began."""
+
+from chatclient.talk.request import Request
+from chatwire.protocol import Error, Event, HistoryReply
+from chatwire.usage import UsageError
+
+
+class Paging:
+    """The history that was shown last. Two threads may use it, one that asks and one that hears."""
+
+    def __init__(self) -> None:
+        self._asked: dict[int, Request] = {}  # without an answer, by number
+        self._next: Request | None = None
+
+    def ask(self, number: int, request: Request) -> None:
+        """Take note of a request that is going to be sent under this number."""
+        if request.op == "history":
+            self._asked[number] = request
+
+    def hear(self, event: Event) -> None:
+        """Take note of an answer."""
+        if not isinstance(event, HistoryReply | Error) or not isinstance(event.re, int):
+            return
+        request = self._asked.pop(event.re, None)
+        if request is None or not isinstance(event, HistoryReply):
+            return
+        self._next = None
+        if event.more and event.messages:
+            before = event.messages[0].seq
+            self._next = Request("history", request.fields | {"before": before})
+
+    def more(self) -> Request:
+        """Return the request for what came before. Raises UsageError."""
+        if self._next is None:
+            raise UsageError("There is nothing to go on with: type history first.")
+        return self._next
