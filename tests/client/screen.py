@@ -12,6 +12,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pexpect
@@ -206,6 +207,19 @@ class Screen:
         while not seen():
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+    def is_waiting(self) -> bool:
+        """Tell whether the client has done all there was to do: it sleeps, and no signal waits."""
+        status = Path(f"/proc/{self.child.pid}/status").read_text("ascii")
+        fields = dict(line.split(":\t", 1) for line in status.splitlines())
+        pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+        return fields["State"].startswith("S") and not pending
+
+    def settle(self) -> None:
+        """Read until the client waits and has written nothing more for a moment."""
+        deadline = time.monotonic() + DEADLINE
+        while self._read(0.1) or not self.is_waiting():
+            assert time.monotonic() < deadline
 
     def wait_for_input(self) -> None:
         """Wait until the terminal has what was typed, for a client that does not read it yet."""

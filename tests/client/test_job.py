@@ -89,6 +89,7 @@ def test_what_was_stopped_at_the_password_shows_nothing() -> None:
             return not screen.echoes
 
         screen.wait_for_modes(hidden_again)
+        screen.wait_for_modes(screen.is_waiting)
         assert screen.leave(CTRL_C) == 0
 
 
@@ -136,9 +137,11 @@ def test_a_narrower_terminal_that_breaks_rows_anew_keeps_no_copies() -> None:
     words = " ".join(f"word-{number:02}" for number in range(17))
     with logged_in() as (screen, link):
         link.send(*(message(seq, f"number {seq}") for seq in range(1, 4)))
+        screen.wait_for("bob: number 3")
         screen.type(f"broadcast {words}")
         wait_until_drawn(screen, f"> broadcast {words}")
         for columns in (60, 33, 71, 45):
+            screen.settle()  # what it writes for the old width would land on the new one
             screen.resize(columns, 24, reflow=True)
             wait_until_drawn(screen, f"> broadcast {words}")
             screen.type("!")
