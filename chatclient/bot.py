@@ -19,7 +19,6 @@ that wait for them. Other threads may, and may call `send`, `broadcast` and `sto
 
 import logging
 import os
-import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -30,11 +29,10 @@ from msgspec import UNSET
 from chatclient.cli.exits import DONE, finish
 from chatclient.cli.options import find
 from chatclient.errors import ChatError, LinkLost
-from chatclient.faces.follow import tell_of_link
+from chatclient.faces.follow import acknowledge, tell_of_link
+from chatclient.link.backoff import Backoff
 from chatclient.link.resume import (
     FINAL_CODES,
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
     LinkState,
     ResumingClient,
 )
@@ -234,17 +232,16 @@ class Bot:
 
     def _log_in(self, client: ResumingClient) -> LoginReply | None:
         """Return what the server says to the login, however long it takes; None after `stop`."""
-        pause = FIRST_PAUSE
+        backoff = Backoff()
         while not self._stopped.is_set():
             try:
                 return client.start()
             except ChatError as error:
                 if error.code in FINAL_CODES:
                     raise
-                wait = pause * random.uniform(0.8, 1.2)  # noqa: S311 - nothing secret
+                wait = backoff.next()
                 tell_of_link(LinkState("waiting", wait, error.text))
                 self._stopped.wait(wait)
-                pause = min(2 * pause, LONGEST_PAUSE)
         return None
 
     def _begin(self, client: ResumingClient, welcome: LoginReply) -> None:
@@ -262,8 +259,7 @@ class Bot:
                 if self._stopped.is_set():
                     return  # not acknowledged, so it comes again
                 self._hear(event)
-                if isinstance(event, Message):
-                    client.ack(event.seq)
+                acknowledge(client, [event])
             self._schedule.run_due()
 
     def _hear(self, event: Event) -> None:

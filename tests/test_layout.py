@@ -117,11 +117,19 @@ CLIENT_FLOORS: tuple[tuple[str, ...], ...] = (
     ("chatclient.talk.nobody", "chatclient.talk.transcript"),
     ("chatclient.talk.lines",),
     # one link
-    ("chatclient.link", "chatclient.link.ahead", "chatclient.link.inbox", "chatclient.link.trust"),
+    (
+        "chatclient.link",
+        "chatclient.link.ahead",
+        "chatclient.link.backoff",
+        "chatclient.link.inbox",
+        "chatclient.link.seen",
+        "chatclient.link.trust",
+    ),
     ("chatclient.link.transport",),
     ("chatclient.link.tls",),
     ("chatclient.link.connection",),
     # many links
+    ("chatclient.link.requests",),
     ("chatclient.link.resume",),
     ("chatclient.link.oneshot",),
     # where to connect to, as whom, and what somebody has set

@@ -1,11 +1,46 @@
 """Taking what comes from a client that resumes, and telling the server what was shown."""
 
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 
+from msgspec import UNSET, structs
+
+from chatclient.link.ahead import Ahead
 from chatclient.link.resume import LinkState, ResumingClient
 from chatclient.setup.credentials import tell
+from chatclient.setup.entrance import Entry
 from chatwire.protocol import Event, Message
+
+
+def follow(
+    client: ResumingClient,
+    entry: Entry,
+    show: Callable[[list[Event]], None],
+    take_input: Callable[[], None],
+    ahead: Ahead,
+) -> None:
+    """Show the welcome, and what comes until the client is closed, which `take_input` does.
+
+    `take_input` runs in a thread of its own, the *typist*. Raises what ended the client, and what
+    `show` raises.
+    """
+    typist = threading.Thread(target=take_input, name="chat-typist", daemon=True)
+    try:
+        show([structs.replace(entry.welcome, re=UNSET)])  # nobody here asked for it
+        client.watch = tell_of_link
+        client.start(entry.connection, entry.welcome)
+        typist.start()
+        for batch in batches(client):
+            show(batch)
+            acknowledge(client, batch)  # first: the last answer is the typist's leave
+            ahead.settle(batch)
+    except BaseException:
+        client.abandon()  # whoever interrupts does not wait for the server's goodbye
+        raise
+    finally:
+        ahead.end()
+        client.close()
 
 
 def batches(client: ResumingClient) -> Iterator[list[Event]]:

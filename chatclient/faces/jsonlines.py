@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chatclient.faces.follow import acknowledge, batches, tell_of_link
+from chatclient.faces.follow import follow
 from chatclient.link.ahead import Ahead
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.entrance import Entry
@@ -49,24 +49,11 @@ class JsonLines:
         Raises what ended the client, ChatError when a line of the input has no end, and
         BrokenPipeError when nobody reads the output any more.
         """
-        typist = threading.Thread(target=self._type, name="chat-typist", daemon=True)
-        welcome = self._entry.welcome
-        try:
-            self._write([msgspec.structs.replace(welcome, re=UNSET)])
-            self._client.watch = tell_of_link
-            self._client.start(self._entry.connection, welcome)
-            typist.start()
-            for batch in batches(self._client):
-                self._write([self._as_asked(event) for event in batch])
-                acknowledge(self._client, batch)  # first: the last answer is the typist's leave
-                self._ahead.settle(batch)
-        except BaseException:
-            self._client.abandon()  # whoever interrupts does not wait for the server's goodbye
-            raise
-        finally:
-            self._ahead.end()
-            self._client.close()
+        follow(self._client, self._entry, self._show, self._type, self._ahead)
         self._lines.check()
+
+    def _show(self, events: list[Event]) -> None:
+        self._write([self._as_asked(event) for event in events])
 
     def _as_asked(self, event: Event) -> Event:
         """Return an event; an answer with the id that the program asked with."""

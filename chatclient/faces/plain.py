@@ -4,12 +4,12 @@ Threads: the main thread prints events, answers among them, in the order of the 
 *typist*, reads commands and sends them, a few ahead of their answers.
 """
 
-import threading
 from typing import TextIO
 
-from chatclient.faces.follow import acknowledge, batches, tell_of_link
+from chatclient.faces.follow import follow
 from chatclient.link.ahead import Ahead
-from chatclient.link.resume import LINK_LOST, ResumingClient
+from chatclient.link.requests import LINK_LOST
+from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import tell
 from chatclient.setup.entrance import Entry
 from chatclient.setup.inputlines import InputLines
@@ -60,22 +60,7 @@ class Plain:
         Raises LinkLost when the connection ends first, ChatError when a line of the input has no
         end, and BrokenPipeError when nobody reads the output any more.
         """
-        typist = threading.Thread(target=self._type, name="chat-typist", daemon=True)
-        try:
-            self._print([self._entry.welcome])
-            self._client.watch = tell_of_link
-            self._client.start(self._entry.connection, self._entry.welcome)
-            typist.start()
-            for batch in batches(self._client):
-                self._print(batch)
-                acknowledge(self._client, batch)  # first: the last answer is the typist's leave
-                self._ahead.settle(batch)
-        except BaseException:
-            self._client.abandon()  # whoever interrupts does not wait for the server's goodbye
-            raise
-        finally:
-            self._ahead.end()
-            self._client.close()
+        follow(self._client, self._entry, self._print, self._type, self._ahead)
         self._lines.check()
 
     def _print(self, batch: list[Event]) -> None:

@@ -36,7 +36,9 @@ from prompt_toolkit.styles import Style
 
 from chatclient.ended import Ended, expected
 from chatclient.errors import ChatError
-from chatclient.link.resume import LINK_LOST, LinkState, ResumingClient
+from chatclient.faces.follow import acknowledge
+from chatclient.link.requests import LINK_LOST
+from chatclient.link.resume import LinkState, ResumingClient
 from chatclient.screen.completion import LineCompleter
 from chatclient.screen.emoji import TakenApart, taken_apart
 from chatclient.screen.keys import keys
@@ -503,9 +505,7 @@ class Terminal:
         if not _call(loop, lambda: self._show(events, shown)):
             return
         shown.result()
-        upto = max((event.seq for event in events if isinstance(event, Message)), default=0)
-        if upto:
-            self._client.ack(upto)
+        acknowledge(self._client, events)
 
 
 def _call(loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> bool:

@@ -3,13 +3,13 @@
 Each try says it with the same key, so that a server which had it already does not take it twice.
 """
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from chatclient.errors import ChatError, Refused
+from chatclient.link.backoff import Backoff
 from chatclient.link.connection import Connection, new_key
 from chatclient.link.resume import FINAL_CODES
 from chatwire.protocol import BroadcastReply, Reply, SendReply
@@ -88,11 +88,11 @@ def _say(parcel: Parcel, connection: Connection, waits: "_Waits") -> SendReply |
 
 
 class _Waits:
-    """The time there is, and the pauses in it: twice as long each time, up to some seconds."""
+    """The time there is, and the pauses in it."""
 
     def __init__(self, deadline: float, pause: float) -> None:
         self._deadline = deadline
-        self._pause = pause
+        self._backoff = Backoff(pause, _LONGEST_PAUSE)
 
     def step(self) -> float:
         """Return how long the next step may take, in seconds."""
@@ -104,11 +104,7 @@ class _Waits:
         if left <= 0 or not _may_pass(error):
             raise error
         asked_for = getattr(error, "retry_after", None) or 0.0
-        # Jitter, so that all the scripts of one machine do not come back at once; never sooner
-        # than the server has asked for.
-        pause = max(self._pause * random.uniform(0.8, 1.2), asked_for * random.uniform(1, 1.5))  # noqa: S311
-        time.sleep(min(left, pause))
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        time.sleep(min(left, self._backoff.next(asked_for)))
 
 
 def _may_pass(error: ChatError) -> bool:

@@ -12,9 +12,7 @@ any thread; one lock, the Condition `_changed`, guards all state and is never he
 receiving or calling back.
 """
 
-import itertools
 import math
-import random
 import threading
 import time
 from collections import deque
@@ -25,16 +23,15 @@ from typing import Final, Literal, Self, TypeGuard
 
 from msgspec import UNSET, structs
 
-from chatclient.errors import ChatError, ConnectFailed, LinkLost, refused_by
-from chatclient.link.connection import Connection, new_key
+from chatclient.errors import ChatError, ConnectFailed, LinkLost
+from chatclient.link.backoff import FIRST_PAUSE, LONGEST_PAUSE, Backoff
+from chatclient.link.connection import Connection
 from chatclient.link.inbox import MOST_BYTES
-from chatwire.names import fold
+from chatclient.link.requests import UNSENT_LIMIT, Asked, Requests, lost
+from chatclient.link.seen import Seen
 from chatwire.protocol import Bye, Error, Event, LoginReply, Message, Replayed, Reply, encode
 
 QUEUE_LIMIT: Final = 1000
-UNSENT_LIMIT: Final = 1000
-FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 60.0
 
 FINAL_CODES: Final = frozenset(
     {
@@ -50,19 +47,11 @@ FINAL_CODES: Final = frozenset(
 )
 """Why a login or a link ended where trying again would only make it worse."""
 
-LINK_LOST: Final = "link_lost"
-"""The code of an Error that is no answer of the server: the link was lost before there was one."""
-
-_NOT_ANSWERED: Final = "The link was lost before the server answered; try again."
-_KEPT: Final = ("broadcast", "send")
 _BYTES_BESIDE: Final = 1000
 """What an event counts for beside what it says."""
 
 _CLOSE_SECONDS: Final = 2.0
 """How long `close` waits for the keeper, which may be connecting at that moment."""
-
-_MOST_SAID: Final = 1000
-"""How many of its own messages a client knows again; a replay has 500 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +65,6 @@ class LinkState:
 
 Watch = Callable[[LinkState], None]
 """Told how the link is whenever that changes, by the keeper."""
-
-
-@dataclass(slots=True)
-class _Request:
-    """What was asked for and has not been answered; without `future` the answer is an event."""
-
-    number: int
-    op: str
-    fields: dict[str, object]
-    future: Future[Reply] | None
-    sent_on: Connection | None = None
-
-    @property
-    def kept(self) -> bool:
-        """Whether it is sent again after a lost link: it can be, because it has a key."""
-        return self.op in _KEPT
 
 
 def _ignore(_state: LinkState) -> None:
@@ -130,13 +103,10 @@ class ResumingClient:
         self._longest_pause = longest_pause
         self._changed = threading.Condition()
         self._connection: Connection | None = None
-        self._numbers = itertools.count(1)
-        self._open_requests: dict[int, _Request] = {}  # by our number, in the order of asking
-        self._on_the_wire: dict[int, _Request] = {}  # by the number on the present connection
-        self._said: set[int] = set()  # own messages that may still come back in a replay
+        self._requests = Requests()
+        self._seen = Seen()
         self._events: deque[tuple[Event, int]] = deque()  # each with its size
         self._bytes = 0  # of all these
-        self._last_seq = 0
         self._replayed = 0  # messages of the present replay that were given to the program
         self._hurry = False
         self._woken = False
@@ -155,7 +125,7 @@ class ResumingClient:
     def last_seq(self) -> int:
         """The number of the last message that was given to the program."""
         with self._changed:
-            return self._last_seq
+            return self._seen.upto
 
     @property
     def unanswered_seconds(self) -> float:
@@ -168,7 +138,7 @@ class ResumingClient:
     def unsent(self) -> list[dict[str, object]]:
         """The fields of broadcasts and sends that have not been answered."""
         with self._changed:
-            return [each.fields for each in self._open_requests.values() if each.kept]
+            return self._requests.kept
 
     def start(
         self,
@@ -192,7 +162,7 @@ class ResumingClient:
         with self._changed:
             self._name = welcome.name
             self._connection = connection
-            self._last_seq = (since or 0) if welcome.missed else welcome.seq
+            self._seen = Seen((since or 0) if welcome.missed else welcome.seq)
         self._keeper.start()
         return welcome
 
@@ -208,7 +178,7 @@ class ResumingClient:
 
     def number(self) -> int:
         """Return a number for a request that is going to be posted."""
-        return next(self._numbers)
+        return self._requests.number()
 
     def post(self, op: str, number: int | None = None, /, **fields: object) -> int:
         """As `submit`, but the answer, a Reply or an Error, comes among the events, in its place.
@@ -320,54 +290,47 @@ class ResumingClient:
         future: Future[Reply] | None,
         number: int | None = None,
     ) -> int:
-        if op in _KEPT and not fields.get("key"):
-            fields = fields | {"key": new_key()}
-        request = _Request(self.number() if number is None else number, op, fields, future)
+        request = self._requests.make(op, fields, future, number)
         with self._changed:
             problem = self._problem_with(request)
             if problem is None:
-                self._open_requests[request.number] = request
-                connection = request.sent_on = self._connection
+                connection = self._connection
+                self._requests.add(request, connection)
         if problem is not None:
             self._answer(request, problem)
         elif connection is not None:
             self._send(connection, request)
         return request.number
 
-    def _problem_with(self, request: _Request) -> Error | None:
+    def _problem_with(self, request: Asked) -> Error | None:
         """Return why a request cannot be taken now. The caller holds the lock."""
         if self._closing or self._end is not None:
-            return _lost(self._end.text if self._end else "The client is closed.")
+            return lost(self._end.text if self._end else "The client is closed.")
         if self._connection is None and not request.kept:
-            return _lost("Not connected; try again when the link is back.")
-        if len(self._open_requests) >= UNSENT_LIMIT:
+            return lost("Not connected; try again when the link is back.")
+        if self._requests.full:
             return Error(
                 code="try_later",
                 text=f"{UNSENT_LIMIT} requests wait for an answer already; try again later.",
             )
         return None
 
-    def _send(self, connection: Connection, request: _Request) -> None:
+    def _send(self, connection: Connection, request: Asked) -> None:
         """Send a request; a lost link is the keeper's business."""
         with self._changed:
-            number = connection.number()
-            self._on_the_wire[number] = request
+            number = self._requests.put_on_wire(request, connection)
         try:
             connection.post(request.op, number, **request.fields)
         except LinkLost:
             return  # it is sent again, or failed, when the keeper has seen the end
 
-    def _answer(self, request: _Request, answer: Reply | Error) -> None:
+    def _answer(self, request: Asked, answer: Reply | Error) -> None:
         """Give an answer to whoever asked. No lock is held."""
         if request.future is None:
             answer.re = request.number
             self._queue(answer)
-        elif isinstance(answer, Reply):
-            request.future.set_result(answer)
-        elif answer.code == LINK_LOST:
-            request.future.set_exception(LinkLost(answer.text))
         else:
-            request.future.set_exception(refused_by(answer))
+            request.resolve(answer)
 
     def _over(self) -> bool:
         with self._changed:
@@ -379,7 +342,7 @@ class ResumingClient:
         connection = self._connection
         while connection is not None:
             self.watch(LinkState("connected"))
-            pause = self._first_pause
+            backoff = Backoff(self._first_pause, self._longest_pause)
             error = self._listen(connection)
             give_up_at = time.monotonic() + self._patience
             # First: whoever has the answers to what was lost may close in the next moment.
@@ -387,8 +350,7 @@ class ResumingClient:
             self._let_go(connection, error)
             connection = None
             while connection is None and not self._must_end(error, give_up_at):
-                self._rest(min(pause, give_up_at - time.monotonic()), error.text)
-                pause = min(2 * pause, self._longest_pause)
+                self._rest(min(backoff.next(), give_up_at - time.monotonic()), error.text)
                 if not self._must_end(error, math.inf):
                     self.watch(LinkState("connecting"))
                     connection, error = self._reconnect()
@@ -406,25 +368,14 @@ class ResumingClient:
             while True:
                 for event in connection.next_events():
                     self._take(event)
-        except LinkLost as lost:
-            return lost
+        except LinkLost as error:
+            return error
 
     def _let_go(self, connection: Connection, error: ChatError) -> None:
         """Close a connection, and fail what was asked on it and cannot be asked again."""
-        answers: list[tuple[_Request, Error]] = []
         with self._changed:
             self._connection = None
-            self._on_the_wire.clear()
-            asked = [each for each in self._open_requests.values() if each.sent_on is connection]
-            if asked and error.code == "line_too_long":
-                # It would be the end of every connection it is sent on. The server does not say
-                # which it was, but a longer one it cannot have taken either.
-                longest = max(asked, key=lambda each: len(encode(each.fields)))
-                answers.append((longest, Error(code="line_too_long", text=error.text)))
-                asked.remove(longest)
-            answers += [(each, _lost(_NOT_ANSWERED)) for each in asked if not each.kept]
-            for each, _ in answers:
-                del self._open_requests[each.number]
+            answers = self._requests.let_go(connection, error.code, error.text)
         connection.close()
         for each, answer in answers:
             self._answer(each, answer)
@@ -438,7 +389,7 @@ class ResumingClient:
             return None, error
         try:
             # Without a message so far, the account's read position says where to begin.
-            since = self._last_seq or None
+            since = self.last_seq or None
             welcome = connection.login(self._name, self._password, since=since)
             self._take_replay(connection, welcome, self._send_again(connection))
         except ChatError as error:
@@ -454,16 +405,12 @@ class ResumingClient:
         sent: set[int] = set()
         while True:
             with self._changed:
-                unsent = [
-                    each for each in self._open_requests.values() if each.sent_on is not connection
-                ]
                 if self._closing:
                     raise LinkLost("The client is closed.")
+                unsent = self._requests.take_over(connection)
                 if not unsent:
                     self._connection = connection
                     return sent
-                for each in unsent:
-                    each.sent_on = connection
             for each in unsent:
                 sent.add(each.number)
                 self._send(connection, each)
@@ -474,7 +421,7 @@ class ResumingClient:
         Raises LinkLost; then nothing was given, and the next replay has it again.
         """
         held: list[Event] = []
-        answers: list[tuple[_Request, Reply | Error]] = []
+        answers: list[tuple[Asked, Reply | Error]] = []
         ended = not welcome.missed or welcome.busy
         room = MOST_BYTES
         while not ended or self._still_open(again):
@@ -499,7 +446,7 @@ class ResumingClient:
 
     def _still_open(self, numbers: set[int]) -> bool:
         with self._changed:
-            return not numbers.isdisjoint(self._open_requests)
+            return self._requests.any_open(numbers)
 
     def _take(self, event: Event) -> None:
         """Take an event off the wire: an answer goes to who asked, the rest to the program."""
@@ -511,22 +458,15 @@ class ResumingClient:
             for each in self._fresh(event):
                 self._queue(each)
 
-    def _settle(self, answer: Reply | Error) -> _Request | None:
+    def _settle(self, answer: Reply | Error) -> Asked | None:
         """Return the request that this answers, which is open no longer."""
         with self._changed:
-            number = 0 if answer.re is UNSET else answer.re
-            request = self._on_the_wire.pop(number, None)
+            request = self._requests.settle(answer)
             if request is not None:
-                self._open_requests.pop(request.number, None)
                 if isinstance(answer, Reply) and request.kept:
-                    self._note_said(getattr(answer, "seq", 0))
+                    self._seen.note_said(getattr(answer, "seq", 0))
                 self._changed.notify_all()
             return request
-
-    def _note_said(self, seq: int) -> None:
-        self._said.add(seq)
-        if len(self._said) > 2 * _MOST_SAID:
-            self._said = set(sorted(self._said)[-_MOST_SAID:])
 
     def _fresh(self, event: Event) -> list[Event]:
         """Return an event as the program is to have it, if at all.
@@ -536,21 +476,12 @@ class ResumingClient:
         if isinstance(event, Replayed):
             count, self._replayed = self._replayed, 0
             return [structs.replace(event, count=count)] if count or event.more else []
-        if self._is_known(event):
-            return []
-        self._replayed += isinstance(event, Message) and event.replay is True
+        if isinstance(event, Message):
+            with self._changed:
+                if not self._seen.is_new(event, self._name):
+                    return []
+            self._replayed += event.replay is True
         return [event]
-
-    def _is_known(self, event: Event) -> bool:
-        """Tell whether the program has had a message, or said it; take note that it has now."""
-        if not isinstance(event, Message):
-            return False
-        with self._changed:
-            own = fold(event.sender) == fold(self._name) and event.seq in self._said
-            self._said.discard(event.seq)
-            had = event.seq <= self._last_seq
-            self._last_seq = max(event.seq, self._last_seq)
-            return own or had
 
     def _queue(self, event: Event) -> None:
         """Queue an event; the keeper waits while there are too many, or they are too large."""
@@ -567,8 +498,6 @@ class ResumingClient:
         return fits and len(self._events) < QUEUE_LIMIT
 
     def _rest(self, pause: float, reason: str) -> None:
-        # Jitter, so that a server that comes back is not met by everybody at once.
-        pause *= random.uniform(0.8, 1.2)  # noqa: S311 - nothing secret
         self.watch(LinkState("waiting", pause, reason))
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._hurry, pause)
@@ -576,10 +505,9 @@ class ResumingClient:
 
     def _finish(self, error: ChatError) -> None:
         with self._changed:
-            left = list(self._open_requests.values())
-            self._open_requests.clear()
+            left = self._requests.drain()
         for request in left:
-            self._answer(request, _lost(error.text))
+            self._answer(request, lost(error.text))
         with self._changed:
             self._end = error
             self._changed.notify_all()
@@ -592,7 +520,3 @@ def _is_answer(event: Event) -> TypeGuard[Reply | Error]:
 def _size(event: Event) -> int:
     """Return how many bytes an event counts for where it waits."""
     return _BYTES_BESIDE + len(encode(event))
-
-
-def _lost(text: str) -> Error:
-    return Error(code=LINK_LOST, text=text)
