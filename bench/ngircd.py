@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.target import Running, Target, free_port
 from bench.wire import IrcWire
-from chatserver.certificate import ensure_certificate
+from chatserver.net.certificate import ensure_certificate
 
 HOW_TO_INSTALL: Final = "ngIRCd is not installed, so there is no comparison: apt install ngircd"
 _START_SECONDS: Final = 10.0

@@ -4,8 +4,8 @@ There is no such setting, since nobody would want it; the bench needs it to see 
 costs. Run as `python -m bench.unindexed serve …`.
 """
 
-from chatserver.cli import main
-from chatserver.search import SearchIndex
+from chatserver.cli.main import main
+from chatserver.search.index import SearchIndex
 
 
 def _do_nothing(_: SearchIndex) -> None:

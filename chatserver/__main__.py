@@ -1,6 +1,6 @@
 """`python -m chatserver` is `chat`."""
 
-from chatserver.cli import main
+from chatserver.cli.main import main
 
 if __name__ == "__main__":
     main()

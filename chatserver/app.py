@@ -10,37 +10,37 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from chatserver.account_watch import AccountWatch
-from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
-from chatserver.accounts import Accounts
-from chatserver.archive import Archive
-from chatserver.authentication import Authenticator
-from chatserver.certificate import ensure_certificate
+from chatserver.accounts.authentication import Authenticator
+from chatserver.accounts.file import FILE_NAME as ACCOUNTS_FILE
+from chatserver.accounts.file import Accounts
+from chatserver.accounts.lockout import Lockout
+from chatserver.accounts.passwords import Passwords
 from chatserver.commands import all_commands
 from chatserver.commands.context import Services
-from chatserver.delivery import Delivery
-from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
-from chatserver.files import make_folder, open_private, tighten
-from chatserver.handler import ClientHandler
-from chatserver.housekeeper import Housekeeper
-from chatserver.lockout import Lockout
-from chatserver.log import Log
+from chatserver.net.certificate import ensure_certificate
 from chatserver.net.flusher import Flusher
+from chatserver.net.ratelimit import TokenBuckets
 from chatserver.net.server import ChatTCPServer
 from chatserver.net.tls import TlsContexts
-from chatserver.passwords import Passwords
-from chatserver.presence import Presence
-from chatserver.processors import roaming
-from chatserver.ratelimit import TokenBuckets
-from chatserver.replay import Replay
-from chatserver.retention import Retention
-from chatserver.schema import StoreError
-from chatserver.search import FILE_NAME as SEARCH_FILE
-from chatserver.search import SearchIndex
+from chatserver.order.delivery import Delivery
+from chatserver.order.log import Log
+from chatserver.order.presence import Presence
+from chatserver.order.replay import Replay
+from chatserver.order.retention import Retention
+from chatserver.search.archive import Archive
+from chatserver.search.index import FILE_NAME as SEARCH_FILE
+from chatserver.search.index import SearchIndex
+from chatserver.serving.account_watch import AccountWatch
+from chatserver.serving.handler import ClientHandler
+from chatserver.serving.housekeeper import Housekeeper
+from chatserver.sessions.directory import UserDirectory
 from chatserver.settings import Settings
-from chatserver.store import FILE_NAME as STORE_FILE
-from chatserver.store import Store
+from chatserver.storage.schema import StoreError
+from chatserver.storage.store import FILE_NAME as STORE_FILE
+from chatserver.storage.store import Store
+from chatserver.system.files import make_folder, open_private, tighten
+from chatserver.system.processors import roaming
 from chatwire.protocol import Bye, encode
 
 _log = logging.getLogger(__name__)

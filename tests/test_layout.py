@@ -28,53 +28,75 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("chatwire.usage",),
     ("chatwire.wording",),
-    # what every part of the server knows
+    # what the machine beneath offers, and what every part knows
     (
         "chatserver",
-        "chatserver.addresses",
-        "chatserver.allocator",
         "chatserver.errors",
-        "chatserver.processors",
-        "chatserver.queueing",
         "chatserver.settings",
-        "chatserver.files",
-        "chatserver.words",
+        "chatserver.system",
+        "chatserver.system.allocator",
+        "chatserver.system.files",
+        "chatserver.system.processors",
     ),
-    ("chatserver.schema",),
-    # parts that know nothing of each other
+    # one client's bytes
     (
-        "chatserver.passwords",
-        "chatserver.accounts",
-        "chatserver.certificate",
-        "chatserver.lockout",
-        "chatserver.ratelimit",
-        "chatserver.query",
-        "chatserver.store",
         "chatserver.net",
-        "chatserver.net.outbox",
+        "chatserver.net.addresses",
+        "chatserver.net.certificate",
         "chatserver.net.flusher",
+        "chatserver.net.outbox",
+        "chatserver.net.ratelimit",
         "chatserver.net.stream",
     ),
-    # the same, over a stream; over the store
-    ("chatserver.net.server", "chatserver.net.tls", "chatserver.parts", "chatserver.snapshot"),
-    ("chatserver.backup", "chatserver.search"),
-    # who may log in; one client's wire; the past
     (
-        "chatserver.authentication",
-        "chatserver.legacy",
-        "chatserver.connection",
-        "chatserver.archive",
+        "chatserver.net.server",
+        "chatserver.net.tls",
     ),
-    # one login
-    ("chatserver.session",),
+    # who may log in
+    (
+        "chatserver.accounts",
+        "chatserver.accounts.file",
+        "chatserver.accounts.lockout",
+        "chatserver.accounts.queueing",
+    ),
+    ("chatserver.accounts.passwords",),
+    (
+        "chatserver.accounts.authentication",
+        "chatserver.accounts.legacy",
+    ),
+    # what is on disk
+    (
+        "chatserver.storage",
+        "chatserver.storage.schema",
+    ),
+    ("chatserver.storage.store",),
+    ("chatserver.storage.snapshot",),
+    ("chatserver.storage.backup",),
+    # reading and finding what was said
+    (
+        "chatserver.search",
+        "chatserver.search.words",
+    ),
+    ("chatserver.search.query",),
+    ("chatserver.search.parts",),
+    ("chatserver.search.index",),
+    ("chatserver.search.archive",),
     # who is here
-    ("chatserver.directory",),
-    # from the order to the outboxes
-    ("chatserver.delivery", "chatserver.presence", "chatserver.replay"),
-    # the order
-    ("chatserver.log",),
-    # how long it is kept
-    ("chatserver.retention",),
+    (
+        "chatserver.sessions",
+        "chatserver.sessions.connection",
+    ),
+    ("chatserver.sessions.session",),
+    ("chatserver.sessions.directory",),
+    # the order, from there to the outboxes, and how long it is kept
+    (
+        "chatserver.order",
+        "chatserver.order.delivery",
+        "chatserver.order.presence",
+        "chatserver.order.replay",
+    ),
+    ("chatserver.order.log",),
+    ("chatserver.order.retention",),
     # what people can ask for
     ("chatserver.commands.context",),
     ("chatserver.commands.registry",),
@@ -93,12 +115,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("chatserver.dialects",),
     ("chatserver.dialects.json", "chatserver.dialects.text"),
     # what the threads do
-    ("chatserver.handler", "chatserver.housekeeper", "chatserver.account_watch"),
+    (
+        "chatserver.serving",
+        "chatserver.serving.handler",
+        "chatserver.serving.housekeeper",
+        "chatserver.serving.account_watch",
+    ),
     # the only file that chooses the parts
     ("chatserver.app",),
     # the command line
-    ("chatserver.cli",),
-    ("chatserver.accounts_cli", "chatserver.archive_cli", "chatserver.__main__"),
+    ("chatserver.cli", "chatserver.cli.main"),
+    ("chatserver.cli.accounts", "chatserver.cli.archive", "chatserver.__main__"),
 )
 
 CLIENT_FLOORS: tuple[tuple[str, ...], ...] = (
@@ -257,7 +284,7 @@ def test_only_the_command_line_names_the_client() -> None:
         for node in ast.walk(tree_of(module))
         if isinstance(node, ast.Constant) and str(node.value).startswith("chatclient.")
     }
-    assert naming == {"chatserver.cli"}
+    assert naming == {"chatserver.cli.main"}
 
 
 @pytest.mark.parametrize("module", modules_of("chatwire"))
@@ -271,19 +298,19 @@ def test_the_wire_has_no_io_no_threads_and_no_clock(module: str) -> None:
 def test_only_the_store_and_what_stands_on_it_speak_sql() -> None:
     databases = {module for module in SOURCES if "sqlite3" in imports(module)}
     assert databases == {
-        "chatserver.schema",
-        "chatserver.store",
-        "chatserver.snapshot",
-        "chatserver.parts",
-        "chatserver.search",
-        "chatserver.backup",
+        "chatserver.storage.schema",
+        "chatserver.storage.store",
+        "chatserver.storage.snapshot",
+        "chatserver.search.parts",
+        "chatserver.search.index",
+        "chatserver.storage.backup",
     }
 
 
 def test_only_net_has_sockets() -> None:
     sockets = {module for module in modules_of("chatserver") if "socket" in imports(module)}
     outside = {module for module in sockets if not module.startswith("chatserver.net.")}
-    assert outside <= {"chatserver.certificate"}  # which asks for the host's name
+    assert outside <= {"chatserver.net.certificate"}  # which asks for the host's name
 
 
 @pytest.mark.parametrize("module", sorted(SOURCES))

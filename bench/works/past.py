@@ -15,9 +15,9 @@ from bench.turns import Figures, Measures, in_turns
 from bench.wire import PASSWORD
 from chatclient.errors import Refused
 from chatclient.link.connection import Connection
-from chatserver.search import FILE_NAME as INDEX_FILE
-from chatserver.store import FILE_NAME as STORE_FILE
-from chatserver.store import Standing, Store
+from chatserver.search.index import FILE_NAME as INDEX_FILE
+from chatserver.storage.store import FILE_NAME as STORE_FILE
+from chatserver.storage.store import Standing, Store
 from chatwire.protocol import Message, Replayed
 
 _NAMES: Final = names(20)

@@ -1,12 +1,12 @@
 """Coming and going: login and logout."""
 
-from chatserver.accounts import Account
+from chatserver.accounts.file import Account
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Name, OptionalSeq, Secret, command
 from chatserver.errors import CommandError
-from chatserver.presence import Joined
-from chatserver.replay import Past
-from chatserver.session import Session
+from chatserver.order.presence import Joined
+from chatserver.order.replay import Past
+from chatserver.sessions.session import Session
 from chatwire.protocol import LoginReply, Reply
 
 _SETTLE_SECONDS = 10.0

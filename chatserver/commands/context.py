@@ -3,17 +3,17 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chatserver.accounts import Accounts
-from chatserver.archive import Archive
-from chatserver.authentication import Authenticator
-from chatserver.connection import Connection
-from chatserver.delivery import answer
-from chatserver.directory import UserDirectory
-from chatserver.log import Log
-from chatserver.presence import Presence
-from chatserver.ratelimit import TokenBucket, TokenBuckets
-from chatserver.replay import Replay
-from chatserver.session import Session
+from chatserver.accounts.authentication import Authenticator
+from chatserver.accounts.file import Accounts
+from chatserver.net.ratelimit import TokenBucket, TokenBuckets
+from chatserver.order.delivery import answer
+from chatserver.order.log import Log
+from chatserver.order.presence import Presence
+from chatserver.order.replay import Replay
+from chatserver.search.archive import Archive
+from chatserver.sessions.connection import Connection
+from chatserver.sessions.directory import UserDirectory
+from chatserver.sessions.session import Session
 from chatserver.settings import Settings
 from chatwire.protocol import Reply
 

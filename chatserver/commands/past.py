@@ -11,7 +11,7 @@ from chatserver.commands.registry import (
     command,
 )
 from chatserver.errors import CommandError
-from chatserver.store import Page
+from chatserver.storage.store import Page
 from chatwire.names import LOBBY, fold
 from chatwire.protocol import HistoryReply, Reply, SearchReply
 from chatwire.text import for_log

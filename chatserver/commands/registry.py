@@ -29,8 +29,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chatserver.commands.context import Context
-from chatserver.delivery import answer
 from chatserver.errors import CommandError, Disconnected
+from chatserver.order.delivery import answer
 from chatwire.protocol import (
     MAX_KEY_LENGTH,
     CommandHelp,

@@ -5,7 +5,7 @@ from msgspec import UNSET
 from chatserver.commands.context import Context
 from chatserver.commands.registry import ReplyWords, command
 from chatserver.errors import CommandError
-from chatserver.store import Standing
+from chatserver.storage.store import Standing
 from chatwire.protocol import Reply, StatusReply
 from chatwire.text import one_line
 

@@ -2,8 +2,8 @@
 
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Key, Names, Words, command
-from chatserver.delivery import Post
 from chatserver.errors import CommandError
+from chatserver.order.delivery import Post
 from chatwire.names import fold
 from chatwire.protocol import Reply
 from chatwire.text import clean, for_log

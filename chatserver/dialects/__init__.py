@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from chatserver.commands.registry import Request
-from chatserver.connection import Renderer
+from chatserver.sessions.connection import Renderer
 
 
 class Dialect(Protocol):

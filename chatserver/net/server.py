@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from chatserver.addresses import is_loopback, network, readable
+from chatserver.net.addresses import is_loopback, network, readable
 from chatserver.net.stream import PlainStream, Stream
 
 _log = logging.getLogger(__name__)

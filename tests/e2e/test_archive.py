@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatserver.store import Standing, Store
+from chatserver.storage.store import Standing, Store
 
 from .client import Ended, Event, Flood, JsonClient, at_once, eventually, seqs
 from .conftest import StartServer

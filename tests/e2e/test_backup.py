@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.backup import restore
-from chatserver.cli import main
-from chatserver.store import Store
+from chatserver.cli.main import main
+from chatserver.storage.backup import restore
+from chatserver.storage.store import Store
 
 from .client import PATIENCE, Event, Flood, JsonClient
 from .conftest import StartServer
@@ -117,7 +117,9 @@ def altered(code: str, *arguments: str | Path) -> list[str]:
     """Return how to run `chat …` with something about it changed."""
     program = f"""
 import os, resource, shutil, signal, tarfile
-from chatserver import archive_cli, backup, cli
+from chatserver.cli import archive as archive_cli
+from chatserver.storage import backup
+from chatserver.cli.main import main as cli
 {code}
 cli.main()
 """

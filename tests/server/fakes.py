@@ -9,31 +9,31 @@ from typing import Any
 
 from scoped import Scoped
 
-from chatserver.accounts import FILE_NAME as ACCOUNTS_FILE
-from chatserver.accounts import Account, Accounts
-from chatserver.archive import Archive
-from chatserver.authentication import Authenticator
+from chatserver.accounts.authentication import Authenticator
+from chatserver.accounts.file import FILE_NAME as ACCOUNTS_FILE
+from chatserver.accounts.file import Account, Accounts
+from chatserver.accounts.lockout import Lockout
+from chatserver.accounts.passwords import Passwords
 from chatserver.commands import all_commands
 from chatserver.commands.context import Context, Services
-from chatserver.connection import Connection, Renderer
-from chatserver.delivery import Delivery, Post
 from chatserver.dialects.json import RENDERER as JSON
 from chatserver.dialects.json import JsonDialect
-from chatserver.directory import UserDirectory
 from chatserver.errors import Disconnected
-from chatserver.lockout import Lockout
-from chatserver.log import Log
-from chatserver.passwords import Passwords
-from chatserver.presence import Joined, Presence
-from chatserver.ratelimit import TokenBucket, TokenBuckets
-from chatserver.replay import Replay
-from chatserver.retention import Clock, Retention
-from chatserver.search import FILE_NAME as SEARCH_FILE
-from chatserver.search import SearchIndex
-from chatserver.session import Session
+from chatserver.net.ratelimit import TokenBucket, TokenBuckets
+from chatserver.order.delivery import Delivery, Post
+from chatserver.order.log import Log
+from chatserver.order.presence import Joined, Presence
+from chatserver.order.replay import Replay
+from chatserver.order.retention import Clock, Retention
+from chatserver.search.archive import Archive
+from chatserver.search.index import FILE_NAME as SEARCH_FILE
+from chatserver.search.index import SearchIndex
+from chatserver.sessions.connection import Connection, Renderer
+from chatserver.sessions.directory import UserDirectory
+from chatserver.sessions.session import Session
 from chatserver.settings import PasswordSettings, SessionSettings, Settings
-from chatserver.store import FILE_NAME as STORE_FILE
-from chatserver.store import Store
+from chatserver.storage.store import FILE_NAME as STORE_FILE
+from chatserver.storage.store import Store
 from chatwire.protocol import encode
 
 DEADLINE = 10.0

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from chatserver.account_watch import _LOOKS, AccountWatch
-from chatserver.accounts import Account
+from chatserver.accounts.file import Account
 from chatserver.errors import CommandError
-from chatserver.store import forget_account
+from chatserver.serving.account_watch import _LOOKS, AccountWatch
+from chatserver.storage.store import forget_account
 
 from .fakes import PASSWORD, Client, Server
 

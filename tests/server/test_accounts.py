@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from chatserver import accounts as module
-from chatserver.accounts import Account, Accounts
+from chatserver.accounts import file as module
+from chatserver.accounts.file import Account, Accounts
 
 ADD_TEN = """
 import sys
 from pathlib import Path
-from chatserver.accounts import Account, Accounts
+from chatserver.accounts.file import Account, Accounts
 accounts = Accounts(Path(sys.argv[1]))
 for number in range(10):
     with accounts.edit() as draft:

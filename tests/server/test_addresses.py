@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatserver.addresses import network, readable
+from chatserver.net.addresses import network, readable
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatserver.store import Page
+from chatserver.storage.store import Page
 
 from .fakes import Client, Server
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from chatserver.accounts import Account, Accounts
-from chatserver.authentication import Authenticator
+from chatserver.accounts.authentication import Authenticator
+from chatserver.accounts.file import Account, Accounts
+from chatserver.accounts.lockout import Lockout
+from chatserver.accounts.passwords import Passwords
 from chatserver.errors import CommandError, Disconnected
-from chatserver.lockout import Lockout
-from chatserver.passwords import Passwords
-from chatserver.ratelimit import TokenBuckets
+from chatserver.net.ratelimit import TokenBuckets
 
 from .fakes import CHEAP, DEADLINE, PASSWORD, FakeClock
 from .test_passwords import LEGACY
@@ -284,7 +284,7 @@ def test_a_full_disk_keeps_nobody_out(
     def full(_: Path, __: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("chatserver.accounts.write_atomically", full)
+    monkeypatch.setattr("chatserver.accounts.file.write_atomically", full)
     assert door.enter("old") == "old"
     assert "password hash not renewed: name=old: No space left on device" in caplog.text
 

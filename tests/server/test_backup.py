@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.accounts import Account, Accounts
-from chatserver.backup import BackupError, back_up, restore
-from chatserver.certificate import ensure_certificate
-from chatserver.schema import StoreError
-from chatserver.snapshot import stored_messages
-from chatserver.store import Store, Window
+from chatserver.accounts.file import Account, Accounts
+from chatserver.net.certificate import ensure_certificate
+from chatserver.storage.backup import BackupError, back_up, restore
+from chatserver.storage.schema import StoreError
+from chatserver.storage.snapshot import stored_messages
+from chatserver.storage.store import Store, Window
 
 EVERYTHING = Window("bob", "bob", 0, 10**9, 0, 0)
 

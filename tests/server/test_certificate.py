@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.certificate import ensure_certificate, fingerprint
+from chatserver.net.certificate import ensure_certificate, fingerprint
 
 
 @pytest.fixture(scope="module")

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from chatserver.accounts.passwords import Passwords
 from chatserver.commands.context import Context
 from chatserver.dialects.json import JsonRequest
 from chatserver.dialects.text import RENDERER as TEXT
-from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
 from chatserver.net.outbox import Outbox
-from chatserver.passwords import Passwords
-from chatserver.presence import Presence
-from chatserver.replay import Replay
+from chatserver.order.presence import Presence
+from chatserver.order.replay import Replay
+from chatserver.sessions.directory import UserDirectory
 from chatserver.settings import HistorySettings, MessageSettings, SessionSettings, Settings
-from chatserver.store import Store
+from chatserver.storage.store import Store
 from chatwire.protocol import HistoryReply, encode
 
 from .fakes import CHEAP, DEADLINE, PASSWORD, Client, Event, Server

@@ -2,12 +2,12 @@
 
 import pytest
 
-from chatserver.connection import Renderer
-from chatserver.delivery import Delivery, Post, answer
 from chatserver.dialects.json import JsonRenderer
 from chatserver.dialects.text import RENDERER as TEXT
-from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
+from chatserver.order.delivery import Delivery, Post, answer
+from chatserver.sessions.connection import Renderer
+from chatserver.sessions.directory import UserDirectory
 from chatwire.protocol import Event, Message, Reply
 
 from .fakes import Client

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from chatserver.directory import UserDirectory
-from chatserver.store import Standing
+from chatserver.sessions.directory import UserDirectory
+from chatserver.storage.store import Standing
 from chatwire.protocol import Here, Seen
 
 from .fakes import Client

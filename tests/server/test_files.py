@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.files import make_folder, open_private, tighten, write_atomically
+from chatserver.system.files import make_folder, open_private, tighten, write_atomically
 
 
 def test_a_file_is_written_for_its_owner_alone(tmp_path: Path) -> None:

@@ -8,17 +8,17 @@ from typing import cast
 
 import pytest
 
-from chatserver.connection import Connection
 from chatserver.dialects.json import JsonDialect
-from chatserver.directory import UserDirectory
-from chatserver.handler import ClientHandler
 from chatserver.net.flusher import Flusher
 from chatserver.net.outbox import Outbox
 from chatserver.net.stream import PlainStream
 from chatserver.net.tls import TlsContexts
-from chatserver.presence import Presence
-from chatserver.replay import Replay
-from chatserver.store import Store
+from chatserver.order.presence import Presence
+from chatserver.order.replay import Replay
+from chatserver.serving.handler import ClientHandler
+from chatserver.sessions.connection import Connection
+from chatserver.sessions.directory import UserDirectory
+from chatserver.storage.store import Store
 from chatwire.protocol import encode
 
 from .fakes import DEADLINE, PASSWORD, Event, Server

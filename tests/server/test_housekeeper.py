@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from chatserver.dialects.text import RENDERER as TEXT
-from chatserver.housekeeper import Housekeeper
-from chatserver.retention import Clock
+from chatserver.order.retention import Clock
+from chatserver.serving.housekeeper import Housekeeper
 from chatserver.settings import HistorySettings, LoginSettings, SessionSettings, Settings
-from chatserver.store import Batch, StorageFull, Window
+from chatserver.storage.store import Batch, StorageFull, Window
 
 from .fakes import CHEAP, DEADLINE, Client, Server
 

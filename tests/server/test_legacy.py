@@ -2,9 +2,9 @@
 
 import pytest
 
-from chatserver.accounts import Account
-from chatserver.legacy import read_old_accounts
-from chatserver.passwords import Passwords
+from chatserver.accounts.file import Account
+from chatserver.accounts.legacy import read_old_accounts
+from chatserver.accounts.passwords import Passwords
 from chatwire.names import NAME_RULE
 
 from .fakes import CHEAP

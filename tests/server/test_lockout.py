@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from chatserver import lockout as module
-from chatserver.lockout import WINDOW_SECONDS, Lockout, TooManyAtOnce
+from chatserver.accounts import lockout as module
+from chatserver.accounts.lockout import WINDOW_SECONDS, Lockout, TooManyAtOnce
 
 from .fakes import DEADLINE, FakeClock
 

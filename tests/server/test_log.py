@@ -6,16 +6,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chatserver import log as module
-from chatserver.accounts import Accounts
-from chatserver.connection import Connection
-from chatserver.delivery import Delivery, Post
+from chatserver.accounts.file import Accounts
 from chatserver.dialects.json import JsonRenderer
-from chatserver.directory import UserDirectory
 from chatserver.errors import CommandError
-from chatserver.log import Log
+from chatserver.order import log as module
+from chatserver.order.delivery import Delivery, Post
+from chatserver.order.log import Log
+from chatserver.sessions.connection import Connection
+from chatserver.sessions.directory import UserDirectory
 from chatserver.settings import SessionSettings
-from chatserver.store import Batch, StorageFull, Store, Window, forget_account
+from chatserver.storage.store import Batch, StorageFull, Store, Window, forget_account
 from chatwire.protocol import Event, Message
 
 from .fakes import DEADLINE, Client, Server

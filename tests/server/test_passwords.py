@@ -6,8 +6,8 @@ import threading
 import pytest
 from passlib import hash as kinds
 
+from chatserver.accounts.passwords import MAX_PASSWORD_BYTES, Passwords, too_long
 from chatserver.errors import CommandError
-from chatserver.passwords import MAX_PASSWORD_BYTES, Passwords, too_long
 from chatserver.settings import PasswordSettings
 
 from .fakes import CHEAP, DEADLINE, PASSWORD
@@ -125,7 +125,7 @@ def test_a_damaged_hash_does_not_show_in_the_time() -> None:
 
 
 def test_the_queue_is_short_and_then_says_try_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatserver.passwords._QUEUE_LENGTH", 0)
+    monkeypatch.setattr("chatserver.accounts.passwords._QUEUE_LENGTH", 0)
     passwords = Passwords(CHEAP, slots=1)
     with passwords._slot("here"), pytest.raises(CommandError) as raised:
         passwords.verify(PASSWORD, None, "here")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from chatserver.dialects.json import JsonRenderer
-from chatserver.directory import UserDirectory
-from chatserver.presence import Presence
+from chatserver.order.presence import Presence
+from chatserver.sessions.directory import UserDirectory
 from chatserver.settings import SessionSettings, Settings
-from chatserver.store import Standing
+from chatserver.storage.store import Standing
 
 from .fakes import CHEAP, Client, Event, Server
 

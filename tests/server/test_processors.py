@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import pytest
 
-from chatserver import processors
-from chatserver.processors import gather, roaming
+from chatserver.system import processors
+from chatserver.system.processors import gather, roaming
 
 if sys.platform != "linux":
     pytest.skip("only Linux lets a program choose", allow_module_level=True)

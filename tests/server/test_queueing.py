@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from chatserver.queueing import FairSlots, QueueFull
+from chatserver.accounts.queueing import FairSlots, QueueFull
 
 from .fakes import DEADLINE
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatserver.ratelimit import TokenBucket, TokenBuckets
+from chatserver.net.ratelimit import TokenBucket, TokenBuckets
 
 from .fakes import FakeClock
 

@@ -22,7 +22,7 @@ from chatserver.commands.registry import (
 from chatserver.dialects.json import JsonRequest
 from chatserver.dialects.text import TextRequest
 from chatserver.errors import CommandError, Disconnected
-from chatserver.ratelimit import TokenBucket
+from chatserver.net.ratelimit import TokenBucket
 from chatwire.names import is_name
 from chatwire.protocol import Error, Event, Parameter, Reply, encode
 from chatwire.usage import usage_lines

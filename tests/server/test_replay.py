@@ -5,7 +5,7 @@ import time
 import pytest
 
 from chatserver.dialects.text import RENDERER as TEXT
-from chatserver.replay import Replay
+from chatserver.order.replay import Replay
 
 from .fakes import DEADLINE, Client, Server
 

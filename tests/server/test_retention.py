@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.retention import Clock, Retention
+from chatserver.order.retention import Clock, Retention
 from chatserver.settings import HistorySettings, SessionSettings, Settings
-from chatserver.store import Standing, StoredMessage
+from chatserver.storage.store import Standing, StoredMessage
 
 from .fakes import CHEAP, Server, index_all
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chatserver import schema
-from chatserver.schema import VERSION, StoreError, version_of
-from chatserver.snapshot import stored_messages
-from chatserver.store import Page, Standing, Store, StoredMessage, Window, forget_account
+from chatserver.storage import schema
+from chatserver.storage.schema import VERSION, StoreError, version_of
+from chatserver.storage.snapshot import stored_messages
+from chatserver.storage.store import Page, Standing, Store, StoredMessage, Window, forget_account
 
 DUMPS = sorted((Path(__file__).parent / "databases").glob("*.sql"))
 NOW = 1_795_361_042_123

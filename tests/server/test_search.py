@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatserver.errors import CommandError
-from chatserver.query import parse_query
-from chatserver.search import SearchIndex
-from chatserver.store import Store
+from chatserver.search.index import SearchIndex
+from chatserver.search.query import parse_query
+from chatserver.storage.store import Store
 
 from .fakes import close_index, index_all
 from .test_words import FOUND, NOT_FOUND, SAME
@@ -257,7 +257,7 @@ def words_in(folder: Path, *words: str) -> set[str]:
 def test_what_is_deleted_is_in_no_file(
     store: Store, index: SearchIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatserver.parts._MOST", 2000)  # ten messages to a part
+    monkeypatch.setattr("chatserver.search.parts._MOST", 2000)  # ten messages to a part
     for number in range(1, 41):
         say(store, f"kept{number} said")
         say(store, f"gone{number} said", "alice", "bob")
@@ -279,7 +279,7 @@ def test_what_is_deleted_is_in_no_file(
 def test_when_all_is_deleted_the_file_shrinks(
     store: Store, path: Path, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatserver.parts._MOST", 20_000)
+    monkeypatch.setattr("chatserver.search.parts._MOST", 20_000)
     empty = path.stat().st_size
     with store.batch() as batch:
         for number in range(2000):
@@ -298,7 +298,7 @@ def test_when_all_is_deleted_the_file_shrinks(
 def test_what_is_deleted_while_a_part_is_made_anew_goes_too(
     store: Store, index: SearchIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatserver.search._STEP", 2)
+    monkeypatch.setattr("chatserver.search.index._STEP", 2)
     for number in range(1, 9):
         say(store, f"unmistakable{number}")
     index_all(index)
@@ -337,7 +337,7 @@ def test_the_index_of_another_rule_is_made_again(
 ) -> None:
     say(store, "one")
     with monkeypatch.context() as patched:
-        patched.setattr("chatserver.parts.RULE", "0/13.0.0")
+        patched.setattr("chatserver.search.parts.RULE", "0/13.0.0")
         old = SearchIndex(path, store)
         index_all(old)
         close_index(old)
@@ -350,7 +350,7 @@ def test_the_index_of_another_rule_is_made_again(
 def test_many_parts_are_one_past(
     store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatserver.parts._MOST", 600)  # three messages to a part
+    monkeypatch.setattr("chatserver.search.parts._MOST", 600)  # three messages to a part
     for number in range(60):
         say(store, "word", "bob", *(["alice"] if number % 2 else []))
     assert find(index, "word") == list(range(60, 0, -1))
@@ -364,11 +364,11 @@ def test_many_parts_are_one_past(
 def test_a_search_is_given_up_when_it_is_too_much(
     store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatserver.parts._MOST", 400)
+    monkeypatch.setattr("chatserver.search.parts._MOST", 400)
     for _ in range(100):
         say(store, "word")
     index_all(index)
-    monkeypatch.setattr("chatserver.search._BUDGET_SECONDS", -1.0)
+    monkeypatch.setattr("chatserver.search.index._BUDGET_SECONDS", -1.0)
     with pytest.raises(CommandError, match="too much to look through: add a word") as refused:
         find(index, "w*")
     assert refused.value.code == "bad_request"
@@ -391,7 +391,7 @@ def test_a_search_that_fails_is_an_error(
 def test_one_account_leaves_room_for_the_searches_of_others(
     store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatserver.search._TURN_SECONDS", 0.05)
+    monkeypatch.setattr("chatserver.search.index._TURN_SECONDS", 0.05)
     say(store, "word")
     index_all(index)
     with index._turns.of("mallory"):
@@ -405,8 +405,8 @@ def test_one_account_leaves_room_for_the_searches_of_others(
 def test_an_index_that_is_far_behind_says_so(
     store: Store, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatserver.search._PATIENCE", 0.0)
-    monkeypatch.setattr("chatserver.search._FAR_BEHIND", 1)
+    monkeypatch.setattr("chatserver.search.index._PATIENCE", 0.0)
+    monkeypatch.setattr("chatserver.search.index._FAR_BEHIND", 1)
     say(store, "one")
     assert index.search("text:one", "alice", 0, 10) == []
     say(store, "two")
@@ -427,7 +427,7 @@ def test_what_is_on_disk_is_found_at_once(store: Store, path: Path) -> None:
 def test_a_search_does_not_wait_for_long(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatserver.search._PATIENCE", 0.05)
+    monkeypatch.setattr("chatserver.search.index._PATIENCE", 0.05)
     behind = SearchIndex(path, store)  # and its thread never starts
     say(store, "news")
     assert behind.search("text:news", "alice", 0, 1) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.passwords import Passwords
+from chatserver.accounts.passwords import Passwords
 from chatserver.settings import Settings, load_settings
 from chatwire.sections import SettingsError
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from chatserver import schema
-from chatserver.schema import VERSION, StoreError
-from chatserver.snapshot import open_snapshot, stored_messages
-from chatserver.store import (
+from chatserver.storage import schema
+from chatserver.storage.schema import VERSION, StoreError
+from chatserver.storage.snapshot import open_snapshot, stored_messages
+from chatserver.storage.store import (
     Standing,
     StorageFull,
     Store,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.certificate import ensure_certificate
 from chatserver.errors import Disconnected
+from chatserver.net.certificate import ensure_certificate
 from chatserver.net.outbox import Outbox
 from chatserver.net.stream import PlainStream
 from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream

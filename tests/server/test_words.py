@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatserver.query import parse_query
-from chatserver.words import fold, split
+from chatserver.search.query import parse_query
+from chatserver.search.words import fold, split
 
 SAME = [
     # case, and letters that casing takes apart

@@ -1,0 +1,1 @@
+"""The one order of everything, and what follows from it."""

@@ -1,0 +1,115 @@
+"""Showing a session what it has not seen yet, so that live messages follow without gap or repeat.
+
+The log thread has given the session its place in the order and holds its outbox; what lies before
+that place is read from the store here, pushed ahead of what is held, and then the outbox is
+released. That is done by the session's own handler thread, or, where that waits for input, by a
+thread of its own: showing waits for the client that reads, and nobody else may.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+from chatserver.search.archive import event_of
+from chatserver.sessions.connection import rendered
+from chatserver.sessions.session import Session
+from chatserver.storage.store import Store, StoredMessage, Window
+from chatwire.protocol import Replayed
+
+_log = logging.getLogger(__name__)
+
+_ALL: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The messages of a window up to `upto` that are shown, of `count` that there are at least."""
+
+    messages: tuple[StoredMessage, ...]
+    count: int
+    upto: int
+
+
+class Replay:
+    """Replays for all sessions of a server: at most `limit` messages each, the newest."""
+
+    def __init__(self, store: Store, limit: int) -> None:
+        self._store = store
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+
+    def count(self, window: Window) -> int:
+        """Return how many messages are in the window, up to MOST_COUNTED."""
+        return self._store.count(window)
+
+    def read(self, window: Window) -> Past:
+        """Return what is to be shown of the window."""
+        messages = tuple(self._store.messages(window, self._limit or _ALL))
+        count = len(messages)
+        if count == self._limit:
+            count = max(count, self.count(window))
+        return Past(messages, count, window.upto)
+
+    def show(self, session: Session, past: Past) -> None:
+        """Push what was missed, and let live messages follow.
+
+        Where the client ends before that, what is held is never sent: the next login has it.
+        """
+        connection = session.connection
+        for message in past.messages:
+            event = event_of(message)
+            event.replay = True
+            data = rendered(connection.renderer, event, session.account)
+            connection.push_bytes(data, message.seq, ahead=True)
+            # A replay may be larger than an outbox: go on as the client reads.
+            if not connection.keep_pace():
+                return
+        if past.messages:
+            shown = len(past.messages)
+            end = Replayed(count=shown, more=past.count - shown)
+            connection.push_bytes(connection.renderer.render(end), past.upto, ahead=True)
+        connection.outbox.release()
+        connection.drain()
+
+    def serve(self, session: Session) -> None:
+        """Show the session all it is owed, unless another thread is at it. Raises nothing."""
+        while session.owed and session.claim.acquire(blocking=False):
+            try:
+                while session.owed and not session.connection.ended.is_set():
+                    self.show(session, self.read(session.owed.popleft()))
+            except BaseException:
+                session.connection.cut()
+                _log.exception("a replay failed")
+            finally:
+                session.claim.release()
+            if session.connection.ended.is_set():
+                return
+
+    def start(self, session: Session) -> None:
+        """Serve a session whose own thread may be waiting for input. Never blocks."""
+        thread = threading.Thread(target=self._work, args=(session,), name="replay", daemon=True)
+        try:
+            with self._lock:
+                self._threads.add(thread)
+            thread.start()
+        except BaseException:  # no room for another thread
+            session.connection.cut()
+            with self._lock:
+                self._threads.discard(thread)
+            _log.exception("a replay could not be started")
+
+    def stop(self, seconds: float) -> None:
+        """Wait for the threads. Called when every connection has been ended."""
+        with self._lock:
+            threads = tuple(self._threads)
+        for thread in threads:
+            thread.join(seconds)
+
+    def _work(self, session: Session) -> None:
+        try:
+            self.serve(session)
+        finally:
+            with self._lock:
+                self._threads.discard(threading.current_thread())

@@ -1,0 +1,309 @@
+"""The search index: a full-text index of all messages, beside the database, never in its way.
+
+The indexer, a thread of its own, follows the log: it reads messages that have been committed and
+writes their words into a file of its own (`parts`), so that neither commits nor each other's locks
+are waited for. The file can be deleted at any time: it is made again from `chat.db`. After a crash
+it goes on behind the last message that it has.
+
+Who may read a private message is in the index too, as one word for each reader, so that a search
+never looks at what the asker may not see.
+"""
+
+import bisect
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from chatserver.errors import CommandError
+from chatserver.search.parts import Part, Parts, TooMuch, connect, look_for, remove
+from chatserver.storage.store import Store
+from chatserver.system.processors import roaming
+
+FILE_NAME: Final = "search.db"
+
+_log = logging.getLogger(__name__)
+
+_STEP: Final = 1000
+"""Messages indexed in one transaction: some hundredths of a second."""
+
+_STEP_CHARACTERS: Final = 64_000
+"""And what they may have together: a thousand of the longest would take a hundred megabytes."""
+
+_PAUSE_SECONDS: Final = 0.5
+"""How long the indexer lets messages pile up: an index entry costs less in company."""
+
+_RETRY_SECONDS: Final = 5.0
+"""How long the indexer rests after an error, such as a full disk."""
+
+_REST: Final = 9.0
+"""How many times as long as it works the indexer rests while messages come: so a flood keeps nine
+tenths of what it would have to share, and the index is behind for that long."""
+
+_PATIENCE: Final = 1.0
+"""How long a search waits for messages of a moment ago: longer only while an index is made."""
+
+_FAR_BEHIND: Final = 20_000
+"""Messages that the index may lack before a search says so."""
+
+_SETTLE_SECONDS: Final = 10.0
+"""How long a part waits to be made anew: what is deleted is often many messages, step by step."""
+
+_SEARCHES: Final = 2
+"""Searches at once: each takes milliseconds, and may take _BUDGET_SECONDS of a core."""
+
+_BUDGET_SECONDS: Final = 0.25
+_TURN_SECONDS: Final = 5.0
+"""How long a search waits for its turn."""
+
+_TOO_MUCH: Final = "That is too much to look through: add a word, or letters before a *."
+
+
+class SearchIndex:
+    """The index and its thread. `search` may be called from any thread."""
+
+    def __init__(self, path: Path, store: Store) -> None:
+        """Open the index, or make a new one where it is missing or damaged. Raises OSError."""
+        self._store = store
+        try:
+            self._open(path)
+        except sqlite3.Error as error:
+            _log.warning("the search index cannot be used (%s); it is made again", error)
+            remove(path)
+            self._open(path)
+        self._progress = threading.Condition()
+        self._wanted = threading.Event()  # somebody waits for the newest messages, or for the end
+        self._stopping = False
+        self._deleted: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+        self._renewal = _Renewal()
+        self._purged: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+        self._upto = self._parts.upto()
+        self._thread = threading.Thread(target=self._run, name="indexer", daemon=True)
+
+    @property
+    def upto(self) -> int:
+        """The number of the newest message that can be found."""
+        return self._upto
+
+    def start(self) -> None:
+        """Start the indexer thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop it and close the files."""
+        self._stopping = True
+        self._wanted.set()
+        self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Close the files, once the searches that go on have ended."""
+        self._parts.close()
+        self._turns.close()
+
+    def search(self, query: str, account: str, room_since: int, limit: int) -> list[int]:
+        """Return the numbers of up to `limit` messages that match, the newest first.
+
+        Only messages that `account` sent or was sent, and those in the room after `room_since`.
+        What is on disk when it is called is found. Raises CommandError when it is not, or when
+        that would be too much work.
+        """
+        self._catch_up(self._store.last_seq)
+        with self._turns.of(account) as reader, roaming():
+            try:
+                return look_for(reader, query, account, room_since, limit, _BUDGET_SECONDS)
+            except TooMuch:
+                raise CommandError("bad_request", _TOO_MUCH) from None
+            except sqlite3.Error as error:
+                _log.warning("a search failed: %s", error)
+                raise CommandError(
+                    "internal", "The search failed; it is logged. Try again later."
+                ) from error
+
+    def forget(self, seqs: Iterable[int]) -> None:
+        """Have messages that were deleted taken out of the file. Any thread.
+
+        They may be found for some seconds, and are looked up. What was taken out before is
+        forgotten once more without harm.
+        """
+        self._deleted.put(list(seqs))
+
+    def purged(self) -> list[int]:
+        """Return of which messages no word is left in the file, since this was asked last."""
+        seqs: list[int] = []
+        while not self._purged.empty():
+            seqs += self._purged.get()
+        return seqs
+
+    def _catch_up(self, upto: int) -> None:
+        """Wait until messages up to this number can be found, but not for long."""
+        if self._upto >= upto:
+            return
+        self._wanted.set()
+        with self._progress:
+            self._progress.wait_for(lambda: self._upto >= upto or self._stopping, _PATIENCE)
+        if upto - self._upto > _FAR_BEHIND:
+            raise CommandError(
+                "try_later",
+                "The search index is being made; try again in a minute.",
+                retry_after=30,
+            )
+
+    def _open(self, path: Path) -> None:
+        self._parts = Parts(path, self._store.identity, self._store.last_seq)
+        self._turns = _Turns([connect(path) for _ in range(_SEARCHES)])
+
+    # -- the indexer thread only --
+
+    def _run(self) -> None:
+        with roaming():
+            while not self._stopping:
+                self._wanted.wait(_PAUSE_SECONDS)
+                self._wanted.clear()
+                try:
+                    while not self._stopping and self._step_politely():
+                        pass
+                except sqlite3.Error as error:
+                    _log.warning("the search index is behind: %s", error)
+                    self._wanted.wait(_RETRY_SECONDS)
+
+    def _step_politely(self) -> bool:
+        """Do a step, and rest after it while people talk, unless a search waits."""
+        newest, started = self._store.last_seq, time.monotonic()
+        more = self._step()
+        more = self._purge(started - _SETTLE_SECONDS) or more
+        if more and self._store.last_seq > newest:
+            self._wanted.wait(_REST * (time.monotonic() - started))
+        return more
+
+    def _step(self) -> bool:
+        """Index the next messages; tell whether there may be more at once."""
+        if self._upto >= self._store.last_seq:
+            return False
+        messages = self._store.following(self._upto, _STEP, _STEP_CHARACTERS)
+        if not messages:
+            return False
+        self._parts.add(messages)
+        with self._progress:
+            self._upto = messages[-1].seq
+            self._progress.notify_all()
+        return True
+
+    def _purge(self, before: float) -> bool:
+        """Do a step of taking out what is deleted; tell whether there is more to do at once.
+
+        A part waits until something in it was deleted `before` (monotonic).
+        """
+        renewal = self._renewal
+        while not self._deleted.empty():
+            renewal.note(self._deleted.get(), self._parts.all(), time.monotonic())
+        if renewal.new is not None:
+            self._renew(renewal, renewal.new)
+            return True
+        due = renewal.due(self._parts.all(), before) if renewal.waiting else None
+        if due is not None:
+            renewal.begin(self._parts.begin(due))
+            return True
+        if renewal.dropped:
+            if self._parts.give_back():
+                return True
+            if self._parts.empty_log():  # else a search is reading it: next time
+                self._purged.put(renewal.dropped)
+                renewal.dropped = []
+        return False
+
+    def _renew(self, renewal: "_Renewal", new: Part) -> None:
+        """Index some more of a part that is made anew, or put it in its place."""
+        last = min(new.last, self._upto)
+        messages = self._store.following(max(renewal.upto, new.first - 1), _STEP, _STEP_CHARACTERS)
+        messages = [each for each in messages if each.seq <= last]
+        if messages:
+            self._parts.fill(new, messages)
+            renewal.upto = messages[-1].seq
+        else:
+            self._parts.replace(new, is_empty=not renewal.upto)
+            renewal.finish()
+
+
+@dataclass
+class _Renewal:
+    """Which parts have to be made anew, and how far the one is that is being made."""
+
+    waiting: dict[int, tuple[float, list[int]]] = field(default_factory=dict)
+    """Parts by their first message: since when (monotonic), and what was deleted in them."""
+
+    new: Part | None = None
+    upto: int = 0
+    taken: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    """Deleted messages that are in no part any more, but maybe in what the file has freed."""
+
+    def note(self, seqs: list[int], parts: list[Part], now: float) -> None:
+        """Note what was deleted."""
+        firsts = [part.first for part in reversed(parts)]
+        for seq in seqs:
+            at = bisect.bisect_right(firsts, seq)
+            if at:
+                self.waiting.setdefault(firsts[at - 1], (now, []))[1].append(seq)
+            else:
+                self.dropped.append(seq)
+
+    def due(self, parts: list[Part], before: float) -> Part | None:
+        """Return a part in which something was deleted `before`."""
+        for part in parts:
+            if part.first in self.waiting and self.waiting[part.first][0] <= before:
+                return part
+        return None
+
+    def begin(self, new: Part) -> None:
+        """Note that a part is being made anew."""
+        self.new, self.upto = new, 0
+        self.taken = self.waiting.pop(new.first)[1]
+
+    def finish(self) -> None:
+        """Note that the part is in its place."""
+        self.dropped += self.taken
+        self.new, self.taken = None, []
+
+
+class _Turns:
+    """Who searches: a few at once, and for one account only one. One lock; nobody holds it long."""
+
+    def __init__(self, readers: list[sqlite3.Connection]) -> None:
+        self._readers = readers
+        self._many = len(readers)
+        self._changed = threading.Condition()
+        self._accounts: set[str] = set()
+
+    @contextmanager
+    def of(self, account: str) -> Iterator[sqlite3.Connection]:
+        """Lend a reader to an account. Raises CommandError (try_later) when that takes too long."""
+        with self._changed:
+            if not self._changed.wait_for(
+                lambda: self._readers and account not in self._accounts, _TURN_SECONDS
+            ):
+                raise CommandError(
+                    "try_later", "Too many searches at once; try again.", retry_after=5
+                )
+            reader = self._readers.pop()
+            self._accounts.add(account)
+        try:
+            yield reader
+        finally:
+            with self._changed:
+                self._readers.append(reader)
+                self._accounts.remove(account)
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Close the readers, once they are all back."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._readers) == self._many, _TURN_SECONDS)
+            while self._readers:
+                self._readers.pop().close()

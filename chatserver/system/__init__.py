@@ -1,0 +1,1 @@
+"""What the machine beneath offers: cores, memory, files."""
