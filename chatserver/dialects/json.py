@@ -16,7 +16,6 @@ class JsonRenderer:
     """Events as compact JSON, the same for every reader."""
 
     name = "json"
-    personal = False
     acknowledges = True
     in_order = False
     can_ping = True

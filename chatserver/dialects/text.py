@@ -24,7 +24,6 @@ class TextRenderer:
     """Events in words; a private message reads differently for each reader."""
 
     name = "text"
-    personal = True
     acknowledges = False
     in_order = True
     can_ping = False

@@ -24,8 +24,6 @@ class Renderer(Protocol):
     """How events are written in one dialect. Stateless, and shared by all its connections."""
 
     name: str
-    personal: bool
-    """Whether a private message is written differently for each reader."""
     acknowledges: bool
     """Whether clients say what they have read; otherwise what has arrived counts as read."""
     in_order: bool

@@ -8,7 +8,6 @@ from chatserver.errors import CommandError
 from chatserver.sessions.connection import Connection
 from chatserver.storage.store import Window
 from chatwire.names import fold
-from chatwire.protocol import Event
 
 _MOST_SAID: Final = 10_000
 """How much of what it says while busy a session knows again; what it said before that is shown to
@@ -69,10 +68,6 @@ class Session:
         """Raise why the session was revoked, if it was."""
         if self.revoked is not None:
             raise CommandError(self.revoked.code, self.revoked.text)
-
-    def push(self, event: Event) -> None:
-        """Queue an event, written for this account."""
-        self.connection.push(event, self.account)
 
     def window(self, since: int, upto: int) -> Window:
         """Return what this session lacks of the messages up to `upto`, while it is held.

@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from chatserver.dialects.json import RENDERER as JSON
 from chatserver.dialects.text import RENDERER as TEXT
 from chatwire.protocol import Bye, Ping, Reply
 
@@ -84,18 +83,3 @@ def test_settling_waits_for_every_answer(client: Client) -> None:
     answering.start()
     assert connection.settle(DEADLINE)
     answering.join(DEADLINE)
-
-
-def test_both_dialects_say_how_they_behave() -> None:
-    assert (JSON.acknowledges, JSON.in_order, JSON.can_ping, JSON.personal) == (
-        True,
-        False,
-        True,
-        False,
-    )
-    assert (TEXT.acknowledges, TEXT.in_order, TEXT.can_ping, TEXT.personal) == (
-        False,
-        True,
-        False,
-        True,
-    )
