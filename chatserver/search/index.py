@@ -24,6 +24,7 @@ from typing import Final
 from chatserver.errors import CommandError
 from chatserver.search.parts import Part, Parts, TooMuch, connect, look_for, remove
 from chatserver.storage.store import Store
+from chatserver.system.allocator import give_back
 from chatserver.system.processors import roaming
 
 FILE_NAME: Final = "search.db"
@@ -35,6 +36,9 @@ _STEP: Final = 1000
 
 _STEP_CHARACTERS: Final = 64_000
 """And what they may have together: a thousand of the longest would take a hundred megabytes."""
+
+_MANY: Final = 100
+"""After so many messages in a row, what their words took of memory is given back to the system."""
 
 _PAUSE_SECONDS: Final = 0.5
 """How long the indexer lets messages pile up: an index entry costs less in company."""
@@ -166,9 +170,12 @@ class SearchIndex:
             while not self._stopping:
                 self._wanted.wait(_PAUSE_SECONDS)
                 self._wanted.clear()
+                began = self._upto
                 try:
                     while not self._stopping and self._step_politely():
                         pass
+                    if self._upto - began > _MANY:
+                        give_back()
                 except sqlite3.Error as error:
                     _log.warning("the search index is behind: %s", error)
                     self._wanted.wait(_RETRY_SECONDS)

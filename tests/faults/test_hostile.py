@@ -28,7 +28,7 @@ BLANK_LINE_SENDERS = amounts(10, 30)
 STALLED_REPLAYS = amounts(3, 30)
 
 MIB = 1024  # KiB
-ROOM_FOR_NOISE = 6 * MIB
+ROOM_FOR_NOISE = 10 * MIB
 """What an allocator may keep. A crowd's threads and connections are several times that."""
 
 LAZY_FILES = 8
