@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,10 @@ from chatserver.accounts.file import Accounts
 from chatserver.accounts.lockout import Lockout
 from chatserver.accounts.passwords import Passwords
 from chatserver.commands import all_commands
-from chatserver.commands.context import Services
+from chatserver.commands.registry import Registry
+from chatserver.dialects.choice import Choice, Offer
+from chatserver.dialects.json import JsonDialect, is_json
+from chatserver.dialects.text import TextDialect
 from chatserver.errors import CommandError
 from chatserver.net.certificate import ensure_certificate
 from chatserver.net.flusher import Flusher
@@ -31,6 +35,7 @@ from chatserver.order.retention import Retention
 from chatserver.search.archive import Archive
 from chatserver.search.index import FILE_NAME as SEARCH_FILE
 from chatserver.search.index import SearchIndex
+from chatserver.services import Services
 from chatserver.serving.account_watch import AccountWatch
 from chatserver.serving.handler import ClientHandler
 from chatserver.serving.housekeeper import Housekeeper
@@ -53,6 +58,15 @@ class StartError(Exception):
     """The server cannot start; the text is one sentence for the operator."""
 
 
+def dialects(registry: Registry, settings: Settings) -> Choice:
+    """Return what is spoken on the port: json, where it comes first, and text otherwise."""
+    limit = settings.message.max_line_bytes
+    return Choice(
+        offers=(Offer(is_json, lambda: JsonDialect(registry, limit)),),
+        otherwise=lambda: TextDialect(limit),
+    )
+
+
 class ChatServer:
     """One server on one data folder. Raises StartError when it cannot be set up.
 
@@ -60,8 +74,14 @@ class ChatServer:
     server's own.
     """
 
-    def __init__(self, settings: Settings, data: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        data: Path,
+        dialects: Callable[[Registry, Settings], Choice] = dialects,
+    ) -> None:
         self.settings = settings
+        self._dialects = dialects
         self.data = data
         self._lock = _lock_folder(data)
         try:
@@ -153,9 +173,15 @@ class ChatServer:
                 archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
                 replay=self._replay,
                 rates=TokenBuckets(settings.session.rate_per_second, settings.session.rate_burst),
-                registry=all_commands(),
             )
-            self._handler = ClientHandler(services, self._flusher, self._tls_contexts())
+            registry = all_commands()
+            self._handler = ClientHandler(
+                services,
+                registry,
+                self._dialects(registry, settings),
+                self._flusher,
+                self._tls_contexts(),
+            )
             self._account_watch = AccountWatch(services)
             self._housekeeper = Housekeeper(
                 services,

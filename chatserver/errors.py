@@ -1,6 +1,6 @@
 """The two ways a request can end early. Everything else that is raised is a bug."""
 
-from chatwire.protocol import Code
+from chatwire.protocol import Code, Error
 from chatwire.text import one_line
 
 
@@ -23,6 +23,15 @@ class CommandError(Exception):
         self.code: Code = code
         self.attempts_left = attempts_left
         self.retry_after = retry_after
+
+    def event(self) -> Error:
+        """Return it in its wire form, a new one each time."""
+        event = Error(code=self.code, text=self.text)
+        if self.attempts_left is not None:
+            event.attempts_left = self.attempts_left
+        if self.retry_after is not None:
+            event.retry_after = self.retry_after
+        return event
 
 
 class Disconnected(Exception):

@@ -1,62 +1,41 @@
-"""What a command can reach: the server's parts, and the client that asks."""
+"""What a command can reach: the server's parts, the other commands, and the client that asks."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from chatserver.accounts.authentication import Authenticator
-from chatserver.accounts.file import Accounts
-from chatserver.net.ratelimit import TokenBucket, TokenBuckets
-from chatserver.order.delivery import answer
-from chatserver.order.log import Log
-from chatserver.order.presence import Presence
-from chatserver.order.replay import Replay
-from chatserver.search.archive import Archive
+from chatserver.commands.registry import Registry, Request
+from chatserver.net.ratelimit import TokenBucket
+from chatserver.services import Services
 from chatserver.sessions.connection import Connection
-from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
-from chatserver.settings import Settings
-from chatwire.protocol import Reply
-
-if TYPE_CHECKING:
-    from chatserver.commands.registry import Registry
-
-
-@dataclass(frozen=True)
-class Services:
-    """The parts of one server that commands work with. Each is safe from any thread."""
-
-    settings: Settings
-    accounts: Accounts
-    authenticator: Authenticator
-    directory: UserDirectory
-    log: Log
-    presence: Presence
-    replay: Replay
-    archive: Archive
-    rates: TokenBuckets
-    """How fast each account may ask, by its folded name."""
-    registry: "Registry"
+from chatserver.speech import Answer
 
 
 @dataclass
 class Context:
     """One client, as its handler thread sees it; no other thread touches this.
 
-    `re` is the number of the request being carried out, `refusals` counts failed logins.
+    `request` is the one being carried out, `refusals` counts failed logins.
     """
 
     services: Services
+    registry: Registry
     connection: Connection
     bucket: TokenBucket
     session: Session | None = None
-    re: int | None = None
-    refusals: int = field(default=0)
+    request: Request | None = None
+    refusals: int = 0
 
-    def answer(self, reply: Reply) -> None:
-        """Queue the answer to the request, for a command that goes on after it."""
-        event = answer(self.re, reply)
+    def answer(self, event: Answer) -> None:
+        """Queue the answer to the request, as its client reads it."""
         account = "" if self.session is None else self.session.account
-        self.connection.push_bytes(self.connection.renderer.render(event, account), ahead=True)
+        self.connection.answer(self.request, event, account)
+
+    def charge(self, cost: float) -> None:
+        """Take something out of the client's rate; over it, its own handler thread waits, and so
+        reads it more slowly."""
+        delay = self.bucket.take(cost)
+        if delay:
+            self.connection.rest(delay)
 
     @property
     def me(self) -> Session:

@@ -1,4 +1,4 @@
-"""Commands as decorated functions, and the dispatcher that alone enforces what they declare.
+"""Commands as decorated functions, and where they are found by name.
 
 A function's typed signature is the declaration: usage, help, the parsing of typed lines, the check
 of JSON fields and the client's completion all come from it.
@@ -10,7 +10,6 @@ A parameter is `Annotated[type, Shown(kind, label)]`; one without `Shown` exists
 """
 
 import inspect
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import (
@@ -28,20 +27,9 @@ from typing import (
 import msgspec
 from msgspec import Meta, Struct
 
-from chatserver.commands.context import Context
-from chatserver.errors import CommandError, Disconnected
-from chatserver.order.delivery import answer
-from chatwire.protocol import (
-    MAX_KEY_LENGTH,
-    CommandHelp,
-    Event,
-    Parameter,
-    ParameterKind,
-    Reply,
-)
+from chatserver.speech import Asked
+from chatwire.protocol import MAX_KEY_LENGTH, CommandHelp, Parameter, ParameterKind, Reply
 from chatwire.usage import near
-
-_log = logging.getLogger(__name__)
 
 When: TypeAlias = Literal["before login", "after login", "always"]
 Group: TypeAlias = Literal["people", "talk", "past", "standing", "access", "upkeep"]
@@ -54,9 +42,6 @@ class Shown:
     kind: ParameterKind
     label: str
 
-
-_REFUSAL_COST: Final = 1.0
-"""What a request that makes no sense takes out of the rate: no less than one that does."""
 
 _HOW_TO_TALK: Final = " To say something, type say and what it is; type help to see the commands."
 """Most of what is no command and close to none was meant to be said."""
@@ -107,14 +92,11 @@ class Command:
         return [getattr(arguments, name) for name in self.arguments.__struct_fields__[1:]]
 
 
-class Request(Protocol):
-    """What a dialect makes of a line: a command's name, and its arguments once it is known."""
-
-    op: str
-    re: int | None
+class Request(Asked, Protocol):
+    """What a dialect makes of what comes: a command's name, and its arguments once it is known."""
 
     def find(self, registry: "Registry") -> Command | None:
-        """Return the command that is meant."""
+        """Return the command that is meant. Raises CommandError when it cannot be one."""
         ...
 
     def arguments(self, command: Command) -> Struct:
@@ -221,60 +203,7 @@ class Registry:
         close = near(word, shown)
         return f" Did you mean {close}?" if close else _HOW_TO_TALK
 
-    def dispatch(self, context: Context, request: Request) -> Event | None:
-        """Carry out a request and return its answer; None when there is none, or it comes later.
-
-        In this order: look-up, state, arguments, cost, the function itself. Raises nothing but
-        Disconnected: a bug is logged and answered with `internal`.
-        """
-        context.re = request.re
-        try:
-            found, arguments = self._understand(context, request)
-        except CommandError as error:
-            _wait(context, _REFUSAL_COST)
-            return answer(request.re, error)
-        _wait(context, found.cost)
-        try:
-            reply = found.handler(context, *found.values(arguments))
-            if context.session is not None:
-                # What was read meanwhile may be a new owner's of the same name.
-                context.session.check()
-        except CommandError as error:
-            return answer(request.re, error)
-        except Disconnected:
-            raise
-        except Exception:
-            _log.exception("the command %s failed", request.op[:40])
-            internal = CommandError("internal", "Something went wrong on the server; it is logged.")
-            return answer(request.re, internal)
-        if found.activity:
-            context.connection.touch()
-        return None if reply is None else answer(request.re, reply)
-
-    def _understand(self, context: Context, request: Request) -> tuple[Command, Struct]:
-        """Return what is asked for. Raises CommandError."""
-        found = request.find(self)
-        if found is None:
-            word = request.op[:40]
-            raise CommandError(
-                "unknown_command", f"There is no command '{word}'.{self.suggestion(request.op)}"
-            )
-        if found.when == "after login" and context.session is None:
-            raise CommandError("not_logged_in", f"Log in before you use {found.name}.")
-        if found.when == "before login" and context.session is not None:
-            raise CommandError(
-                "already_logged_in", f"You are logged in as {context.session.account}."
-            )
-        return found, request.arguments(found)
-
 
 def _wire_name(parameter: str) -> str:
     """Return a parameter's name on the wire: `with`, which Python keeps for itself, is `with_`."""
     return parameter.removesuffix("_")
-
-
-def _wait(context: Context, cost: float) -> None:
-    """Over its rate, a client is read more slowly: its own handler thread waits."""
-    delay = context.bucket.take(cost)
-    if delay:
-        context.connection.rest(delay)

@@ -12,7 +12,7 @@ from chatwire.text import clean, for_log
 @command("talk", "Say something to everybody.", aliases=("say",))
 def broadcast(context: Context, text: Words, key: Key = None) -> Reply | None:
     """Send to everybody who is connected, but to this session."""
-    _append(context, Post(context.me, context.re, _checked(context, text), key))
+    _append(context, Post(context.me, context.request, _checked(context, text), key))
     return None
 
 
@@ -31,7 +31,7 @@ def send(context: Context, to: Names, text: Words, key: Key = None) -> Reply | N
         raise CommandError("no_such_user", f"No such user: {', '.join(unknown.values())}.")
     post = Post(
         context.me,
-        context.re,
+        context.request,
         _checked(context, text),
         key,
         tuple(known.values()),

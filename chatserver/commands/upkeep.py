@@ -11,7 +11,7 @@ from chatwire.protocol import HelpReply, Reply
 )
 def help(context: Context, command: CommandWord = None) -> Reply | None:  # noqa: A001 - its name
     """Describe all commands that people type, or one of them."""
-    registry = context.services.registry
+    registry = context.registry
     if command is None:
         return HelpReply(commands=tuple(each.help for each in registry if each.summary))
     found = registry.typed(command.removeprefix("/"))

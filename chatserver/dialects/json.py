@@ -7,25 +7,17 @@ from msgspec import Struct
 
 from chatserver.commands.arguments import bad_arguments, misfit
 from chatserver.commands.registry import Command, Registry
+from chatserver.dialects.dialect import Direct
+from chatserver.dialects.lines import LineDialect
 from chatserver.errors import CommandError
+from chatserver.speech import Answer, Asked, Traits
 from chatwire import __version__
 from chatwire.protocol import Event, Hello, encode
 
 
-class JsonRenderer:
-    """Events as compact JSON, the same for every reader."""
-
-    name = "json"
-    acknowledges = True
-    in_order = False
-    can_ping = True
-
-    def render(self, event: Event, viewer: str = "") -> bytes:  # noqa: ARG002 - the protocol's
-        """Return the event as one line."""
-        return encode(event)
-
-
-RENDERER: Final = JsonRenderer()
+def is_json(first: bytes) -> bool:
+    """Tell whether somebody speaks json: nobody is called anything that begins like an object."""
+    return first.startswith(b"{")
 
 
 class _Envelope(Struct):
@@ -66,31 +58,52 @@ class JsonRequest:
         return arguments
 
 
-class JsonDialect:
+class JsonRenderer(Struct, frozen=True):
+    """Events as compact JSON, the same for every reader."""
+
+    name = "json"
+    traits = Traits(acknowledges=True, can_ping=True)
+
+    def event(self, event: Event, viewer: str = "") -> bytes:  # noqa: ARG002 - the protocol's
+        """Return the event as one line."""
+        return encode(event)
+
+    def answer(self, request: Asked | None, event: Answer, viewer: str = "") -> bytes:  # noqa: ARG002
+        """Return the answer as one line, with the number of the request in it."""
+        if isinstance(request, JsonRequest) and request.re is not None:
+            event.re = request.re
+        return encode(event)
+
+
+RENDERER: Final = JsonRenderer()
+
+
+class JsonDialect(LineDialect):
     """Reads requests. There is no state: a line is a request."""
 
     renderer = RENDERER
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, max_line_bytes: int) -> None:
+        super().__init__(max_line_bytes)
         self._decode = registry.decoder.decode
 
-    def greeting(self) -> bytes:
+    def opening(self) -> bytes:
         """Return the hello."""
         return encode(Hello(server=f"chat {__version__}"))
 
-    def read(self, line: bytes, logged_in: bool) -> JsonRequest | None:  # noqa: ARG002
-        """Return the request in `line`, or None for an empty one."""
+    def read(self, line: bytes) -> JsonRequest | Direct:
+        """Return the request in `line`, or nothing to say to an empty one."""
         try:
             arguments = self._decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._read_again(line)
-        return JsonRequest(type(arguments).__struct_config__.tag, arguments.id, line, arguments)
+        return JsonRequest(type(arguments).__struct_config__.tag, arguments.id, b"", arguments)
 
-    def _read_again(self, line: bytes) -> JsonRequest | None:
+    def _read_again(self, line: bytes) -> JsonRequest | Direct:
         """Read a line that makes no sense as a whole as far as it does, so that an error can say
         what is wrong with it."""
         if not line.strip():
-            return None
+            return Direct()
         try:
             envelope = _ENVELOPE.decode(line)
         except msgspec.ValidationError as error:
@@ -98,10 +111,6 @@ class JsonDialect:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(line, error) from error
         return JsonRequest(envelope.op, envelope.id, line)
-
-    def prompt(self, logged_in: bool) -> bytes:  # noqa: ARG002
-        """Return nothing: programs need no prompt."""
-        return b""
 
 
 def _malformed(line: bytes, error: Exception) -> CommandError:

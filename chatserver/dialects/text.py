@@ -11,7 +11,10 @@ from msgspec import UNSET, Struct
 
 from chatserver.commands.arguments import bad_arguments
 from chatserver.commands.registry import Command, Registry
+from chatserver.dialects.dialect import Direct
+from chatserver.dialects.lines import LineDialect
 from chatserver.errors import CommandError
+from chatserver.speech import Answer, Asked, Traits
 from chatwire import __version__
 from chatwire.protocol import Event, HistoryReply, Message, Replayed, SearchReply
 from chatwire.usage import UsageError, Value, parse_arguments
@@ -20,15 +23,13 @@ from chatwire.wording import event_lines, message_lines
 _NOTICE: Final = "-- "
 
 
-class TextRenderer:
+class TextRenderer(Struct, frozen=True):
     """Events in words; a private message reads differently for each reader."""
 
     name = "text"
-    acknowledges = False
-    in_order = True
-    can_ping = False
+    traits = Traits(in_order=True)
 
-    def render(self, event: Event, viewer: str = "") -> bytes:
+    def event(self, event: Event, viewer: str = "") -> bytes:
         """Return the event as lines, or nothing for what people need not see."""
         if isinstance(event, Message):
             lines = message_lines(event, viewer)
@@ -45,6 +46,10 @@ class TextRenderer:
         else:
             lines = [_NOTICE + line for line in event_lines(event)]
         return "".join(f"{line}\n" for line in lines).encode()
+
+    def answer(self, request: Asked | None, event: Answer, viewer: str = "") -> bytes:  # noqa: ARG002
+        """Return the answer as lines: it follows what was asked."""
+        return self.event(event, viewer)
 
 
 def _ends(event: HistoryReply | SearchReply) -> list[str]:
@@ -66,8 +71,6 @@ class TextRequest:
     """What somebody typed: the first word is the command, with or without a slash."""
 
     __slots__ = ("_rest", "_values", "op")
-
-    re: int | None = None
 
     def __init__(self, op: str, rest: str = "", values: dict[str, Value] | None = None) -> None:
         self.op = op
@@ -92,19 +95,21 @@ class TextRequest:
         return arguments
 
 
-class TextDialect:
+class TextDialect(LineDialect):
     """Asks for the name and the password, then reads commands."""
 
     renderer = RENDERER
 
-    def __init__(self) -> None:
+    def __init__(self, max_line_bytes: int) -> None:
+        super().__init__(max_line_bytes)
+        self._logged_in = False
         self._name: str | None = None
 
-    def greeting(self) -> bytes:
+    def opening(self) -> bytes:
         """Return the welcome to somebody who is not logged in."""
         return f"{_NOTICE}chat {__version__}: log in with your name and password.\n".encode()
 
-    def read(self, line: bytes, logged_in: bool) -> TextRequest | None:
+    def read(self, line: bytes) -> TextRequest | Direct:
         """Return the request in `line`: a login after two lines, then what is typed."""
         try:
             text = line.decode("utf-8")
@@ -112,17 +117,18 @@ class TextDialect:
             raise CommandError(
                 "invalid_utf8", f"That line is not UTF-8 at byte {error.start}; send it again."
             ) from error
-        if logged_in:
+        if self._logged_in:
             word, rest = (*text.split(maxsplit=1), "", "")[:2]
-            return TextRequest(word.removeprefix("/"), rest) if word else None
+            return TextRequest(word.removeprefix("/"), rest) if word else Direct()
         if self._name is None:
             self._name = text.strip() or None
-            return None
+            return Direct()
         name, self._name = self._name, None
         return TextRequest("login", values={"name": name, "password": text})
 
-    def prompt(self, logged_in: bool) -> bytes:
+    def ready(self, logged_in: bool) -> bytes:
         """Return the question that the next line answers; none once logged in."""
+        self._logged_in = logged_in
         if logged_in:
             return b""
         return b"Username: " if self._name is None else b"Password: "

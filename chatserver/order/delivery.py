@@ -1,6 +1,6 @@
 """From committed messages to outboxes. Everything here runs in the log thread.
 
-A run of messages to the room is rendered and joined once per dialect, and every recipient's
+A run of messages to the room is rendered and joined once per renderer, and every recipient's
 outbox gets a reference to those same bytes, so that the cost of a crowd is one append and one
 send each, however many messages there are.
 
@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from chatserver.errors import CommandError
-from chatserver.sessions.connection import Connection, Renderer, rendered
+from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
+from chatserver.speech import Answer, Asked, Renderer, rendered
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import BroadcastReply, Error, Message, Reply, SendReply, timestamp
+from chatwire.protocol import BroadcastReply, Message, SendReply, timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Post:
         "error",
         "key",
         "origin",
-        "re",
+        "request",
         "seq",
         "text",
         "to",
@@ -51,14 +52,14 @@ class Post:
     def __init__(
         self,
         origin: Session,
-        re: int | None,
+        request: Asked | None,
         text: str,
         key: str | None,
         to: tuple[str, ...] | None = None,
         unknown: tuple[str, ...] = (),
     ) -> None:
         self.origin = origin
-        self.re = re
+        self.request = request
         self.text = text
         self.key = key
         self.to = to
@@ -116,7 +117,7 @@ class Delivery:
         for post in posts:
             connection = post.origin.connection
             if not post.answered:
-                self._answer_one(connection, [post], lambda _: _FAULT)
+                self._answer_one(connection, [post], lambda _: _FAULT.event())
             if post.seq and post.error is None and not post.delivered:
                 for session in self._recipients(post):
                     session.connection.cut()
@@ -144,7 +145,7 @@ class Delivery:
         self,
         connection: Connection,
         posts: Sequence[Post],
-        reply: Callable[[Post], Reply | CommandError],
+        reply: Callable[[Post], Answer],
     ) -> None:
         """Answer what came on one connection; where that fails it is ended. Raises nothing."""
         try:
@@ -158,17 +159,17 @@ class Delivery:
             post.answered = True
             connection.answered()
 
-    def _rendered_answer(self, post: Post, reply: Callable[[Post], Reply | CommandError]) -> bytes:
+    def _rendered_answer(self, post: Post, reply: Callable[[Post], Answer]) -> bytes:
         renderer, account = post.origin.connection.renderer, post.origin.account
         try:
-            return renderer.render(answer(post.re, reply(post)), account)
+            return renderer.answer(post.request, reply(post), account)
         except Exception:
             _log.exception("an answer could not be rendered as %s", renderer.name)
-            return renderer.render(answer(post.re, _FAULT), account)
+            return renderer.answer(post.request, _FAULT.event(), account)
 
-    def _reply(self, post: Post, busy: Mapping[str, str]) -> Reply | CommandError:
+    def _reply(self, post: Post, busy: Mapping[str, str]) -> Answer:
         if post.error is not None:
-            return post.error
+            return post.error.event()
         reply: BroadcastReply | SendReply
         if post.to is None:
             others = {name: text for name, text in busy.items() if fold(name) != post.origin.key}
@@ -214,7 +215,7 @@ class Delivery:
                 frames[renderer] = [rendered(renderer, event) for event in events]
                 joined[renderer] = b"".join(frames[renderer])
             data = joined[renderer]
-            if session in senders:
+            if session in senders and not renderer.traits.echoes:
                 data = b"".join(
                     frame
                     for frame, post in zip(frames[renderer], run, strict=True)
@@ -235,9 +236,11 @@ class Delivery:
         post.delivered = True
 
     def _recipients(self, post: Post) -> list[Session]:
-        """Return who is to be shown a message now: nobody who is busy, nor who said it."""
+        """Return who is to be shown a message now: nobody who is busy, nor, where there is no
+        echo, who said it."""
+        echoes = post.origin.connection.renderer.traits.echoes
         if post.to is None:
-            return [each for each in self._directory.lobby() if each is not post.origin]
+            return [each for each in self._directory.lobby() if each is not post.origin or echoes]
         to = {fold(name) for name in post.to}
         return [
             session
@@ -245,7 +248,7 @@ class Delivery:
             for recipient in (self._directory.recipient(key),)
             if not recipient.busy
             for session in recipient.sessions
-            if session is not post.origin or key in to
+            if session is not post.origin or key in to or echoes
         ]
 
     def _push(self, connection: Connection, data: bytes, seq: int) -> None:
@@ -256,19 +259,3 @@ class Delivery:
             connection.cut()
             _log.exception("a message could not be queued")
         self._touched.add(connection)
-
-
-def answer(re: int | None, result: Reply | CommandError) -> Reply | Error:
-    """Return the event that answers request `re`: the reply, or the error in its wire form."""
-    event: Reply | Error
-    if isinstance(result, CommandError):
-        event = Error(code=result.code, text=result.text)
-        if result.attempts_left is not None:
-            event.attempts_left = result.attempts_left
-        if result.retry_after is not None:
-            event.retry_after = result.retry_after
-    else:
-        event = result
-    if re is not None:
-        event.re = re
-    return event

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatserver.errors import CommandError
-from chatserver.sessions.connection import Connection, Renderer
+from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
+from chatserver.speech import Renderer
 from chatserver.storage.store import Standing, Window
 from chatwire.protocol import Presence as PresenceEvent
 from chatwire.protocol import PresenceState
@@ -168,7 +169,7 @@ class Presence:
                 continue
             connection = session.connection
             if connection.renderer not in rendered:
-                rendered[connection.renderer] = connection.renderer.render(event)
+                rendered[connection.renderer] = connection.renderer.event(event)
             connection.push_bytes(rendered[connection.renderer])
             told.append(connection)
         for connection in told:

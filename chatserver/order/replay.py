@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatserver.search.archive import event_of
-from chatserver.sessions.connection import rendered
 from chatserver.sessions.session import Session
+from chatserver.speech import rendered
 from chatserver.storage.store import Store, StoredMessage, Window
 from chatwire.protocol import Replayed
 
@@ -69,7 +69,7 @@ class Replay:
         if past.messages:
             shown = len(past.messages)
             end = Replayed(count=shown, more=past.count - shown)
-            connection.push_bytes(connection.renderer.render(end), past.upto, ahead=True)
+            connection.push_bytes(connection.renderer.event(end), past.upto, ahead=True)
         connection.outbox.release()
         connection.drain()
 

@@ -10,9 +10,9 @@ import threading
 from typing import Final
 
 from chatserver.accounts.file import Account
-from chatserver.commands.context import Services
 from chatserver.errors import CommandError
 from chatserver.order.presence import DISABLED, PASSWORD_CHANGED, REMOVED
+from chatserver.services import Services
 from chatserver.sessions.session import Session
 
 _log = logging.getLogger(__name__)

@@ -11,24 +11,26 @@ import time
 from ipaddress import ip_address
 from typing import Final
 
-from chatserver.commands.context import Context, Services
-from chatserver.commands.registry import Registry
-from chatserver.dialects import Dialect
-from chatserver.dialects.json import JsonDialect
-from chatserver.dialects.text import TextDialect
+from chatserver.commands.context import Context
+from chatserver.commands.dispatcher import dispatch
+from chatserver.commands.registry import Registry, Request
+from chatserver.dialects.choice import Choice
+from chatserver.dialects.dialect import Dialect, Direct
 from chatserver.errors import CommandError, Disconnected
 from chatserver.net.flusher import Flusher
 from chatserver.net.ratelimit import TokenBucket
 from chatserver.net.stream import Stream
 from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream
-from chatserver.order.delivery import answer
+from chatserver.services import Services
 from chatserver.sessions.connection import Connection
-from chatwire.framing import LineSplitter
 
 _log = logging.getLogger(__name__)
 
 _SILENCE_SECONDS: Final = 1.0
 """A client that says nothing for this long is a person waiting for a question."""
+
+_MOST_FIRST_BYTES: Final = 4096
+"""Whoever has said so much is looked at as it is, to choose the dialect."""
 
 _HANDSHAKE_SECONDS: Final = 30.0
 """Where the login has no deadline, the TLS handshake still has one."""
@@ -47,8 +49,17 @@ _LEAVE_SECONDS: Final = 30.0
 class ClientHandler:
     """Callable for the server: `handler(stream, admitted)` serves one client to its end."""
 
-    def __init__(self, services: Services, flusher: Flusher, tls: TlsContexts) -> None:
+    def __init__(
+        self,
+        services: Services,
+        registry: Registry,
+        dialects: Choice,
+        flusher: Flusher,
+        tls: TlsContexts,
+    ) -> None:
         self._services = services
+        self._registry = registry
+        self._dialects = dialects
         self._flusher = flusher
         self._tls = tls
         self._numbers = itertools.count(1)
@@ -83,15 +94,15 @@ class ClientHandler:
             self._opening.add(raw)
         try:
             stream, first = self._open(raw)
+            if first == b"":
+                return  # gone before it said anything: a port check
+            dialect, data = self._choose(stream, first)
         except Disconnected as error:
             _log.info("not connected: address=%s reason=%s", raw.address, error.reason)
             return
         finally:
             with self._lock:
                 self._opening.discard(raw)
-        if first == b"":
-            return  # gone before it said anything: a port check
-        dialect = _choose(first, self._services.registry)
         connection = Connection(
             number,
             stream,
@@ -105,7 +116,7 @@ class ClientHandler:
         if stopping:
             connection.end("shutting_down", "The server is shutting down.")
         try:
-            self._serve(connection, dialect, first or b"", admitted)
+            self._serve(connection, dialect, data, admitted)
         finally:
             with self._lock:
                 self._connections.discard(connection)
@@ -124,12 +135,23 @@ class ClientHandler:
         secured.handshake(self._services.settings.login.deadline_seconds or _HANDSHAKE_SECONDS)
         return secured, secured.receive(timeout=_SILENCE_SECONDS)
 
+    def _choose(self, stream: Stream, first: bytes | None) -> tuple[Dialect, bytes]:
+        """Return the dialect of somebody who has said `first`, None for a second of silence, and
+        all that has been said by then. Raises Disconnected."""
+        data, last = first or b"", first is None
+        deadline = time.monotonic() + _SILENCE_SECONDS
+        while (dialect := self._dialects.of(data, last=last)) is None:
+            more = stream.receive(max(0.0, deadline - time.monotonic()))
+            data += more or b""
+            last = not more or len(data) >= _MOST_FIRST_BYTES
+        return dialect, data
+
     def _serve(
         self, connection: Connection, dialect: Dialect, first: bytes, admitted: bool
     ) -> None:
         limits = self._services.settings.session
         bucket = TokenBucket(limits.rate_per_second, limits.rate_burst)
-        context = Context(self._services, connection, bucket)
+        context = Context(self._services, self._registry, connection, bucket)
         _log.info(
             "connected: address=%s dialect=%s over=%s",
             connection.address,
@@ -167,62 +189,48 @@ class ClientHandler:
             connection.end("bad_request", "Only TLS is accepted from other machines; use TLS.")
 
     def _converse(self, context: Context, dialect: Dialect, data: bytes) -> None:
-        """Read lines and carry them out until somebody ends the connection."""
+        """Carry out what comes until somebody ends the connection."""
         connection = context.connection
-        splitter = LineSplitter(self._services.settings.message.max_line_bytes)
         if not connection.ended.is_set():
-            connection.push_bytes(dialect.greeting() + dialect.prompt(logged_in=False))
+            connection.push_bytes(dialect.opening() + dialect.ready(logged_in=False))
             connection.drain()
         while not connection.ended.is_set():
-            lines = splitter.feed(data)
-            for at, line in enumerate(lines, start=1):
-                connection.more_read = at < len(lines)
-                self._carry_out(context, dialect, line)
-                # Do not carry out more than the client reads answers to.
-                if not connection.keep_pace():
-                    return
-            if splitter.overlong:
-                limit = self._services.settings.message.max_line_bytes
-                error = CommandError("line_too_long", f"A line may have at most {limit} bytes.")
-                connection.push(answer(None, error))
-                connection.end("line_too_long", error.text)
+            try:
+                for item in dialect.receive(data):
+                    connection.renderer = dialect.renderer
+                    connection.more_read = dialect.more_read
+                    self._carry_out(context, dialect, item)
+                    # Do not carry out more than the client reads answers to.
+                    if not connection.keep_pace():
+                        return
+            except CommandError as error:  # what follows cannot be read
+                connection.answer(None, error.event())
+                connection.end(error.code, error.text)
                 return
+            connection.renderer = dialect.renderer
             connection.drain()
             connection.listening_since = time.monotonic()
-            received = connection.receive()
+            data = connection.receive()
             connection.listening_since = None
-            if not received:
+            if not data:
                 return
-            data = received
 
-    def _carry_out(self, context: Context, dialect: Dialect, line: bytes) -> None:
+    def _carry_out(self, context: Context, dialect: Dialect, item: Request | Direct) -> None:
         connection = context.connection
-        try:
-            request = dialect.read(line, context.session is not None)
-        except CommandError as error:
-            self._charge(context)
-            connection.push(answer(None, error))
+        if isinstance(item, Direct):
+            context.charge(item.cost)
+            connection.push_bytes(item.data, ahead=True)
+            connection.drain()
         else:
-            event = None
-            if request is not None:
-                event = self._services.registry.dispatch(context, request)
-            else:
-                self._charge(context)
-            if event is not None:
-                account = "" if context.session is None else context.session.account
-                connection.push(event, account)
+            answer = dispatch(context, item)
+            if answer is not None:
+                context.answer(answer)
             if context.session is not None:  # what an `idle` or a login leaves to be shown
                 self._services.replay.serve(context.session)
-            if dialect.renderer.in_order:
+            if connection.renderer.traits.in_order:
                 connection.settle(_SETTLE_SECONDS)
         if not connection.ended.is_set():
-            connection.push_bytes(dialect.prompt(context.session is not None))
-
-    def _charge(self, context: Context) -> None:
-        """Have a line that is no request count towards the rate like one."""
-        delay = context.bucket.take(1.0)
-        if delay:
-            context.connection.rest(delay)
+            connection.push_bytes(dialect.ready(context.session is not None))
 
     def _leave(self, context: Context) -> None:
         """Give up the session. What was appended before is answered when this returns."""
@@ -231,7 +239,7 @@ class ClientHandler:
             return
         log, presence = self._services.log, self._services.presence
         try:
-            if not context.connection.renderer.acknowledges:
+            if not context.connection.renderer.traits.acknowledges:
                 context.connection.settle_arrivals(_ARRIVAL_SECONDS)
         except Exception:  # it leaves all the same
             _log.exception("it is not known what has arrived")
@@ -248,14 +256,10 @@ class ClientHandler:
         # What waits for a replay that does not come is not sent behind the gap.
         connection.outbox.drop_held()
         if bye is not None and (bye.code == "too_slow" or connection.outbox.dropped):
-            connection.outbox.replace(connection.renderer.render(bye))
+            connection.outbox.replace(connection.renderer.event(bye))
         elif bye is not None:
             connection.push(bye)
         if not connection.flush():
             self._flusher.watch(connection)
         connection.outbox.wait_below(1, _FAREWELL_SECONDS)
         connection.outbox.close()
-
-
-def _choose(first: bytes | None, registry: Registry) -> Dialect:
-    return JsonDialect(registry) if first is not None and first[:1] == b"{" else TextDialect()

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from chatserver.commands.context import Services
 from chatserver.errors import CommandError
 from chatserver.order.retention import Retention
+from chatserver.services import Services
 from chatserver.sessions.connection import Connection
 from chatserver.system.allocator import give_back
 from chatwire.protocol import Ping
@@ -95,7 +95,7 @@ class Housekeeper:
             connection.end("too_slow", "Cut off: this connection has stopped reading.")
             return
         since = connection.listening_since  # while we do not listen, silence says nothing
-        if patience and since is not None and connection.renderer.can_ping:
+        if patience and since is not None and connection.renderer.traits.can_ping:
             asked = connection.pinged_at
             if asked > since and now - asked > patience:
                 connection.end("too_slow", "Cut off: no answer to a ping.")

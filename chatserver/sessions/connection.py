@@ -1,50 +1,21 @@
 """One client's connection, logged in or not: what may be done to it from any thread."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from chatserver.errors import Disconnected
 from chatserver.net.outbox import Outbox
 from chatserver.net.stream import Stream
+from chatserver.speech import Answer, Asked, Renderer
 from chatwire.protocol import Bye, Code, Event
-
-_log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
 """How often somebody who waits for room looks whether the connection has ended."""
 
 _ARRIVAL_SECONDS: Final = 0.01
-
-
-class Renderer(Protocol):
-    """How events are written in one dialect. Stateless, and shared by all its connections."""
-
-    name: str
-    acknowledges: bool
-    """Whether clients say what they have read; otherwise what has arrived counts as read."""
-    in_order: bool
-    """Whether a command waits for the answer to the one before it."""
-    can_ping: bool
-
-    def render(self, event: Event, viewer: str = "") -> bytes:
-        """Return the event as bytes for the account `viewer`; empty when it is not shown."""
-        ...
-
-
-def rendered(renderer: Renderer, event: Event, viewer: str = "") -> bytes:
-    """Return the event as bytes, or none when that fails: a bug must not keep it from others, nor
-    what follows it from anybody. Raises MemoryError, which is no bug of the event's."""
-    try:
-        return renderer.render(event, viewer)
-    except MemoryError:
-        raise
-    except Exception:
-        _log.exception("an event could not be rendered as %s", renderer.name)
-        return b""
 
 
 class Ending(NamedTuple):
@@ -68,7 +39,7 @@ class Connection:
         self.number = number
         self.stream = stream
         self.address = stream.address
-        unacknowledged = None if renderer.acknowledges else stream.unacknowledged
+        unacknowledged = None if renderer.traits.acknowledges else stream.unacknowledged
         self.outbox = Outbox(stream.send, outbox_bytes, stream.seal, unacknowledged)
         stream.on_output = self._send_output
         self.renderer = renderer
@@ -101,11 +72,12 @@ class Connection:
         return self.stream.fileno()
 
     def push(self, event: Event, viewer: str = "") -> None:
-        """Queue an event of this connection's own, an answer for example; `drain` sends it.
+        """Queue an event of this connection's own, which waits for no replay; `drain` sends it."""
+        self.push_bytes(self.renderer.event(event, viewer), ahead=True)
 
-        It waits for no replay.
-        """
-        self.push_bytes(self.renderer.render(event, viewer), ahead=True)
+    def answer(self, request: Asked | None, event: Answer, viewer: str = "") -> None:
+        """Queue the answer to a request, likewise."""
+        self.push_bytes(self.renderer.answer(request, event, viewer), ahead=True)
 
     def push_bytes(self, data: bytes, seq: int = 0, *, ahead: bool = False) -> None:
         """Queue rendered events; a client too far behind is cut off, its messages are stored.

@@ -55,7 +55,7 @@ class Session:
 
         Where a client does not say so, what its system has confirmed to have counts as read.
         """
-        if self.connection.renderer.acknowledges:
+        if self.connection.renderer.traits.acknowledges:
             return self.acknowledged
         return self.connection.outbox.arrived_seq()
 

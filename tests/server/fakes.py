@@ -15,7 +15,9 @@ from chatserver.accounts.file import Account, Accounts
 from chatserver.accounts.lockout import Lockout
 from chatserver.accounts.passwords import Passwords
 from chatserver.commands import all_commands
-from chatserver.commands.context import Context, Services
+from chatserver.commands.context import Context
+from chatserver.commands.dispatcher import dispatch
+from chatserver.dialects.dialect import Direct
 from chatserver.dialects.json import RENDERER as JSON
 from chatserver.dialects.json import JsonDialect
 from chatserver.errors import Disconnected
@@ -28,10 +30,12 @@ from chatserver.order.retention import Clock, Retention
 from chatserver.search.archive import Archive
 from chatserver.search.index import FILE_NAME as SEARCH_FILE
 from chatserver.search.index import SearchIndex
-from chatserver.sessions.connection import Connection, Renderer
+from chatserver.services import Services
+from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
 from chatserver.settings import PasswordSettings, SessionSettings, Settings
+from chatserver.speech import Renderer
 from chatserver.storage.store import FILE_NAME as STORE_FILE
 from chatserver.storage.store import Store
 from chatwire.protocol import encode
@@ -194,7 +198,6 @@ class Server(Scoped):
                 self.settings.session.rate_burst,
                 self.clock,
             ),
-            registry=self.registry,
         )
         self._running = False
 
@@ -262,18 +265,20 @@ class Server(Scoped):
         limits = self.settings.session
         bucket = TokenBucket(limits.rate_per_second, limits.rate_burst, self.clock)
         session = client.session if logged_in else None
-        return Context(self.services, client.connection, bucket, session)
+        return Context(self.services, self.registry, client.connection, bucket, session)
 
     def ask(self, context: Context, op: str, **arguments: object) -> Event | None:
         """Carry out a json request as a handler thread would; return its answer, if any by now."""
-        line = encode({"op": op, **arguments})
-        request = JsonDialect(self.registry).read(line, context.session is not None)
-        assert request is not None
-        event = self.registry.dispatch(context, request)
+        request = JsonDialect(self.registry, 0).read(encode({"op": op, **arguments}))
+        assert not isinstance(request, Direct)
+        event = dispatch(context, request)
         if context.session is not None:
             self.replay.serve(context.session)
         self.settle()
-        return None if event is None else json.loads(encode(event))
+        if event is None:
+            return None
+        answered: Event = json.loads(JSON.answer(request, event))
+        return answered
 
     def say(self, client: Client, text: str, *to: str, key: str | None = None) -> Post:
         """Append a message, to the room or to accounts."""

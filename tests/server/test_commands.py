@@ -7,6 +7,7 @@ import pytest
 
 from chatserver.accounts.passwords import Passwords
 from chatserver.commands.context import Context
+from chatserver.commands.dispatcher import dispatch
 from chatserver.dialects.json import JsonRequest
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.errors import CommandError
@@ -391,9 +392,9 @@ def test_an_answer_fits_into_an_outbox(pair: Pair) -> None:
         pair.server.say(pair.bob, "x" * 4000)
     pair.server.settle()
     pair.alice.events()
-    event = pair.server.registry.dispatch(pair.as_alice, request("history", limit=400))
+    event = dispatch(pair.as_alice, request("history", limit=400))
     assert isinstance(event, HistoryReply)
-    pair.alice.connection.push(event)  # as the handler does
+    pair.as_alice.answer(event)  # as the handler does
     assert pair.alice.connection.ending is None
 
 

@@ -1,29 +1,37 @@
 """Delivery: who gets a message, who is answered what, and how often it is written."""
 
+from typing import ClassVar
+
 import pytest
 
-from chatserver.dialects.json import JsonRenderer
+from chatserver.dialects.json import JsonRenderer, JsonRequest
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.errors import CommandError
-from chatserver.order.delivery import Delivery, Post, answer
-from chatserver.sessions.connection import Renderer
+from chatserver.order.delivery import Delivery, Post
 from chatserver.sessions.directory import UserDirectory
-from chatwire.protocol import Event, Message, Reply
+from chatserver.speech import Renderer, Traits
+from chatwire.protocol import Event, Message
 
 from .fakes import Client
 
 AT = 1_795_361_042_123
 
 
-class CountingRenderer(JsonRenderer):
-    """Json, and a count of how often a message was written."""
+class CountingRenderer(JsonRenderer, frozen=True):
+    """Json, and the messages that were written. All of them are equal."""
 
-    def __init__(self) -> None:
-        self.messages = 0
+    written: ClassVar[list[Message]] = []
 
-    def render(self, event: Event, viewer: str = "") -> bytes:
-        self.messages += isinstance(event, Message)
-        return super().render(event, viewer)
+    def event(self, event: Event, viewer: str = "") -> bytes:
+        if isinstance(event, Message):
+            self.written.append(event)
+        return super().event(event, viewer)
+
+
+class EchoingRenderer(JsonRenderer, frozen=True):
+    """Json for a client that wants to be shown what it says."""
+
+    traits = Traits(acknowledges=True, echoes=True)
 
 
 class Room:
@@ -41,7 +49,7 @@ class Room:
 
     def post(self, sender: Client, text: str, *to: str, re: int | None = None) -> Post:
         self._seq += 1
-        post = Post(sender.session, re, text, None, to or None)
+        post = Post(sender.session, JsonRequest("send", re, b""), text, None, to or None)
         post.seq, post.at = self._seq, AT
         return post
 
@@ -177,11 +185,11 @@ def test_what_has_been_written_is_the_newest_of_a_run(room: Room) -> None:
 
 
 def test_a_message_to_the_room_is_written_once_for_everybody(room: Room) -> None:
-    renderer = CountingRenderer()
-    alice = room.join("alice", renderer)
-    crowd = [room.join(f"user{number}", renderer) for number in range(50)]
+    CountingRenderer.written.clear()
+    alice = room.join("alice", CountingRenderer())
+    crowd = [room.join(f"user{number}", CountingRenderer()) for number in range(50)]
     room.deliver(*(room.post(alice, str(number)) for number in range(10)))
-    assert renderer.messages == 10
+    assert len(CountingRenderer.written) == 10
     assert all(each.said() == list(map(str, range(10))) for each in crowd)
 
 
@@ -248,16 +256,21 @@ def test_a_reader_that_stalls_is_cut_off_and_nobody_else(room: Room) -> None:
     assert slow.watched >= 1
 
 
-# -- answers --
+def test_where_it_echoes_a_session_is_shown_its_own_words_in_their_place(room: Room) -> None:
+    echoing, desk, bob = room.join("alice", EchoingRenderer()), room.join("alice"), room.join("bob")
+    room.deliver(
+        room.post(bob, "1"),
+        room.post(echoing, "2"),
+        room.post(bob, "3"),
+        room.post(echoing, "4", "bob"),
+        room.post(desk, "5"),
+    )
+    assert echoing.said() == ["1", "2", "3", "4", "5"]
+    assert desk.said() == ["1", "2", "3", "4"]
 
 
-def test_an_answer_has_the_number_of_its_request() -> None:
-    assert answer(3, Reply(op="idle")) == Reply(re=3, op="idle")
-    assert answer(None, Reply(op="idle")) == Reply(op="idle")
-    assert answer(0, Reply(op="idle")) == Reply(re=0, op="idle")
-
-
-def test_an_error_has_what_goes_with_it() -> None:
-    event = answer(3, CommandError("locked_out", "No.", attempts_left=0, retry_after=60))
-    assert (event.re, event.code, event.text) == (3, "locked_out", "No.")
-    assert (event.attempts_left, event.retry_after) == (0, 60)
+def test_after_a_fault_an_echo_is_missed_like_any_message(room: Room) -> None:
+    echoing, desk = room.join("alice", EchoingRenderer()), room.join("alice")
+    room.delivery.abandon([room.post(echoing, "never shown")])
+    assert echoing.connection.ended.is_set()
+    assert desk.connection.ended.is_set()

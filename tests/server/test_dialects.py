@@ -1,15 +1,19 @@
 """The dialects: whatever comes in is a request or a refusal, and every event has its form."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatserver.commands import all_commands
 from chatserver.commands.registry import Request
-from chatserver.dialects import Dialect
-from chatserver.dialects.json import JsonDialect
-from chatserver.dialects.text import TextDialect
+from chatserver.dialects.choice import Choice, Offer
+from chatserver.dialects.dialect import Dialect, Direct
+from chatserver.dialects.json import JsonDialect, JsonRenderer, JsonRequest
+from chatserver.dialects.text import TextDialect, TextRenderer, TextRequest
 from chatserver.errors import CommandError
+from chatserver.speech import Renderer
 from chatwire import __version__
 from chatwire.protocol import (
     Bye,
@@ -54,40 +58,89 @@ LINES = st.one_of(
 )
 
 
-def understood(dialect: Dialect, line: bytes, logged_in: bool) -> None:
-    """Take a line as far as its arguments; the only way to fail is CommandError."""
-    try:
-        request = dialect.read(line, logged_in)
-        found = None if request is None else request.find(REGISTRY)
-        if request is not None and found is not None:
-            found.values(request.arguments(found))
-    except CommandError as error:
-        encode(Error(code=error.code, text=error.text))
-        dialect.renderer.render(Error(code=error.code, text=error.text))
+def understood(dialect: Dialect, data: bytes) -> int:
+    """Take what comes as far as its arguments; the only way to fail is CommandError. Return how
+    many requests and other items there were."""
+    items = list(dialect.receive(data))
+    for item in items:
+        if isinstance(item, Direct):
+            continue
+        try:
+            found = item.find(REGISTRY)
+            if found is not None:
+                found.values(item.arguments(found))
+        except CommandError as error:
+            dialect.renderer.answer(item, error.event(), "alice")
+    return len(items)
 
 
-@given(LINES, st.booleans())
-def test_every_line_of_json_is_a_request_or_a_refusal(line: bytes, logged_in: bool) -> None:
-    understood(JsonDialect(REGISTRY), line.replace(b"\n", b""), logged_in)
+@given(LINES)
+def test_every_line_of_json_is_a_request_or_a_refusal(line: bytes) -> None:
+    assert understood(JsonDialect(REGISTRY, 0), line.replace(b"\n", b"") + b"\n") == 1
 
 
 @given(st.lists(LINES, max_size=4), st.booleans())
 def test_every_line_of_text_is_a_request_or_a_refusal(lines: list[bytes], logged_in: bool) -> None:
-    dialect = TextDialect()
-    for line in lines:
-        understood(dialect, line.replace(b"\n", b""), logged_in)
+    dialect = TextDialect(0)
+    dialect.ready(logged_in)
+    data = b"".join(line.replace(b"\n", b"") + b"\n" for line in lines)
+    assert understood(dialect, data) == len(lines)
+
+
+@pytest.mark.parametrize("make", [lambda: JsonDialect(REGISTRY, 10), lambda: TextDialect(10)])
+def test_what_comes_after_a_line_that_is_too_long_is_not_read(make: Callable[[], Dialect]) -> None:
+    items = (dialect := make()).receive(b"\n" * 2 + b"x" * 11 + b"\nwho\n")
+    assert (next(items), dialect.more_read) == (Direct(), True)
+    assert (next(items), dialect.more_read) == (Direct(), False)
+    with pytest.raises(CommandError, match="at most 10 bytes") as raised:
+        next(items)
+    assert raised.value.code == "line_too_long"
+
+
+@pytest.mark.parametrize("renderer", [JsonRenderer(), TextRenderer()])
+def test_a_renderer_is_a_value(renderer: Renderer) -> None:
+    assert renderer == type(renderer)()
+    assert len({renderer, type(renderer)(), JsonRenderer(), TextRenderer()}) == 2
+
+
+# -- the choice --
+
+
+def begins(word: bytes) -> Offer:
+    """Return an offer of json to who begins with a word, letter by letter if need be."""
+    return Offer(
+        lambda first: None if first != word and word.startswith(first) else first[:4] == word,
+        lambda: JsonDialect(REGISTRY, 0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "chosen"),
+    [
+        (b"JSON", False, JsonDialect),
+        (b"JSON {}", False, JsonDialect),
+        (b"JSO", False, None),
+        (b"JSO", True, TextDialect),
+        (b"JSOB", False, TextDialect),
+        (b"", True, TextDialect),
+    ],
+)
+def test_the_first_that_recognises_its_own_is_chosen(
+    first: bytes, last: bool, chosen: type[Dialect] | None
+) -> None:
+    choice = Choice((begins(b"JSON"),), lambda: TextDialect(0))
+    assert type(choice.of(first, last=last)) is (type(None) if chosen is None else chosen)
 
 
 # -- json --
 
 
-def read(line: bytes) -> Request | None:
-    return JsonDialect(REGISTRY).read(line, logged_in=True)
+def read(line: bytes) -> JsonRequest | Direct:
+    return JsonDialect(REGISTRY, 0).read(line)
 
 
 def test_the_first_line_of_json_is_a_hello() -> None:
-    assert JsonDialect(REGISTRY).greeting() == encode(Hello(server=f"chat {__version__}"))
-    assert JsonDialect(REGISTRY).prompt(logged_in=False) == b""
+    assert JsonDialect(REGISTRY, 0).opening() == encode(Hello(server=f"chat {__version__}"))
 
 
 @pytest.mark.parametrize(
@@ -104,13 +157,13 @@ def test_a_request_has_a_name_and_may_have_a_number(
     line: bytes, op: str, number: int | None
 ) -> None:
     request = read(line)
-    assert request is not None
+    assert isinstance(request, JsonRequest)
     assert (request.op, request.re) == (op, number)
 
 
 @pytest.mark.parametrize("line", [b"", b"  ", b"\t"])
 def test_an_empty_line_is_nothing(line: bytes) -> None:
-    assert read(line) is None
+    assert read(line) == Direct()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +203,7 @@ def test_invalid_utf8_in_an_argument_is_named() -> None:
 
 def understood_strictly(line: bytes) -> None:
     request = read(line)
-    assert request is not None
+    assert isinstance(request, JsonRequest)
     found = request.find(REGISTRY)
     assert found is not None
     request.arguments(found)
@@ -158,47 +211,83 @@ def understood_strictly(line: bytes) -> None:
 
 def test_json_is_the_same_for_every_reader() -> None:
     event = Message(seq=1, at=AT, sender="bob", to=("alice",), text="hi")
-    renderer = JsonDialect(REGISTRY).renderer
-    assert renderer.render(event, "alice") == renderer.render(event, "bob") == encode(event)
+    renderer = JsonRenderer()
+    assert renderer.event(event, "alice") == renderer.event(event, "bob") == encode(event)
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_an_answer_has_the_number_of_its_request(number: int) -> None:
+    request = JsonRequest("idle", number, b"")
+    answer = JsonRenderer().answer(request, Reply(op="idle"))
+    assert answer == encode(Reply(re=number, op="idle"))
+
+
+@pytest.mark.parametrize("request_", [None, JsonRequest("idle", None, b"")])
+def test_an_answer_to_what_has_no_number_has_none(request_: Request | None) -> None:
+    assert JsonRenderer().answer(request_, Reply(op="idle")) == encode(Reply(op="idle"))
+
+
+def test_an_error_has_what_goes_with_it() -> None:
+    refused = CommandError("locked_out", "No.", attempts_left=0, retry_after=60)
+    answer = JsonRenderer().answer(JsonRequest("login", 3, b""), refused.event())
+    assert answer == encode(
+        Error(re=3, code="locked_out", text="No.", attempts_left=0, retry_after=60)
+    )
 
 
 # -- text --
 
 
 def test_text_asks_for_the_name_and_then_for_the_password() -> None:
-    dialect = TextDialect()
-    assert dialect.greeting().startswith(b"-- chat ")
-    assert dialect.prompt(logged_in=False) == b"Username: "
-    assert dialect.read(b" alice ", logged_in=False) is None
-    assert dialect.prompt(logged_in=False) == b"Password: "
-    request = dialect.read(b" correct horse ", logged_in=False)
-    assert request is not None
+    dialect = TextDialect(0)
+    assert dialect.opening().startswith(b"-- chat ")
+    assert dialect.ready(logged_in=False) == b"Username: "
+    assert dialect.read(b" alice ") == Direct()
+    assert dialect.ready(logged_in=False) == b"Password: "
+    request = dialect.read(b" correct horse ")
+    assert isinstance(request, TextRequest)
     login = request.find(REGISTRY)
     assert login is not None
     assert login.values(request.arguments(login)) == ["alice", " correct horse ", None]
-    assert dialect.prompt(logged_in=False) == b"Username: "  # both again after a refusal
-    assert dialect.prompt(logged_in=True) == b""
+    assert dialect.ready(logged_in=False) == b"Username: "  # both again after a refusal
+    assert dialect.ready(logged_in=True) == b""
+
+
+def test_the_line_after_a_login_is_read_when_that_has_been_carried_out() -> None:
+    dialect = TextDialect(0)
+    read = []
+    for item in dialect.receive(b"alice\ncorrect horse\nwho\n"):
+        read.append(item)
+        dialect.ready(logged_in=len(read) == 2)
+    assert [type(each) for each in read] == [Direct, TextRequest, TextRequest]
+    assert [each.op for each in read[1:]] == ["login", "who"]
 
 
 def test_an_empty_name_is_asked_for_again() -> None:
-    dialect = TextDialect()
-    assert dialect.read(b"  ", logged_in=False) is None
-    assert dialect.prompt(logged_in=False) == b"Username: "
+    dialect = TextDialect(0)
+    assert dialect.read(b"  ") == Direct()
+    assert dialect.ready(logged_in=False) == b"Username: "
 
 
 def test_an_empty_password_is_a_password() -> None:
-    dialect = TextDialect()
-    dialect.read(b"alice", logged_in=False)
-    assert dialect.read(b"", logged_in=False) is not None
+    dialect = TextDialect(0)
+    dialect.read(b"alice")
+    assert isinstance(dialect.read(b""), TextRequest)
 
 
 def test_a_password_that_is_not_utf8_is_asked_for_again() -> None:
-    dialect = TextDialect()
-    dialect.read(b"alice", logged_in=False)
+    dialect = TextDialect(0)
+    dialect.read(b"alice")
     with pytest.raises(CommandError) as raised:
-        dialect.read(b"caf\xe9", logged_in=False)
+        dialect.read(b"caf\xe9")
     assert raised.value.code == "invalid_utf8"
-    assert dialect.prompt(logged_in=False) == b"Password: "
+    assert dialect.ready(logged_in=False) == b"Password: "
+
+
+def typed(line: bytes) -> TextRequest | Direct:
+    dialect = TextDialect(0)
+    dialect.ready(logged_in=True)
+    return dialect.read(line)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +315,8 @@ def test_a_password_that_is_not_utf8_is_asked_for_again() -> None:
     ],
 )
 def test_a_command_is_typed_with_or_without_a_slash(line: bytes, values: list[object]) -> None:
-    request = TextDialect().read(line, logged_in=True)
-    assert request is not None
+    request = typed(line)
+    assert isinstance(request, TextRequest)
     found = request.find(REGISTRY)
     assert found is not None
     assert found.values(request.arguments(found)) == values
@@ -235,26 +324,26 @@ def test_a_command_is_typed_with_or_without_a_slash(line: bytes, values: list[ob
 
 @pytest.mark.parametrize("line", [b"", b"   ", b"\t"])
 def test_an_empty_line_of_text_is_nothing(line: bytes) -> None:
-    assert TextDialect().read(line, logged_in=True) is None
+    assert typed(line) == Direct()
 
 
 @pytest.mark.parametrize("line", [b"hello everybody", b"/", b"/// who", b"login alice secret"])
 def test_what_is_no_command_is_still_a_request(line: bytes) -> None:
-    request = TextDialect().read(line, logged_in=True)
-    assert request is not None
+    request = typed(line)
+    assert isinstance(request, TextRequest)
     found = request.find(REGISTRY)
     assert found is None or found.name == "login"
 
 
 def test_invalid_utf8_is_named_with_its_place() -> None:
     with pytest.raises(CommandError) as raised:
-        TextDialect().read(b"say caf\xe9", logged_in=True)
+        typed(b"say caf\xe9")
     assert raised.value.text == "That line is not UTF-8 at byte 7; send it again."
 
 
 def test_a_tab_in_a_message_stays() -> None:
-    request = TextDialect().read(b"broadcast a\tb", logged_in=True)
-    assert request is not None
+    request = typed(b"broadcast a\tb")
+    assert isinstance(request, TextRequest)
     found = request.find(REGISTRY)
     assert found is not None
     assert found.values(request.arguments(found)) == ["a\tb", None]
@@ -301,20 +390,20 @@ OLD = Message(seq=3, at=AT, sender="bob", room="lobby", text="hi\nho", replay=Tr
     ],
 )
 def test_an_event_reads_well(event: Event, text: str) -> None:
-    assert TextDialect().renderer.render(event, "alice").decode() == text
+    assert TextRenderer().event(event, "alice").decode() == text
 
 
 @given(st.text(st.characters(codec="utf-8") | st.sampled_from("\n\t")))
 def test_no_message_looks_like_a_notice(text: str) -> None:
     event = Message(seq=1, at=AT, sender="bob", room="lobby", text=text)
-    for line in TextDialect().renderer.render(event, "alice").split(b"\n")[:-1]:
+    for line in TextRenderer().event(event, "alice").split(b"\n")[:-1]:
         assert line.startswith((b"bob: ", b"    "))
 
 
 def test_a_line_that_makes_sense_is_decoded_once() -> None:
     request = read(b'{"op":"send","id":3,"to":["bob"],"text":"hi"}')
     found = REGISTRY.get("send")
-    assert request is not None
+    assert isinstance(request, JsonRequest)
     assert found is not None
     arguments = request.arguments(found)
     assert request.arguments(found) is arguments

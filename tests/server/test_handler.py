@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from chatserver.app import dialects
 from chatserver.dialects.json import JsonDialect
 from chatserver.net.flusher import Flusher
 from chatserver.net.outbox import Outbox
@@ -36,7 +37,13 @@ def conversation(server: Server, flusher: Flusher, *requests: Event) -> list[Eve
     """Return all that one client is told, until the server ends the connection."""
     near, far = socket.socketpair()
     far.settimeout(DEADLINE)
-    handler = ClientHandler(server.services, flusher, cast(TlsContexts, None))
+    handler = ClientHandler(
+        server.services,
+        server.registry,
+        dialects(server.registry, server.settings),
+        flusher,
+        cast(TlsContexts, None),
+    )
     thread = threading.Thread(target=handler, args=(PlainStream(near, "127.0.0.1"), True))
     with far:
         thread.start()

@@ -212,10 +212,10 @@ def test_a_message_that_cannot_be_stored_does_not_take_the_others_with_it(
 
 def test_a_message_that_cannot_be_rendered_for_one_reaches_the_others(server: Server) -> None:
     class Broken(JsonRenderer):
-        def render(self, event: Event, viewer: str = "") -> bytes:
+        def event(self, event: Event, viewer: str = "") -> bytes:
             if isinstance(event, Message):
                 raise RuntimeError("a bug")
-            return super().render(event, viewer)
+            return super().event(event, viewer)
 
     (alice,) = server.joined("alice")
     server.join(Client("broken", Broken()))
@@ -470,7 +470,7 @@ class Unforeseen(BaseException):
         (Delivery, "_to_accounts"),
         (Connection, "push_bytes"),
         (Connection, "drain"),
-        (JsonRenderer, "render"),
+        (JsonRenderer, "event"),
         (UserDirectory, "busy_replies"),
         (UserDirectory, "standing"),
         (Log, "_commit"),
@@ -514,7 +514,7 @@ def test_whatever_fails_everybody_is_answered_or_ended_and_the_log_goes_on(
         on_disk = [text for text in stored(server) if text != "afterwards"]
         # Nothing is shown behind a gap: either all that is on disk came, or the client was cut.
         # (What cannot be written at all, ever, is left out: see the test with Broken.)
-        if step == "render" and fault is RuntimeError:
+        if step == "event" and fault is RuntimeError:
             continue
         if client is bob and ending is None and on_disk:
             assert said == [*on_disk, "afterwards"]

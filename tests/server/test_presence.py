@@ -176,7 +176,7 @@ def test_idle_owes_every_session_of_the_account_what_was_held(server: Server) ->
         assert each.connection.outbox.holding
 
 
-@pytest.mark.parametrize("step", ["render", "push_bytes", "drain"])
+@pytest.mark.parametrize("step", ["event", "push_bytes", "drain"])
 def test_a_notice_that_fails_keeps_nobody_from_coming_or_going(
     server: Server, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -184,7 +184,7 @@ def test_a_notice_that_fails_keeps_nobody_from_coming_or_going(
         raise RuntimeError("a bug")
 
     (alice,) = server.joined("alice")
-    target = JsonRenderer if step == "render" else type(alice.connection)
+    target = JsonRenderer if step == "event" else type(alice.connection)
     bob = Client("bob")
     with monkeypatch.context() as patched:
         patched.setattr(target, step, broken)

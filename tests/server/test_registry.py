@@ -9,6 +9,7 @@ import pytest
 
 from chatserver.commands import all_commands
 from chatserver.commands.context import Context
+from chatserver.commands.dispatcher import dispatch
 from chatserver.commands.registry import (
     Command,
     Key,
@@ -63,15 +64,15 @@ class Desk:
 
     def __init__(self, server: Server, *commands: Command, logged_in: bool = True) -> None:
         self.clock = FakeClock()
-        self.registry = Registry(*commands)
         self.client = Client("alice")
         self.context = server.context(self.client, logged_in=logged_in)
+        self.context.registry = Registry(*commands)
         self.context.bucket = TokenBucket(1, 3, self.clock)
         self.waited: list[float] = []
         self.client.connection.rest = self.waited.append  # type: ignore[method-assign]
 
     def use(self, op: str = "act", **fields: object) -> Event | None:
-        return self.registry.dispatch(self.context, json_request(op, 7, **fields))
+        return dispatch(self.context, json_request(op, 7, **fields))
 
     def code(self, op: str = "act", **fields: object) -> str:
         event = self.use(op, **fields)
@@ -232,10 +233,8 @@ def test_only_the_password_is_secret_and_never_typed_in_a_command() -> None:
 # -- dispatch --
 
 
-def test_an_answer_has_the_number_of_its_request(server: Server) -> None:
-    desk = Desk(server, made())
-    assert desk.use() == Reply(re=7, op="act")
-    assert desk.context.re == 7
+def test_an_answer_is_what_the_command_returns(server: Server) -> None:
+    assert Desk(server, made()).use() == Reply(op="act")
 
 
 def test_no_answer_is_no_answer(server: Server) -> None:
@@ -245,7 +244,7 @@ def test_no_answer_is_no_answer(server: Server) -> None:
 def test_an_unknown_command_says_what_there_is(server: Server) -> None:
     event = Desk(server, made()).use("acct")
     assert event == Error(
-        re=7, code="unknown_command", text="There is no command 'acct'. Did you mean act?"
+        code="unknown_command", text="There is no command 'acct'. Did you mean act?"
     )
 
 
@@ -308,7 +307,7 @@ def test_a_refusal_is_the_answer(server: Server) -> None:
         raise CommandError("try_later", "Not now.", retry_after=3)
 
     event = Desk(server, made(refuse)).use()
-    assert event == Error(re=7, code="try_later", text="Not now.", retry_after=3)
+    assert event == Error(code="try_later", text="Not now.", retry_after=3)
 
 
 @pytest.mark.parametrize("fault", [CommandError("try_later", "Not now."), RuntimeError()])
@@ -331,7 +330,7 @@ def test_a_bug_is_logged_and_tells_nothing(
     with caplog.at_level(logging.ERROR):
         event = Desk(server, made(fail)).use()
     assert isinstance(event, Error)
-    assert (event.code, event.re) == ("internal", 7)
+    assert event.code == "internal"
     assert "secret" not in event.text
     assert "the secret of the server" in caplog.text
     assert "the command act failed" in caplog.text

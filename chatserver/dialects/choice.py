@@ -1,0 +1,36 @@
+"""Which dialect a client speaks, by what it says first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chatserver.dialects.dialect import Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A dialect that is recognised by the first bytes, and how one is made for a connection."""
+
+    recognises: Callable[[bytes], bool | None]
+    """Whether these are its own; None while it takes more of them to tell."""
+    make: Callable[[], Dialect]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The dialects there are: the first that recognises its own, otherwise what is left."""
+
+    offers: tuple[Offer, ...]
+    otherwise: Callable[[], Dialect]
+
+    def of(self, first: bytes, *, last: bool) -> Dialect | None:
+        """Return a dialect for a client that has said `first`; None while it takes more to tell.
+
+        `last`: no more can be waited for. A client that has said nothing is one of those, too.
+        """
+        for offer in self.offers:
+            own = offer.recognises(first)
+            if own:
+                return offer.make()
+            if own is None and not last:
+                return None
+        return self.otherwise()

@@ -1,0 +1,29 @@
+"""The parts of a server that commands and threads work with."""
+
+from dataclasses import dataclass
+
+from chatserver.accounts.authentication import Authenticator
+from chatserver.accounts.file import Accounts
+from chatserver.net.ratelimit import TokenBuckets
+from chatserver.order.log import Log
+from chatserver.order.presence import Presence
+from chatserver.order.replay import Replay
+from chatserver.search.archive import Archive
+from chatserver.sessions.directory import UserDirectory
+from chatserver.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one server. Each is safe from any thread."""
+
+    settings: Settings
+    accounts: Accounts
+    authenticator: Authenticator
+    directory: UserDirectory
+    log: Log
+    presence: Presence
+    replay: Replay
+    archive: Archive
+    rates: TokenBuckets
+    """How fast each account may ask, by its folded name."""
