@@ -1,7 +1,6 @@
 """The server put together: the only file that chooses the parts, starts and stops them."""
 
 import errno
-import fcntl
 import logging
 import os
 import sys
@@ -12,12 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from chatserver.accounts.authentication import Authenticator
+from chatserver.accounts.changes import AccountChanges
 from chatserver.accounts.file import FILE_NAME as ACCOUNTS_FILE
 from chatserver.accounts.file import Accounts
 from chatserver.accounts.lockout import Lockout
 from chatserver.accounts.passwords import Passwords
 from chatserver.commands import all_commands
 from chatserver.commands.registry import Registry
+from chatserver.control import SOCKET, AddAccounts, ChangePassword, DeleteAccounts
 from chatserver.dialects.choice import Choice, Offer
 from chatserver.dialects.json import JsonDialect, is_json
 from chatserver.dialects.text import TextDialect
@@ -37,6 +38,8 @@ from chatserver.search.index import FILE_NAME as SEARCH_FILE
 from chatserver.search.index import SearchIndex
 from chatserver.services import Services
 from chatserver.serving.account_watch import AccountWatch
+from chatserver.serving.accounts_keeper import AccountsKeeper
+from chatserver.serving.control import Control
 from chatserver.serving.handler import ClientHandler
 from chatserver.serving.housekeeper import Housekeeper
 from chatserver.sessions.directory import UserDirectory
@@ -44,7 +47,8 @@ from chatserver.settings import Settings
 from chatserver.storage.schema import StoreError
 from chatserver.storage.store import FILE_NAME as STORE_FILE
 from chatserver.storage.store import Store
-from chatserver.system.files import make_folder, open_private, tighten
+from chatserver.system.files import tighten
+from chatserver.system.folderlock import FolderInUse, lock_for_server
 from chatserver.system.processors import roaming
 from chatwire.protocol import Bye, encode
 
@@ -106,6 +110,8 @@ class ChatServer:
         self._flusher.start()
         self._housekeeper.start()
         self._account_watch.start()
+        if self._control is not None:
+            self._control.start()
         self._server.start()
         # Not waited for: a first login that comes sooner is only a little slower.
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
@@ -113,6 +119,8 @@ class ChatServer:
     def stop(self) -> None:
         """Say goodbye to everybody, put everything on disk and let go of everything."""
         self._server.stop()
+        if self._control is not None:
+            self._control.stop()
         self._account_watch.stop()
         self._housekeeper.stop()
         self._presence.silent = True
@@ -196,9 +204,32 @@ class ChatServer:
             )
             self._server = self._listen()
             self._read_accounts()
+            self._control = self._open_control(services)
         except BaseException:
             self._store.close()
             raise
+
+    def _open_control(self, services: Services) -> Control | None:
+        """Return the socket for commands. Without one, chat goes on all the same."""
+        keeper = AccountsKeeper(services, self.data / STORE_FILE)
+        changes = AccountChanges(self.accounts, keeper)
+        try:
+            return Control(
+                self.data,
+                {
+                    AddAccounts: changes.add,
+                    ChangePassword: changes.change_password,
+                    DeleteAccounts: changes.delete,
+                },
+            )
+        except OSError as error:
+            _log.warning(
+                "the socket %s cannot be made (%s): accounts can be changed by commands only"
+                " while the server is stopped",
+                self.data / SOCKET,
+                error.strerror or error,
+            )
+            return None
 
     def _read_accounts(self) -> None:
         """Name damaged lines now, and not at the first login."""
@@ -246,15 +277,11 @@ class ChatServer:
 def _lock_folder(data: Path) -> int:
     """Make the data folder and take its lock, which the system gives back if we are killed."""
     try:
-        make_folder(data)
-        lock = open_private(data / "chat.lock")
+        return lock_for_server(data)
+    except FolderInUse as error:
+        other = "A chat command" if error.by_commands else "Another server"
+        raise StartError(
+            f"{other} is using the data folder {data}; stop it or name another with --data."
+        ) from error
     except OSError as error:
         raise StartError(f"Cannot write to the data folder {data}: {error.strerror}.") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise StartError(
-            f"Another server is using the data folder {data}; stop it or name another with --data."
-        ) from error
-    return lock

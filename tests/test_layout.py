@@ -31,6 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     # what the machine beneath offers, and what every part knows
     (
         "chatserver",
+        "chatserver.control",
         "chatserver.errors",
         "chatserver.settings",
         "chatserver.speech",
@@ -39,6 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatserver.system.files",
         "chatserver.system.processors",
     ),
+    ("chatserver.system.folderlock",),
     # one client's bytes
     (
         "chatserver.net",
@@ -50,6 +52,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatserver.net.stream",
     ),
     (
+        "chatserver.net.local",
         "chatserver.net.server",
         "chatserver.net.tls",
     ),
@@ -63,6 +66,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("chatserver.accounts.passwords",),
     (
         "chatserver.accounts.authentication",
+        "chatserver.accounts.changes",
         "chatserver.accounts.legacy",
     ),
     # what is on disk
@@ -125,11 +129,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatserver.serving.handler",
         "chatserver.serving.housekeeper",
         "chatserver.serving.account_watch",
+        "chatserver.serving.accounts_keeper",
+        "chatserver.serving.control",
     ),
     # the only file that chooses the parts
     ("chatserver.app",),
     # the command line
     ("chatserver.cli", "chatserver.cli.main"),
+    ("chatserver.cli.control",),
     ("chatserver.cli.accounts", "chatserver.cli.archive", "chatserver.__main__"),
 )
 

@@ -170,6 +170,11 @@ class Draft:
     def __contains__(self, name: str) -> bool:
         return fold(name) in self._at
 
+    def get(self, name: str) -> Account | None:
+        """Return the account of that name, in whatever case, or None."""
+        at = self._at.get(fold(name))
+        return None if at is None else Account(*split_line(self.lines[at]))
+
     def put(self, account: Account) -> None:
         """Add the account, or replace the one of that name."""
         line = f"{account.name}:{account.hash}"

@@ -1,16 +1,31 @@
-"""The commands that edit `user_pass.txt`: adduser, passwd, deluser and users."""
+"""The commands about accounts: adduser, passwd, deluser and users.
+
+They hash: a password never leaves the process that it was typed into, and the server has its slots
+for hashes free for those who log in.
+"""
 
 import logging
 import secrets
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from chatserver.accounts.file import FILE_NAME, Account, Accounts
 from chatserver.accounts.passwords import Passwords
+from chatserver.cli.control import cannot, change
 from chatserver.cli.main import data_folder, data_option, fail, settings_from
+from chatserver.control import (
+    MOST_ACCOUNTS,
+    AddAccounts,
+    Added,
+    Changed,
+    ChangePassword,
+    DeleteAccounts,
+    Deleted,
+    NewAccount,
+)
 from chatwire.names import NAME_RULE, RESERVED_RULE, is_name, is_reserved
 from chatwire.text import for_log
 
@@ -40,12 +55,12 @@ def adduser(
     config: Path | None,
 ) -> None:
     """Add accounts. A running server knows them at once."""
-    accounts = Accounts(data_folder(data) / FILE_NAME)
+    folder = data_folder(data)
     passwords = Passwords(settings_from(config).passwords)
     if old_file is not None:
         if names or password_stdin or generate:
             raise click.UsageError("--import takes no names and no other option.")
-        _import(accounts, passwords, old_file)
+        _import(folder, passwords, old_file)
         return
     _check_choice(names, password_stdin, generate)
     for name in names:
@@ -53,17 +68,16 @@ def adduser(
             fail(f"'{for_log(name)}' cannot be used: {NAME_RULE}.")
         if is_reserved(name):
             fail(f"'{name}' cannot be used: {RESERVED_RULE}.")
-    _refuse_existing(accounts, names)
+    accounts = Accounts(folder / FILE_NAME)
+    _all(accounts)
+    for name in names:  # before a password is asked for; the server looks again
+        if accounts.find(name) is not None:
+            _fail_taken(name)
     for name in names:
         password = _password_for(name, passwords, password_stdin, generate)
-        hashed = passwords.hash(password)
-        try:
-            with accounts.edit() as draft:
-                if name in draft:
-                    fail(f"There is an account {name} already; chat passwd changes its password.")
-                draft.put(Account(name, hashed))
-        except OSError as error:
-            fail(f"Cannot write {accounts.path}: {error.strerror}.")
+        request = AddAccounts((NewAccount(name, passwords.hash(password)),))
+        if change(folder, request, Added).taken:
+            _fail_taken(name)
         click.echo(f"Added {name}" + (f" with the passphrase {password}" if generate else "."))
 
 
@@ -79,26 +93,18 @@ def passwd(
 
     An account that is disabled stays so.
     """
-    accounts = Accounts(data_folder(data) / FILE_NAME)
+    folder = data_folder(data)
+    accounts = Accounts(folder / FILE_NAME)
     passwords = Passwords(settings_from(config).passwords)
     _check_choice((name,), password_stdin, generate)
     account = _find(accounts, name)
     password = _password_for(account.name, passwords, password_stdin, generate)
-    hashed = passwords.hash(password)
-    try:
-        with accounts.edit() as draft:
-            current = accounts.look_up(name)
-            if current is None:
-                fail(f"There is no account {name} any more.")
-            disabled = "!" if current.disabled else ""
-            draft.put(Account(current.name, disabled + hashed))
-    except OSError as error:
-        fail(f"Cannot write {accounts.path}: {error.strerror}.")
+    done = change(folder, ChangePassword(name, passwords.hash(password)), Changed)
     shown = f": the passphrase is {password}" if generate else "."
-    click.echo(f"Changed the password of {account.name}{shown}")
-    if disabled:
+    click.echo(f"Changed the password of {done.name}{shown}")
+    if done.disabled:
         click.echo(
-            f"{account.name} is disabled and stays so: take away the ! before its hash"
+            f"{done.name} is disabled and stays so: take away the ! before its hash"
             f" in {accounts.path} to let it in."
         )
 
@@ -111,34 +117,13 @@ def deluser(names: tuple[str, ...], data: Path | None, config: Path | None) -> N
 
     What they said stays with those who read it; messages waiting for them are dropped.
     """
-    from chatserver.storage.schema import UNREADABLE, StoreError, check  # noqa: PLC0415
-    from chatserver.storage.store import FILE_NAME as STORE_FILE  # noqa: PLC0415
-    from chatserver.storage.store import forget_account  # noqa: PLC0415
-
     settings_from(config)
     folder = data_folder(data)
     accounts = Accounts(folder / FILE_NAME)
     # A reserved name is no account any more, but its line can be taken out.
     found = [name if is_reserved(name) else _find(accounts, name).name for name in names]
-    database = folder / STORE_FILE
-    try:
-        if database.exists():
-            check(database)  # before anything is changed
-        with accounts.edit() as draft:
-            for name in found:
-                if name in draft:
-                    draft.remove(name)
-                elif is_reserved(name):
-                    fail(f"There is no account {name}; chat users lists them.")
-        for name in found:
-            forget_account(database, name)
-            click.echo(f"Deleted {name}.")
-    except UNREADABLE as error:
-        fail(f"{database} cannot be read ({error}).")
-    except OSError as error:
-        fail(f"Cannot write {accounts.path}: {error.strerror}.")
-    except StoreError as error:
-        fail(str(error))
+    for name in change(folder, DeleteAccounts(tuple(found)), Deleted).names:
+        click.echo(f"Deleted {name}.")
 
 
 @click.command()
@@ -176,7 +161,7 @@ def _all(accounts: Accounts) -> list[Account]:
     try:
         return list(accounts.all().values())
     except OSError as error:
-        fail(f"Cannot read {accounts.path}: {error.strerror}.")
+        fail(cannot("read", accounts.path, error))
 
 
 def _find(accounts: Accounts, name: str) -> Account:
@@ -187,12 +172,8 @@ def _find(accounts: Accounts, name: str) -> Account:
     return account
 
 
-def _refuse_existing(accounts: Accounts, names: tuple[str, ...]) -> None:
-    """Say so before a password is asked for; it is looked at again under the lock."""
-    _all(accounts)
-    for name in names:
-        if accounts.find(name) is not None:
-            fail(f"There is an account {name} already; chat passwd changes its password.")
+def _fail_taken(name: str) -> NoReturn:
+    fail(f"There is an account {name} already; chat passwd changes its password.")
 
 
 def _password_for(name: str, passwords: Passwords, from_stdin: bool, generate: bool) -> str:
@@ -218,7 +199,7 @@ def _passphrase() -> str:
     )
 
 
-def _import(accounts: Accounts, passwords: Passwords, old_file: Path) -> None:
+def _import(folder: Path, passwords: Passwords, old_file: Path) -> None:
     from chatserver.accounts.legacy import read_old_accounts  # noqa: PLC0415
 
     try:
@@ -227,16 +208,11 @@ def _import(accounts: Accounts, passwords: Passwords, old_file: Path) -> None:
         fail(f"Cannot read {old_file}: {error.strerror}.")
     found, problems = read_old_accounts(lines, passwords)
     added = 0
-    try:
-        with accounts.edit() as draft:
-            for account in found:
-                if account.name in draft:
-                    problems.append(f"{account.name} is refused: there is such an account already.")
-                else:
-                    draft.put(account)
-                    added += 1
-    except OSError as error:
-        fail(f"Cannot write {accounts.path}: {error.strerror}.")
+    for at in range(0, len(found), MOST_ACCOUNTS):
+        some = tuple(NewAccount(each.name, each.hash) for each in found[at : at + MOST_ACCOUNTS])
+        done = change(folder, AddAccounts(some), Added)
+        added += len(done.names)
+        problems += [f"{each} is refused: there is such an account already." for each in done.taken]
     for problem in problems:
         click.echo(f"chat: {problem}", err=True)
     click.echo(f"Imported {added} account{'' if added == 1 else 's'}.")

@@ -202,7 +202,7 @@ def test_ten_at_once_lose_nothing(data: Path) -> None:
     assert sorted(accounts(data)) == sorted(itertools.chain(*names))
     assert all(each.startswith("$argon2id$") for each in accounts(data).values())
     left = {each.name for each in data.iterdir()}
-    assert left == {"user_pass.txt", "user_pass.txt.lock"}
+    assert left == {"chat.lock", "user_pass.txt", "user_pass.txt.lock"}
 
 
 def test_same_name_at_once_is_added_once(data: Path) -> None:

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from chatserver.accounts.changes import AccountChanges
 from chatserver.accounts.file import Account
+from chatserver.control import DeleteAccounts
 from chatserver.errors import CommandError
 from chatserver.serving.account_watch import _LOOKS, AccountWatch
-from chatserver.storage.store import forget_account
+from chatserver.serving.accounts_keeper import AccountsKeeper
 
 from .fakes import PASSWORD, Client, Server
 
@@ -31,10 +33,9 @@ def ending(client: Client) -> tuple[str | None, str] | None:
 
 
 def remove(server: Server, name: str) -> None:
-    """Do what `chat deluser` does."""
-    with server.accounts.edit() as draft:
-        draft.remove(name)
-    forget_account(server.store.path, name)
+    """Do what `chat deluser` has the server do."""
+    keeper = AccountsKeeper(server.services, server.store.path)
+    AccountChanges(server.accounts, keeper).delete(DeleteAccounts((name,)))
 
 
 def put(server: Server, name: str, hashed: str) -> None:
@@ -67,9 +68,10 @@ CHANGED = (
 )
 
 
-def test_the_sessions_of_a_deleted_account_end(server: Server, watch: AccountWatch) -> None:
+def test_the_sessions_of_a_line_that_is_taken_out_end(server: Server, watch: AccountWatch) -> None:
     desk, laptop, alice = server.joined("bob", "bob", "alice")
-    remove(server, "bob")
+    with server.accounts.edit() as draft:
+        draft.remove("bob")
     look(watch, server)
     assert ending(desk) == ending(laptop) == REMOVED
     assert ending(alice) is None
