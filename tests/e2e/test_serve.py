@@ -105,9 +105,9 @@ def test_threads_that_pass_messages_on_share_a_core_and_the_index_does_not(
         return []
 
     with server.json(server.account("alice")):
-        # Main, log, flusher, housekeeper, accounts, acceptor and alice's. What warms up ends soon.
+        # Main, log, flusher, housekeeper, accounts, control, acceptor and alice's; what warms up ends.
         everywhere = len(os.sched_getaffinity(0))
-        eventually(lambda: cores_of_threads() == [1] * 7 + [everywhere])
+        eventually(lambda: cores_of_threads() == [1] * 8 + [everywhere])
 
 
 def test_help_names_every_command() -> None:
