@@ -105,7 +105,7 @@ def test_threads_that_pass_messages_on_share_a_core_and_the_index_does_not(
         return []
 
     with server.json(server.account("alice")):
-        # Main, log, flusher, housekeeper, accounts, control, acceptor and alice's; what warms up ends.
+        # Main, log, flusher, housekeeper, accounts, control, acceptor, alice's; what warms up ends.
         everywhere = len(os.sched_getaffinity(0))
         eventually(lambda: cores_of_threads() == [1] * 8 + [everywhere])
 
