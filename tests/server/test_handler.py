@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from typing import cast
 
 import pytest
+from e2e.frames import FrameDialect, with_frames
 
 from chatserver.app import dialects
+from chatserver.dialects.choice import Choice, Offer
+from chatserver.dialects.dialect import Direct
 from chatserver.dialects.json import JsonDialect
+from chatserver.dialects.text import TextDialect
 from chatserver.net.flusher import Flusher
 from chatserver.net.outbox import Outbox
+from chatserver.net.ratelimit import TokenBucket
 from chatserver.net.stream import PlainStream
 from chatserver.net.tls import TlsContexts
 from chatserver.order.presence import Presence
@@ -22,7 +27,7 @@ from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.store import Store
 from chatwire.protocol import encode
 
-from .fakes import DEADLINE, PASSWORD, Event, Server
+from .fakes import DEADLINE, PASSWORD, Client, Event, FakeClock, FakeStream, Server
 
 
 @pytest.fixture
@@ -33,17 +38,16 @@ def flusher() -> Iterator[Flusher]:
     running.stop()
 
 
+def handler_of(server: Server, flusher: Flusher, choice: Choice | None = None) -> ClientHandler:
+    choice = choice or dialects(server.registry, server.settings)
+    return ClientHandler(server.services, server.registry, choice, flusher, cast(TlsContexts, None))
+
+
 def conversation(server: Server, flusher: Flusher, *requests: Event) -> list[Event]:
     """Return all that one client is told, until the server ends the connection."""
     near, far = socket.socketpair()
     far.settimeout(DEADLINE)
-    handler = ClientHandler(
-        server.services,
-        server.registry,
-        dialects(server.registry, server.settings),
-        flusher,
-        cast(TlsContexts, None),
-    )
+    handler = handler_of(server, flusher)
     thread = threading.Thread(target=handler, args=(PlainStream(near, "127.0.0.1"), True))
     with far:
         thread.start()
@@ -107,3 +111,58 @@ def test_whatever_fails_there_is_a_goodbye(
     monkeypatch.setattr(part, step, broken)
     events = conversation(server, flusher, LOGIN, {"op": "logout", "id": 2})
     assert events[-1]["event"] == "bye"
+
+
+class Pieces(FakeStream):
+    """A stream on which some pieces come, and then nothing."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        super().__init__()
+        self._pieces = iter(pieces)
+
+    def receive(self, timeout: float | None = None) -> bytes | None:
+        assert timeout is not None
+        assert 0 <= timeout <= 1
+        return next(self._pieces, None)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "dialect", "said"),
+    [
+        ([b"F", b"R", b"A", b"ME", b"S..", b"more"], FrameDialect, b"FRAMES.."),
+        ([b"FR", b"ED\n", b"more"], TextDialect, b"FRED\n"),
+        ([b"FR"], TextDialect, b"FR"),
+        ([b"FR", b"", b"more"], TextDialect, b"FR"),
+        ([b"{", b"more"], JsonDialect, b"{"),
+        ([None], TextDialect, b""),
+    ],
+)
+def test_more_is_read_until_the_dialect_can_be_told(
+    server: Server, flusher: Flusher, pieces: list[bytes], dialect: type, said: bytes
+) -> None:
+    choice = with_frames(dialects(server.registry, server.settings), 100)
+    first, *later = pieces
+    chosen, data = handler_of(server, flusher, choice)._choose(Pieces(*later), first)
+    assert (type(chosen), data) == (dialect, said)
+
+
+def test_who_never_says_what_tells_the_dialect_is_not_listened_to_without_end(
+    server: Server, flusher: Flusher
+) -> None:
+    choice = Choice((Offer(lambda _: None, lambda: FrameDialect(0)),), lambda: TextDialect(0))
+    endless = Pieces(*[b"x" * 1000] * 100)
+    _, data = handler_of(server, flusher, choice)._choose(endless, b"x")
+    assert len(data) < 10_000
+
+
+def test_what_a_dialect_says_by_itself_costs_what_it_says(server: Server, flusher: Flusher) -> None:
+    client = Client("alice")
+    context = server.context(client, logged_in=False)
+    context.bucket = TokenBucket(1, 3, FakeClock())
+    waited: list[float] = []
+    client.connection.rest = waited.append  # type: ignore[method-assign]
+    handler = handler_of(server, flusher)
+    for item in (Direct(b"1"), Direct(b"2", cost=2.0), Direct(b"3", cost=0.5), Direct()):
+        handler._carry_out(context, TextDialect(0), item)
+    assert waited == [0.5, 1.5]
+    assert client.text() == "1Username: 2Username: 3Username: "
