@@ -170,8 +170,8 @@ def _server(data: Path) -> str:
 
 def _silent(data: Path) -> NotDone:
     return NotDone(
-        f"{_server(data)} does not answer at {SOCKET}, so nothing was changed; it hangs, or is of"
-        " an older version: restart it and try again."
+        f"{_server(data)} does not answer at its socket {SOCKET}, so nothing was changed: it is"
+        " still starting, hangs, or is of an older version; wait or restart it, and try again."
     )
 
 

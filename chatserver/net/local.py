@@ -34,7 +34,11 @@ class LocalListener:
     def __init__(self, folder: Path, name: str) -> None:
         self._name = name
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket = socket.socket(socket.AF_UNIX)
+        except BaseException:
+            os.close(self._folder)
+            raise
         try:
             self._socket.setblocking(False)
             self._remove()

@@ -101,8 +101,13 @@ class Control:
         self._actions = actions
         self._clients: set[_Client] = set()
         self._stopping = False
-        self._listener = LocalListener(folder, SOCKET)
         self._woken, self._wake = os.pipe()
+        try:
+            self._listener = LocalListener(folder, SOCKET)
+        except BaseException:
+            os.close(self._woken)
+            os.close(self._wake)
+            raise
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     def start(self) -> None:
