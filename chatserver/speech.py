@@ -16,8 +16,8 @@ class Traits:
     """What may be expected of the clients that read a renderer's bytes."""
 
     acknowledges: bool = False
-    """Whether they say what they have read; otherwise what has arrived counts as read. A connection
-    keeps to what it began with."""
+    """Whether they say what they have read; otherwise what has arrived counts as read. The same
+    for all renderers of a dialect: the outbox is told once."""
     in_order: bool = False
     """Whether a request waits for the answer to the one before it."""
     can_ping: bool = False

@@ -85,11 +85,13 @@ class Command:
     handler: Handler
     help: CommandHelp
     arguments: type[Struct]
+    names: tuple[str, ...]
+    """Of the arguments, in the order of the handler's parameters."""
     decoder: msgspec.json.Decoder[Any]
 
     def values(self, arguments: Struct) -> list[object]:
         """Return the arguments in the order of the handler's parameters."""
-        return [getattr(arguments, name) for name in self.arguments.__struct_fields__[1:]]
+        return [getattr(arguments, name) for name in self.names]
 
 
 class Request(Asked, Protocol):
@@ -162,6 +164,7 @@ def command(
                 name=name, aliases=aliases, group=group, summary=summary, parameters=shown
             ),
             arguments=arguments,
+            names=arguments.__struct_fields__[1:],
             decoder=msgspec.json.Decoder(arguments),
         )
 

@@ -230,7 +230,9 @@ class ClientHandler:
             if connection.renderer.traits.in_order:
                 connection.settle(_SETTLE_SECONDS)
         if not connection.ended.is_set():
-            connection.push_bytes(dialect.ready(context.session is not None))
+            prompt = dialect.ready(context.session is not None)
+            if prompt:
+                connection.push_bytes(prompt)
 
     def _leave(self, context: Context) -> None:
         """Give up the session. What was appended before is answered when this returns."""
