@@ -31,11 +31,8 @@ from chatclient.cli.options import find
 from chatclient.errors import ChatError, LinkLost
 from chatclient.faces.follow import acknowledge, tell_of_link
 from chatclient.link.backoff import Backoff
-from chatclient.link.resume import (
-    FINAL_CODES,
-    LinkState,
-    ResumingClient,
-)
+from chatclient.link.keeper import FINAL_CODES, LinkState
+from chatclient.link.resume import ResumingClient
 from chatclient.schedule import Schedule
 from chatclient.setup.credentials import PASSWORD_VARIABLE, find_credentials
 from chatclient.setup.entrance import name_and_password

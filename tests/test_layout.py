@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "chatwire.names",
         "chatwire.text",
         "chatwire.framing",
+        "chatwire.loopback",
         "chatwire.protocol",
         "chatwire.sections",
     ),
@@ -159,18 +160,19 @@ CLIENT_FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "chatclient.link",
         "chatclient.link.ahead",
+        "chatclient.link.backlog",
         "chatclient.link.backoff",
-        "chatclient.link.inbox",
         "chatclient.link.seen",
         "chatclient.link.trust",
     ),
-    ("chatclient.link.transport",),
-    ("chatclient.link.tls",),
+    ("chatclient.link.inbox", "chatclient.link.transport"),
+    ("chatclient.link.tls", "chatclient.link.writer"),
+    ("chatclient.link.opening", "chatclient.link.reader"),
     ("chatclient.link.connection",),
     # many links
-    ("chatclient.link.requests",),
-    ("chatclient.link.resume",),
-    ("chatclient.link.oneshot",),
+    ("chatclient.link.mailbox", "chatclient.link.replay", "chatclient.link.requests"),
+    ("chatclient.link.keeper",),
+    ("chatclient.link.oneshot", "chatclient.link.resume"),
     # where to connect to, as whom, and what somebody has set
     (
         "chatclient.setup",

@@ -14,7 +14,8 @@ import click
 from chatclient.cli.exits import DONE, INTERRUPTED, USAGE, finish
 from chatclient.cli.options import Where, find, login_options
 from chatclient.ended import raise_on_signals
-from chatclient.link.resume import FINAL_CODES, ResumingClient
+from chatclient.link.keeper import FINAL_CODES
+from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import (
     find_credentials,
     is_person,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from msgspec import UNSET, structs
 
 from chatclient.link.ahead import Ahead
-from chatclient.link.resume import LinkState, ResumingClient
+from chatclient.link.keeper import LinkState
+from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import tell
 from chatclient.setup.entrance import Entry
 from chatwire.protocol import Event, Message

@@ -37,8 +37,9 @@ from prompt_toolkit.styles import Style
 from chatclient.ended import Ended, expected
 from chatclient.errors import ChatError
 from chatclient.faces.follow import acknowledge
+from chatclient.link.keeper import LinkState
 from chatclient.link.requests import LINK_LOST
-from chatclient.link.resume import LinkState, ResumingClient
+from chatclient.link.resume import ResumingClient
 from chatclient.screen.completion import LineCompleter
 from chatclient.screen.emoji import TakenApart, taken_apart
 from chatclient.screen.keys import keys

@@ -10,41 +10,33 @@ A library without a screen. All methods may be called from any thread, except th
 the reader thread (a callback of a Future) must not wait for an answer there.
 
 Threads: one daemon, the *reader*, takes lines off the wire. It answers `ping`, gives replies to
-whoever asked, and puts all other events into one bounded queue, in order (see `inbox`).
-
-Locks: the inbox has its own. `_write_lock` is held while one line is sent, which may take as long
-as the server wants: a client over its rate is read slowly. It is never taken under the inbox's.
+whoever asked, and puts all other events into one bounded queue, in order (see `inbox`). The inbox
+and the writer have a lock each, and neither is taken under the other.
 """
 
-import logging
 import random
-import threading
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import Final, Self, TypeVar
 
-from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused, ended_by
+from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.link.inbox import Inbox
-from chatclient.link.transport import Quiet, Transport
-from chatclient.link.trust import Trust, is_this_machine, known_servers
-from chatwire.framing import LineSplitter
+from chatclient.link.opening import open_transport
+from chatclient.link.reader import Reader
+from chatclient.link.transport import Transport
+from chatclient.link.trust import Trust
+from chatclient.link.writer import Writer
 from chatwire.protocol import (
     DEFAULT_PORT,
     PROTOCOL,
     BroadcastReply,
     Bye,
-    Error,
     Event,
     Hello,
     LoginReply,
-    Ping,
-    ProtocolError,
     Reply,
     SendReply,
-    decode_event,
-    encode,
 )
 
 ANSWER_SECONDS: Final = 30.0
@@ -53,25 +45,14 @@ ANSWER_SECONDS: Final = 30.0
 QUEUE_LIMIT: Final = 1000
 """Events that may wait for the program."""
 
-_MAX_LINE_BYTES: Final = 16 * 1024 * 1024
-"""Far above any real line (`who` among 10,000 is under 1 MiB), far below what would hurt."""
-
 _QUIET_SECONDS: Final = 15.0
 """After so much silence the server is asked for a sign of life. Where anybody talks it is not."""
-
-_LOST_AFTER: Final = 4
-"""A link with so many times `quiet_seconds` without a byte, all told, is lost."""
-
-_SAY_SECONDS: Final = 5.0
-"""How long the reader waits for its turn to send a `pong`."""
 
 _CLOSE_SECONDS: Final = 1.0
 """How long `close` waits for the reader, which `shut` wakes at once on every system we know."""
 
-_KEYED: Final = ("broadcast", "send")
+KEYED: Final = ("broadcast", "send")
 """The requests that take an idempotency key."""
-
-_log = logging.getLogger(__name__)
 
 _ReplyType = TypeVar("_ReplyType", bound=Reply)
 
@@ -84,22 +65,17 @@ def new_key() -> str:
 class Connection:
     """One connection, from `open` to `close`; it cannot be opened again.
 
-    `hello` is the server's greeting, `bye` its last word once it has said one; `place` is HOST:PORT
-    and `security` what protects the link, both for people.
+    `place` is HOST:PORT and `security` what protects the link, both for people.
     """
 
     def __init__(self, transport: Transport, *, queue_limit: int = QUEUE_LIMIT) -> None:
         """Start reading from `transport`; use `open` unless you bring your own."""
         self.place = ""
         self.security = transport.security
-        self.hello: Hello | None = None
-        self.bye: Bye | None = None
         self._transport = transport
         self._inbox = Inbox(queue_limit)
-        self._asked_at: float | None = None  # written by the reader
-        self._write_lock = threading.Lock()
-        self._reader = threading.Thread(target=self._read, name="chat-reader", daemon=True)
-        self._reader.start()
+        self._writer = Writer(transport)
+        self._reader = Reader(transport, self._inbox, self._writer)
 
     @classmethod
     def open(
@@ -122,7 +98,7 @@ class Connection:
         After `quiet_seconds` without a byte from the server it is asked for one, and after four
         times that the link counts as lost. Raises ConnectFailed.
         """
-        transport = _connect(host, port, timeout, trust, plaintext)
+        transport = open_transport(host, port, timeout, trust, plaintext)
         # Jitter, so that all who heard the same last word do not ask at the same moment.
         transport.be_patient(quiet_seconds * random.uniform(1.0, 1.3))  # noqa: S311
         connection = cls(transport, queue_limit=queue_limit)
@@ -151,7 +127,7 @@ class Connection:
         LinkLost when the connection is over. Fields that are None are left out; `broadcast` and
         `send` get a `key` if they have none.
         """
-        if threading.current_thread() is self._reader:
+        if self._reader.is_me:
             raise RuntimeError("a callback must not wait for an answer; use submit()")
         number, future = self._ask(op, fields)
         try:
@@ -270,6 +246,16 @@ class Connection:
                 yield event
 
     @property
+    def hello(self) -> Hello | None:
+        """The server's greeting, once it has come."""
+        return self._reader.hello
+
+    @property
+    def bye(self) -> Bye | None:
+        """The server's last word, once it has said one."""
+        return self._reader.bye
+
+    @property
     def leaving(self) -> bool:
         """Whether this side has begun to end the connection, with `logout` or `close`."""
         return self._inbox.leaving
@@ -283,8 +269,7 @@ class Connection:
     def unanswered_seconds(self) -> float:
         """For how long the server has not answered our question for a sign of life; 0.0 while none
         is open."""
-        asked = self._asked_at
-        return 0.0 if asked is None else time.monotonic() - asked
+        return self._reader.unanswered_seconds
 
     def close(self) -> None:
         """End the connection now, from any thread and as often as you like.
@@ -293,7 +278,7 @@ class Connection:
         """
         self._inbox.leave()
         self._transport.shut()
-        if threading.current_thread() is not self._reader:
+        if not self._reader.is_me:
             self._reader.join(_CLOSE_SECONDS)
             self._transport.close()  # should a system not wake the reader on `shut`, this does
 
@@ -328,125 +313,15 @@ class Connection:
         return number, future
 
     def _send_line(self, request: dict[str, object]) -> None:
-        line = encode(request)
         self._inbox.check()
-        try:
-            with self._write_lock:
-                self._transport.send(line)
-        except BaseException:  # Ctrl-C too
-            self._transport.shut()  # part of the line may be gone, and with it the framing
-            raise
-
-    # Receiving (the reader thread)
-
-    def _read(self) -> None:
-        loss = LinkLost("The client stopped reading because of a fault in it: please report it.")
-        try:
-            loss = self._read_lines()
-        finally:
-            if self.leaving and self.bye is None:
-                loss = LinkLost("The connection has been closed here.")
-            _log.debug("connection over: %s", loss.text)
-            self._transport.shut()
-            self._inbox.end(loss)
-            with self._write_lock:  # not under somebody's hands; `shut` has ended their send
-                self._transport.close()
-
-    def _read_lines(self) -> LinkLost:
-        """Take lines until the connection is over, and return why it is."""
-        splitter = LineSplitter(_MAX_LINE_BYTES)
-        silences = 0
-        try:
-            while True:
-                try:
-                    data = self._transport.receive()
-                except Quiet:
-                    silences += 1
-                    if silences == _LOST_AFTER:
-                        return LinkLost("The server has fallen silent: check the network.")
-                    if silences > 1:
-                        continue
-                    self._asked_at = time.monotonic()
-                    # That an answer comes is enough; nobody wants to see it.
-                    self._say({"op": "ping", "id": self._inbox.number(wanted=False)})
-                    continue
-                silences, self._asked_at = 0, None
-                for line in splitter.feed(data):
-                    self._take(decode_event(line), len(line))
-                    if self.bye is not None:
-                        return ended_by(self.bye)
-                if splitter.overlong:
-                    return LinkLost("The server sent a line without end: check host and port.")
-        except LinkLost as error:
-            return error
-        except ProtocolError:
-            return LinkLost(
-                f"The server sent a line that is not {PROTOCOL}: check host and port,"
-                " and whether client and server are of one version."
-            )
-
-    def _take(self, event: Event | None, size: int) -> None:
-        """Take an event, which was so many bytes on the wire. Raises LinkLost."""
-        match event:
-            case None:
-                pass  # of a newer version
-            case Ping():
-                self._say({"op": "pong"})
-            case Hello():
-                self.hello = event
-            case Reply(re=int(number)) | Error(re=int(number)):
-                self._inbox.answer(number, event, size)
-            case Bye():
-                self.bye = event
-                self._inbox.put(event, size)
-            case _:
-                self._inbox.put(event, size)
-
-    def _say(self, request: dict[str, object]) -> None:
-        """Send a line from the reader, which must not wait for long. Raises LinkLost.
-
-        When another thread cannot get its line out meanwhile, ours is left out: that line, once it
-        arrives, says as well that we are there.
-        """
-        patience = min(_SAY_SECONDS, self._transport.quiet_seconds)
-        if self._write_lock.acquire(timeout=patience):
-            try:
-                self._transport.send(encode(request), patient=False)
-            finally:
-                self._write_lock.release()
-
-
-def _connect(
-    host: str, port: int, timeout: float, trust: Trust | None, plaintext: bool
-) -> Transport:
-    """Return a connection to be spoken on. Raises ConnectFailed.
-
-    What has been verified before is spoken to in TLS, here and elsewhere, whatever else is asked.
-    """
-    trust = trust or Trust(known_servers())
-    demanded = trust.demands_tls(host, port)
-    if plaintext and demanded:
-        raise trust.not_in_plaintext(host, port)
-    raw = Transport.open(host, port, timeout, timeout)
-    # Called so, and so: a name may lead here because somebody else says so.
-    if plaintext or (is_this_machine(host) and raw.is_local and not demanded):
-        return raw
-    from chatclient.link.tls import secure  # noqa: PLC0415 - slow to import, and often not needed
-
-    return secure(
-        host,
-        port,
-        raw,
-        lambda: Transport.open(host, port, timeout, timeout),
-        trust,
-    )
+        self._writer.send(request)
 
 
 def _line(op: str, number: int, fields: dict[str, object]) -> dict[str, object]:
     """Return a request as it goes on the wire; what says something gets a key if it has none."""
     line: dict[str, object] = {"op": op, "id": number}
     line.update({name: value for name, value in fields.items() if value is not None})
-    if op in _KEYED:
+    if op in KEYED:
         line.setdefault("key", new_key())
     return line
 

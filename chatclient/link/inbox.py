@@ -2,15 +2,12 @@
 
 import threading
 import time
-from collections import deque
 from concurrent.futures import Future
 from typing import Final
 
 from chatclient.errors import LinkLost, refused_by
+from chatclient.link.backlog import Backlog
 from chatwire.protocol import Error, Event, Reply
-
-MOST_BYTES: Final = 32 * 1024 * 1024
-"""Of the wire, that may wait for the program; one line has at most half of it."""
 
 MOST_EVENTS_BESIDE: Final = 20_000
 """Beyond the limit, that may come before an answer: far more than a server keeps for a client."""
@@ -33,8 +30,7 @@ class Inbox:
         self._last_number = 0
         self._asked: dict[int, Future[Reply]] = {}
         self._unwanted: set[int] = set()
-        self._events: deque[tuple[Event, int]] = deque()
-        self._bytes = 0
+        self._events = Backlog()
         self._leaving = False
         self._loss: LinkLost | None = None
 
@@ -125,19 +121,14 @@ class Inbox:
         is bounded as well; a server that sends more than that, and no answer, is left.
         """
         with self._changed:
-            while self._is_full(0, size) and not self._asked and not self._leaving:
+            while self._events.is_full(self._limit, size) and not self._asked and not self._leaving:
                 self._changed.wait()
-            if self._is_full(MOST_EVENTS_BESIDE, size):
+            if self._events.is_full(self._limit + MOST_EVENTS_BESIDE, size):
                 raise LinkLost(
                     "The server sends without end and does not answer: check the server."
                 )
-            self._events.append((event, size))
-            self._bytes += size
+            self._events.add(event, size)
             self._changed.notify_all()
-
-    def _is_full(self, beside: int, size: int) -> bool:
-        many = len(self._events) >= self._limit + beside
-        return many or bool(self._events and self._bytes + size > MOST_BYTES)
 
     def take(self, timeout: float | None, limit: int) -> list[Event]:
         """Wait for events and return all that are there, at most `limit`; none after `timeout`.
@@ -152,11 +143,7 @@ class Inbox:
                 if left <= 0:
                     return []
                 self._changed.wait(min(left, _WAKE_SECONDS))
-            taken = []
-            for _ in range(min(limit, len(self._events))):
-                event, size = self._events.popleft()
-                self._bytes -= size
-                taken.append(event)
+            taken = self._events.take(limit)
             self._changed.notify_all()  # the reader may be waiting for room
         return taken
 

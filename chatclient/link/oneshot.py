@@ -11,7 +11,7 @@ from typing import Final
 from chatclient.errors import ChatError, Refused
 from chatclient.link.backoff import Backoff
 from chatclient.link.connection import Connection, new_key
-from chatclient.link.resume import FINAL_CODES
+from chatclient.link.keeper import FINAL_CODES
 from chatwire.protocol import BroadcastReply, Reply, SendReply
 
 _AGAIN: Final = frozenset({"try_later", "rate_limited", "server_full", "storage_full", "internal"})

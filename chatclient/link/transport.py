@@ -6,7 +6,6 @@ TLS will be a second class with the same five methods; nothing above this file w
 
 import contextlib
 import errno
-import ipaddress
 import os
 import selectors
 import socket
@@ -16,6 +15,7 @@ from contextlib import ExitStack
 from typing import Any, Final, Self
 
 from chatclient.errors import ConnectFailed, LinkLost
+from chatwire.loopback import is_loopback
 
 _RECEIVE_BYTES: Final = 65536
 _NEXT_ADDRESS_SECONDS: Final = 0.25
@@ -52,8 +52,7 @@ class Transport:
             address = str(self._sock.getpeername()[0])
         except OSError:
             return False
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-        return bool((getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback)
+        return is_loopback(address)
 
     def be_patient(self, quiet_seconds: float) -> None:
         """Set after how long without a byte `receive` raises Quiet."""

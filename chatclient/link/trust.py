@@ -18,6 +18,7 @@ from typing import Final
 
 from chatclient.errors import Untrusted
 from chatclient.home import config_folder
+from chatwire.loopback import is_loopback
 
 Ask = Callable[[str], bool]
 """Shows a question to a person and returns whether the answer was yes."""
@@ -266,8 +267,7 @@ def is_this_machine(host: str) -> bool:
     Only `localhost` and the loopback addresses are: any other name may lead here today because
     whoever answers for names says so.
     """
-    address = _address(host)
-    return normal_host(host) == "localhost" if address is None else address.is_loopback
+    return is_loopback(host) or normal_host(host) == "localhost"
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

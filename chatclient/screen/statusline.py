@@ -7,7 +7,7 @@ from typing import Final
 
 from prompt_toolkit.utils import get_cwidth
 
-from chatclient.link.resume import LinkState
+from chatclient.link.keeper import LinkState
 from chatclient.talk.conversation import Conversation, shortened
 from chatwire.names import fold
 from chatwire.protocol import MOST_COUNTED, Event, LoginReply, Message, Reply, StatusReply

@@ -32,11 +32,6 @@ def network(address: str) -> str:
     return str(IPv6Address(int(parsed) >> 64 << 64)) + "/64"
 
 
-def is_loopback(address: str) -> bool:
-    """Tell whether it is an address of this machine that nobody else can have."""
-    return ip_address(address.partition("%")[0]).is_loopback
-
-
 def readable(address: str) -> str:
     """Return an IPv4 address as such where the system shows it as an IPv6 one."""
     mapped = getattr(ip_address(address.partition("%")[0]), "ipv4_mapped", None)

@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from chatserver.net.addresses import is_loopback, network, readable
+from chatserver.net.addresses import network, readable
 from chatserver.net.stream import PlainStream, Stream
+from chatwire.loopback import is_loopback
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ import itertools
 import logging
 import threading
 import time
-from ipaddress import ip_address
 from typing import Final
 
 from chatserver.commands.context import Context
@@ -23,6 +22,7 @@ from chatserver.net.stream import Stream
 from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream
 from chatserver.services import Services
 from chatserver.sessions.connection import Connection
+from chatwire.loopback import is_loopback
 
 _log = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ class ClientHandler:
         elif not (
             isinstance(connection.stream, TlsStream)
             or self._services.settings.server.allow_plaintext
-            or ip_address(connection.address.partition("%")[0]).is_loopback
+            or is_loopback(connection.address)
         ):
             connection.end("bad_request", "Only TLS is accepted from other machines; use TLS.")
 

@@ -423,7 +423,7 @@ def test_a_full_queue_stops_the_reader_until_somebody_listens_or_leaves(listen: 
             assert [event.seq for event in got if isinstance(event, Message)] == [1, 2, 3, 4]
         else:
             chat.close()
-            assert not chat._reader.is_alive()
+            assert not chat._reader._thread.is_alive()
 
 
 def test_a_full_queue_does_not_stop_an_answer() -> None:

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from chatclient.errors import LinkLost, Refused
+from chatclient.link.backlog import MOST_BYTES
 from chatclient.link.connection import Connection
-from chatclient.link.inbox import MOST_BYTES, MOST_EVENTS_BESIDE, Inbox
+from chatclient.link.inbox import MOST_EVENTS_BESIDE, Inbox
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import GivenCredentials
 from chatclient.setup.entrance import enter

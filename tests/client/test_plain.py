@@ -425,7 +425,8 @@ def test_a_lost_link_is_told_even_if_the_input_has_ended() -> None:
 
     with FakeServer(script) as server:
         client = plain(server, io.BytesIO(b"who\n"), io.StringIO())
-        let_go = client._client._let_go
+        keeper = client._client._keeper
+        let_go = keeper._let_go
         closed = threading.Event()
         close = client._client.close
 
@@ -434,12 +435,11 @@ def test_a_lost_link_is_told_even_if_the_input_has_ended() -> None:
             assert closed.wait(DEADLINE)
 
         def closing() -> None:
-            with client._client._changed:
-                client._client._closing = True
+            client._client._mailbox.close()
             closed.set()
             close()
 
-        client._client._let_go = slowly  # type: ignore[method-assign]
+        keeper._let_go = slowly  # type: ignore[method-assign]
         client._client.close = closing  # type: ignore[method-assign]
         with pytest.raises(LinkLost):
             client.run()

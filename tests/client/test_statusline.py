@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chatclient.link.resume import LinkState
+from chatclient.link.keeper import LinkState
 from chatclient.screen.statusline import StatusLine
 from chatclient.talk.conversation import Conversation
 from chatwire.protocol import Event, LoginReply, Reply, StatusReply
