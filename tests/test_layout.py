@@ -194,8 +194,9 @@ CLIENT_FLOORS: tuple[tuple[str, ...], ...] = (
         "chatclient.screen.tabcycle",
     ),
     ("chatclient.screen.keys",),
+    ("chatclient.screen.display",),
     # what somebody has before them
-    ("chatclient.faces", "chatclient.faces.follow"),
+    ("chatclient.faces", "chatclient.faces.dialogue", "chatclient.faces.follow"),
     ("chatclient.faces.jsonlines", "chatclient.faces.plain", "chatclient.faces.terminal"),
     # the command line, and bots, which have the same options and endings
     ("chatclient.cli", "chatclient.cli.exits", "chatclient.cli.options", "chatclient.schedule"),
