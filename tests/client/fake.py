@@ -4,12 +4,14 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from scoped import Scoped
 
+from chatclient.link.connection import Connection
 from chatwire.protocol import (
     BroadcastReply,
     CommandHelp,
@@ -118,17 +120,19 @@ class Link:
         self, name: str = "alice", commands: tuple[CommandHelp, ...] = COMMANDS, **more: Any
     ) -> None:
         """Take any password and describe the commands."""
-        values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
-        login = self.expect("login")
-        self.send(LoginReply(re=login["id"], name=name, **(values | more)))
+        self.welcome(name, **more)
         self.send(HelpReply(re=self.expect("help")["id"], commands=commands))
 
     def take_login_again(self, **more: Any) -> dict[str, Any]:
-        """Greet and let a client in that comes back; return its request."""
+        """Greet and let a client in that knows the commands; return its request."""
         self.greet()
-        login = self.expect("login")
+        return self.welcome(**more)
+
+    def welcome(self, name: str = "alice", **more: Any) -> dict[str, Any]:
+        """Take any password; return the request."""
         values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
-        self.send(LoginReply(re=login["id"], name="alice", **(values | more)))
+        login = self.expect("login")
+        self.send(LoginReply(re=login["id"], name=name, **(values | more)))
         return login
 
     def take_broadcast(self, text: str, seq: int, **busy: str) -> dict[str, Any]:
@@ -178,6 +182,10 @@ class FakeServer(Scoped):
         self._abandoned = False
         self._thread = threading.Thread(target=self._play, name="fake-server")
 
+    def connect(self, **more: Any) -> Connection:
+        """Return a connection to it."""
+        return Connection.open("127.0.0.1", self.port, timeout=DEADLINE, **more)
+
     def begin(self) -> None:
         self._thread.start()
 
@@ -202,3 +210,36 @@ class FakeServer(Scoped):
                     link.close()
         except BaseException as error:  # raised again in `end`
             self._error = error
+
+
+Play = Callable[[Link], object]
+"""What a server does with a client that has come in."""
+
+
+def greeted(play: Play = Link.until_closed) -> Callable[[Link], None]:
+    """Return a script that greets, plays and waits until the client has closed."""
+
+    def script(link: Link) -> None:
+        link.greet()
+        play(link)
+        link.until_closed()
+
+    return script
+
+
+def at_home(play: Play = id, name: str = "alice") -> Callable[[Link], None]:
+    """Return a script that lets a client in, plays and lets it out."""
+
+    def script(link: Link) -> None:
+        link.let_in(name)
+        play(link)
+        link.take_logout()
+
+    return script
+
+
+@contextmanager
+def talking(play: Play = Link.until_closed, **more: Any) -> Iterator[Connection]:
+    """A connection that was greeted, to a server that plays and waits until it is closed."""
+    with FakeServer(greeted(play)) as server, server.connect(**more) as chat:
+        yield chat

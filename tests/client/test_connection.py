@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
+from msgspec import to_builtins
 
 from chatclient.errors import ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.link.connection import Connection
@@ -26,12 +27,7 @@ from chatwire.protocol import (
     StatusReply,
 )
 
-from .fake import DEADLINE, FakeServer, Link, message
-
-
-def connect(server: FakeServer, **more: Any) -> Connection:
-    return Connection.open("127.0.0.1", server.port, timeout=DEADLINE, **more)
-
+from .fake import DEADLINE, FakeServer, Link, message, talking
 
 # Coming in
 
@@ -44,7 +40,7 @@ def test_the_first_line_is_json_and_the_greeting_is_kept() -> None:
         link.greet()
         link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with FakeServer(script) as server, server.connect() as chat:
         assert chat.hello == Hello(server="fake")
     assert firsts == [b"{"]
 
@@ -55,7 +51,7 @@ def test_an_error_before_login_is_greeting_enough() -> None:
         link.send(Hello(server="x"), Error(re=number, code="not_logged_in", text="No."))
         link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with FakeServer(script) as server, server.connect() as chat:
         assert chat.lost is None
 
 
@@ -109,7 +105,7 @@ def test_something_else_listens_there(greeting: bytes) -> None:
             link.send(greeting, Reply(op="ping", re=number))
 
     with FakeServer(script) as server, pytest.raises(ConnectFailed):
-        connect(server)
+        server.connect()
 
 
 def test_turned_away_at_the_door() -> None:
@@ -118,7 +114,7 @@ def test_turned_away_at_the_door() -> None:
         link.send(Bye(code="server_full", text="The server is full; try again later."))
 
     with FakeServer(script) as server, pytest.raises(ConnectFailed) as caught:
-        connect(server)
+        server.connect()
     assert caught.value.code == "server_full"
     assert caught.value.text == "The server is full; try again later."
 
@@ -129,16 +125,14 @@ def test_turned_away_at_the_door() -> None:
 def test_login_sends_what_it_was_given() -> None:
     seen = []
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         for since in (None, 41):
             seen.append(link.expect("login"))
             reply = {"event": "reply", "re": seen[-1]["id"], "op": "login", "name": "alice"}
             reply |= {"online": ["bob"], "seq": since or 0, "missed": 2}
             link.send(reply | {"busy": False, "hidden": True, "new_field": [1]})
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         reply = chat.login("alice", "secret")
         assert (reply.name, reply.online, reply.missed) == ("alice", ("bob",), 2)
         assert reply.hidden
@@ -149,14 +143,12 @@ def test_login_sends_what_it_was_given() -> None:
 
 
 def test_answers_find_their_askers_in_any_order() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         asked = [link.expect("broadcast") for _ in range(3)]
         for request in reversed(asked):
             link.send(BroadcastReply(re=request["id"], seq=int(request["text"]), busy={}))
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         futures = [chat.submit("broadcast", text=str(number)) for number in (7, 8, 9)]
         answers = [future.result(DEADLINE) for future in futures]
     assert [a.seq for a in answers if isinstance(a, BroadcastReply)] == [7, 8, 9]
@@ -165,8 +157,7 @@ def test_answers_find_their_askers_in_any_order() -> None:
 def test_eight_threads_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     each = 25
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         waiting = []
         for _ in range(8 * each):
             waiting.append(link.expect("broadcast"))
@@ -176,14 +167,12 @@ def test_eight_threads_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
                     seq = int(request["text"])
                     link.send(BroadcastReply(re=request["id"], seq=seq, busy={}))
                 waiting = []
-        link.until_closed()
 
     def ask(chat: Connection, first: int) -> list[int]:
         return [chat.broadcast(str(number)).seq for number in range(first, first + each)]
 
     with (
-        FakeServer(script) as server,
-        connect(server) as chat,
+        talking(play) as chat,
         ThreadPoolExecutor(8, thread_name_prefix="asker") as pool,
     ):
         send, sending, overlaps = chat._transport.send, threading.Lock(), []
@@ -205,8 +194,7 @@ def test_eight_threads_ask_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_said_gets_a_key_of_its_own() -> None:
     seen: list[dict[str, Any]] = []
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         for _ in range(4):
             request = link.read()
             seen.append(request)
@@ -215,9 +203,8 @@ def test_what_is_said_gets_a_key_of_its_own() -> None:
             else:
                 common = {"delivered": ("bob",), "stored": (), "unknown": ()}
                 link.send(SendReply(re=request["id"], seq=1, busy={}, **common))
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         chat.broadcast("one")
         chat.send("bob", "two")
         chat.send(("bob", "carol"), "three", key="mine")
@@ -230,17 +217,15 @@ def test_what_is_said_gets_a_key_of_its_own() -> None:
 
 
 def test_a_refusal_carries_everything() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         number = link.expect("login")["id"]
         link.send(
             Error(re=number, code="bad_credentials", text="Wrong.", attempts_left=2),
         )
         number = link.expect("login")["id"]
         link.send(Error(re=number, code="locked_out", text="Blocked.", retry_after=60))
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         with pytest.raises(Refused, match="Wrong") as first:
             chat.login("alice", "x")
         with pytest.raises(Refused, match="Blocked") as second:
@@ -254,14 +239,12 @@ def test_a_refusal_carries_everything() -> None:
 def test_no_answer_in_time_and_then_a_late_one() -> None:
     given_up = threading.Event()
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         number = link.expect("who")["id"]
         assert given_up.wait(DEADLINE)
         link.send({"event": "reply", "re": number, "op": "who", "users": []}, message(1, "hi"))
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         with pytest.raises(NoAnswer, match=r"did not answer 'who' within 0\.05 s"):
             chat.request("who", timeout=0.05)
         given_up.set()
@@ -269,15 +252,13 @@ def test_no_answer_in_time_and_then_a_late_one() -> None:
 
 
 def test_posted_requests_are_answered_among_the_events() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         status, bad = link.expect("status")["id"], link.expect("nonsense")["id"]
         standing = StatusReply(re=status, name="alice", busy=False, hidden=False, held=0)
         refusal = Error(re=bad, code="unknown_command", text="What?")
         link.send(message(1, "before"), standing, message(2, "between"), refusal)
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         numbers = [chat.post("status"), chat.post("nonsense")]
         got = [chat.next_event(DEADLINE) for _ in range(4)]
     assert [type(event) for event in got] == [Message, StatusReply, Message, Error]
@@ -287,12 +268,7 @@ def test_posted_requests_are_answered_among_the_events() -> None:
 def test_ack_expects_no_answer() -> None:
     seen = []
 
-    def script(link: Link) -> None:
-        link.greet()
-        seen.append(link.read())
-        link.until_closed()
-
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(lambda link: seen.append(link.read())) as chat:
         chat.ack(17)
     assert seen == [{"op": "ack", "upto": 17}]
 
@@ -301,14 +277,12 @@ def test_a_callback_must_not_wait_for_an_answer() -> None:
     told: Future[str] = Future()
     prepared = threading.Event()
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         number = link.expect("ping")["id"]
         assert prepared.wait(DEADLINE)
         link.send(Reply(op="ping", re=number))
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
 
         def ask_again(_: Future[Reply]) -> None:
             try:
@@ -335,13 +309,8 @@ def test_events_come_in_order_and_end_with_the_reason() -> None:
         Bye(code="idle_timeout", text="Logged out after 30 minutes without a command."),
     ]
 
-    def script(link: Link) -> None:
-        link.greet()
-        link.send(*sent)
-        link.until_closed()
-
     got: list[Event] = []
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(lambda link: link.send(*sent)) as chat:
         with pytest.raises(LinkLost) as caught:
             got.extend(chat.events())
         assert chat.bye == sent[-1]
@@ -354,47 +323,29 @@ def test_events_come_in_order_and_end_with_the_reason() -> None:
 
 
 def test_what_a_newer_server_says_is_ignored() -> None:
-    def script(link: Link) -> None:
-        link.greet()
-        link.send({"event": "weather", "sky": "blue"}, {**_as_dict(message(1, "hi")), "mood": "!"})
-        link.until_closed()
+    def play(link: Link) -> None:
+        known: dict[str, object] = to_builtins(message(1, "hi"))
+        link.send({"event": "weather", "sky": "blue"}, known | {"mood": "!"})
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         assert chat.next_event(DEADLINE) == message(1, "hi")
-
-
-def _as_dict(event: Message) -> dict[str, object]:
-    return {
-        "event": "message",
-        "seq": event.seq,
-        "at": event.at,
-        "from": event.sender,
-        "room": event.room,
-        "text": event.text,
-    }
 
 
 def test_a_ping_is_answered_by_itself() -> None:
     seen = []
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         link.send(Ping())
         seen.append(link.read())
         link.send(message(1, "hi"))
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         assert isinstance(chat.next_event(DEADLINE), Message)
     assert seen == [{"op": "pong"}]
 
 
 def test_waiting_for_an_event_can_end() -> None:
-    def script(link: Link) -> None:
-        link.greet()
-        link.until_closed()
-
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking() as chat:
         assert chat.next_event(0) is None
         assert chat.next_events(0.01) == []
 
@@ -416,7 +367,7 @@ def test_a_full_queue_stops_the_reader_until_somebody_listens_or_leaves(listen: 
             link.send(message(4, "d"))
             assert link.sock.recv(100) == b""
 
-    with FakeServer(script) as server, connect(server, queue_limit=2) as chat:
+    with FakeServer(script) as server, server.connect(queue_limit=2) as chat:
         assert stopped.wait(DEADLINE)
         if listen:
             got = [chat.next_event(DEADLINE) for _ in range(4)]
@@ -427,14 +378,12 @@ def test_a_full_queue_stops_the_reader_until_somebody_listens_or_leaves(listen: 
 
 
 def test_a_full_queue_does_not_stop_an_answer() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         link.send(*(message(seq, "x") for seq in range(1, 10)))
         number = link.expect("ping")["id"]
         link.send(*(message(seq, "x") for seq in range(10, 20)), Reply(op="ping", re=number))
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server, queue_limit=2) as chat:
+    with talking(play, queue_limit=2) as chat:
         chat.request("ping", timeout=DEADLINE)
         got = chat.next_events(DEADLINE)
     assert [event.seq for event in got if isinstance(event, Message)] == [*range(1, 20)]
@@ -451,7 +400,7 @@ def test_a_lost_link_fails_everybody_who_waits(how: str) -> None:
             link.expect("who")
         getattr(link, how)()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with FakeServer(script) as server, server.connect() as chat:
         futures = [chat.submit("who") for _ in range(3)]
         wait(futures, DEADLINE)
         for future in futures:
@@ -474,13 +423,11 @@ def test_a_lost_link_fails_everybody_who_waits(how: str) -> None:
     ],
 )
 def test_a_line_that_is_no_event_ends_the_link(line: bytes) -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         link.expect("who")
         link.send(message(1, "still good"), line)
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(play) as chat:
         with pytest.raises(LinkLost, match="not chat/1"):
             chat.request("who", timeout=DEADLINE)
         assert chat.next_event(DEADLINE) == message(1, "still good")
@@ -489,28 +436,23 @@ def test_a_line_that_is_no_event_ends_the_link(line: bytes) -> None:
 
 
 def test_the_wrong_kind_of_answer_is_an_error() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         link.send(Reply(op="ping", re=link.expect("broadcast")["id"]))
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server) as chat, pytest.raises(LinkLost):
+    with talking(play) as chat, pytest.raises(LinkLost):
         chat.broadcast("hi")
 
 
 def test_silence_is_asked_about_and_then_counts_as_the_end() -> None:
     seen = []
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         first = link.expect("ping")
         link.send(Reply(op="ping", re=first["id"]))
         seen.extend([first, link.expect("ping")])
-        link.until_closed()
 
     with (
-        FakeServer(script) as server,
-        connect(server, quiet_seconds=0.05) as chat,
+        talking(play, quiet_seconds=0.05) as chat,
         pytest.raises(LinkLost, match="silent"),
     ):
         chat.next_event(DEADLINE)
@@ -520,15 +462,13 @@ def test_silence_is_asked_about_and_then_counts_as_the_end() -> None:
 def test_it_is_known_for_how_long_a_question_has_had_no_answer() -> None:
     asked, answer = threading.Event(), threading.Event()
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         link.expect("ping")
         asked.set()
         assert answer.wait(DEADLINE)
         link.send(message(1, "hi"))  # any sign of life will do
-        link.until_closed()
 
-    with FakeServer(script) as server, connect(server, quiet_seconds=1.0) as chat:
+    with talking(play, quiet_seconds=1.0) as chat:
         assert chat.unanswered_seconds == 0
         assert asked.wait(DEADLINE)
         first = chat.unanswered_seconds
@@ -542,17 +482,12 @@ def test_close_from_another_thread_wakes_who_listens() -> None:
     listening = threading.Event()
     got: list[Event] = []
 
-    def script(link: Link) -> None:
-        link.greet()
-        link.send(message(1, "hi"))
-        link.until_closed()
-
     def listen(chat: Connection) -> None:
         for event in chat.events():
             got.append(event)
             listening.set()
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with talking(lambda link: link.send(message(1, "hi"))) as chat:
         listener = threading.Thread(target=listen, args=(chat,))
         listener.start()
         assert listening.wait(DEADLINE)
@@ -580,7 +515,7 @@ def test_silence_frees_a_sender_whom_nobody_reads() -> None:
 
     with (
         FakeServer(script) as server,
-        connect(server, quiet_seconds=0.05) as chat,
+        server.connect(quiet_seconds=0.05) as chat,
         ThreadPoolExecutor(1) as pool,
     ):
         flooding = pool.submit(flood, chat)
@@ -601,7 +536,7 @@ def test_logout_ends_the_events_quietly(polite: bool) -> None:
         else:
             link.expect("logout")
 
-    with FakeServer(script) as server, connect(server) as chat:
+    with FakeServer(script) as server, server.connect() as chat:
         chat.logout()
         got = list(chat.events())
         assert chat.leaving

@@ -10,7 +10,7 @@ from chatclient.setup.credentials import AskedCredentials
 from chatclient.setup.entrance import Entry, enter, name_and_password, refusal_line
 from chatwire.protocol import Bye, Error, Reply
 
-from .fake import DEADLINE, FakeServer, Link
+from .fake import DEADLINE, FakeServer, Link, greeted
 
 
 class Person:
@@ -44,10 +44,7 @@ class Person:
 
 
 def come_in(server: FakeServer, person: Person) -> Entry:
-    def open_connection() -> Connection:
-        return Connection.open("127.0.0.1", server.port, timeout=DEADLINE)
-
-    return enter(open_connection, person, person.say)
+    return enter(server.connect, person, person.say)
 
 
 def wrong(link: Link, left: int) -> None:
@@ -56,15 +53,13 @@ def wrong(link: Link, left: int) -> None:
 
 
 def test_a_wrong_password_can_be_put_right() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         wrong(link, 2)
         wrong(link, 1)
         link.take_login("Alice")
-        link.until_closed()
 
     person = Person(["a", "b", "alice"], ["1", "2", "3"])
-    with FakeServer(script) as server:
+    with FakeServer(greeted(play)) as server:
         entry = come_in(server, person)
         entry.connection.close()
     assert entry.welcome.name == "Alice"
@@ -74,44 +69,38 @@ def test_a_wrong_password_can_be_put_right() -> None:
 
 
 def test_the_third_wrong_password_is_the_end() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         for left in (2, 1, 0):
             wrong(link, left)
         link.send(Bye(code="locked_out", text="Blocked."))
-        link.until_closed()
 
     person = Person(["alice"] * 4, ["x"] * 4)
-    with FakeServer(script) as server, pytest.raises(Refused):
+    with FakeServer(greeted(play)) as server, pytest.raises(Refused):
         come_in(server, person)
     assert len(person.passwords) == 1
 
 
 def test_a_block_is_the_end_at_once() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         number = link.expect("login")["id"]
         link.send(Error(re=number, code="locked_out", text="Blocked.", retry_after=55))
-        link.until_closed()
 
     person = Person(["alice"] * 2, ["x"] * 2)
-    with FakeServer(script) as server, pytest.raises(Refused) as caught:
+    with FakeServer(greeted(play)) as server, pytest.raises(Refused) as caught:
         come_in(server, person)
     assert caught.value.retry_after == 55
     assert len(person.passwords) == 1
 
 
 def test_a_server_that_is_too_busy_is_tried_again() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         for _ in range(2):
             number = link.expect("login")["id"]
             link.send(Error(re=number, code="try_later", text="Busy.", retry_after=0))
         link.take_login()
-        link.until_closed()
 
     person = Person(["alice"], ["x"])
-    with FakeServer(script) as server:
+    with FakeServer(greeted(play)) as server:
         come_in(server, person).connection.close()
     assert person.heard == ["Busy. (try again in 0 s)"] * 2
 
@@ -137,7 +126,7 @@ def test_who_types_too_slowly_comes_in_all_the_same() -> None:
     with FakeServer(expired, script) as server:
 
         def open_connection() -> Connection:
-            opened.append(Connection.open("127.0.0.1", server.port, timeout=DEADLINE))
+            opened.append(server.connect())
             return opened[-1]
 
         entry = enter(open_connection, SlowPerson(["alice"], ["x"]), print)
@@ -146,15 +135,11 @@ def test_who_types_too_slowly_comes_in_all_the_same() -> None:
 
 
 def test_a_server_without_help_is_not_understood() -> None:
-    def script(link: Link) -> None:
-        link.greet()
-        login = link.expect("login")
-        reply = {"event": "reply", "re": login["id"], "op": "login", "name": "alice"}
-        link.send(reply | {"online": [], "seq": 0, "missed": 0, "busy": False, "hidden": False})
+    def play(link: Link) -> None:
+        link.welcome()
         link.send(Reply(op="nothing", re=link.expect("help")["id"]))
-        link.until_closed()
 
-    with FakeServer(script) as server, pytest.raises(LinkLost):
+    with FakeServer(greeted(play)) as server, pytest.raises(LinkLost):
         come_in(server, Person(["alice"], ["x"]))
 
 

@@ -1,16 +1,13 @@
 """What a hostile server sends does not fill the memory, and does not keep anybody waiting."""
 
 import contextlib
-import functools
 import threading
-from typing import Any
 
-import msgspec
 import pytest
+from msgspec import structs
 
 from chatclient.errors import LinkLost, Refused
 from chatclient.link.backlog import MOST_BYTES
-from chatclient.link.connection import Connection
 from chatclient.link.inbox import MOST_EVENTS_BESIDE, Inbox
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import GivenCredentials
@@ -18,16 +15,14 @@ from chatclient.setup.entrance import enter
 from chatclient.talk.roster import MOST_NAMES, Roster
 from chatwire.protocol import CommandHelp, Error, LoginReply, Message, Presence, Replayed
 
-from .fake import DEADLINE, FakeServer, Link, message
+from .fake import DEADLINE, FakeServer, Link, greeted, message, talking
 
 
 def test_an_error_has_a_bounded_text() -> None:
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         link.send(Error(re=link.expect("login")["id"], code="x", text="word " * 1_000_000))
-        link.until_closed()
 
-    with FakeServer(script) as server, Connection.open("127.0.0.1", server.port) as chat:
+    with talking(play) as chat:
         with pytest.raises(Refused) as caught:
             chat.login("alice", "secret")
         assert len(caught.value.text) <= 500
@@ -67,16 +62,10 @@ def test_a_flood_before_the_answer_ends_the_link() -> None:
 
     with (
         FakeServer(script) as server,
-        Connection.open("127.0.0.1", server.port) as chat,
+        server.connect() as chat,
         pytest.raises(LinkLost, match="without end"),
     ):
         chat.login("alice", "secret", timeout=DEADLINE)
-
-
-def welcome(login: dict[str, Any], **more: Any) -> dict[str, object]:
-    """Return the answer that lets somebody in."""
-    reply = {"event": "reply", "op": "login", "re": login["id"], "name": "alice", "online": []}
-    return reply | {"seq": 0, "missed": 0, "busy": False, "hidden": False} | more
 
 
 def test_a_replay_without_end_ends_the_link() -> None:
@@ -84,12 +73,10 @@ def test_a_replay_without_end_ends_the_link() -> None:
     kept = threading.Event()
 
     def goes(link: Link) -> None:
-        link.greet()
-        link.send(welcome(link.expect("login")))
+        link.take_login_again()
 
     def replays(link: Link) -> None:
-        link.greet()
-        link.send(welcome(link.expect("login"), seq=9, missed=1))
+        link.take_login_again(seq=9, missed=1)
         # The client's system need not say that it reads no more: then a send waits for nothing.
         link.sock.settimeout(1.0)
         try:
@@ -100,14 +87,12 @@ def test_a_replay_without_end_ends_the_link() -> None:
         raise AssertionError("the client took a hundred megabytes")
 
     def behaves(link: Link) -> None:
-        link.greet()
-        link.send(welcome(link.expect("login"), seq=9, missed=1))
+        link.take_login_again(seq=9, missed=1)
         link.send(message(9, "enough", replay=True), Replayed(count=1, more=0))
         kept.wait(DEADLINE)
 
     with FakeServer(goes, replays, behaves) as server:
-        opened = functools.partial(Connection.open, "127.0.0.1", server.port)
-        with ResumingClient(opened, "alice", "secret", pause=0.01) as client:
+        with ResumingClient(server.connect, "alice", "secret", pause=0.01) as client:
             reasons: list[str] = []
             client.watch = lambda state: reasons.append(state.reason)
             client.start()
@@ -122,8 +107,7 @@ def test_what_a_program_does_not_take_is_bounded_in_bytes() -> None:
     sent, over = [], threading.Event()
 
     def floods(link: Link) -> None:
-        link.greet()
-        link.send(welcome(link.expect("login")))
+        link.take_login_again()
         link.sock.settimeout(1.0)
         with contextlib.suppress(TimeoutError):  # then it reads no more
             for seq in range(1, 2000):
@@ -132,8 +116,7 @@ def test_what_a_program_does_not_take_is_bounded_in_bytes() -> None:
         over.set()
 
     with FakeServer(floods) as server:
-        opened = functools.partial(Connection.open, "127.0.0.1", server.port)
-        with ResumingClient(opened, "alice", "secret", pause=300) as client:
+        with ResumingClient(server.connect, "alice", "secret", pause=300) as client:
             client.start()
             assert over.wait(DEADLINE)
             client.abandon()
@@ -152,18 +135,12 @@ def test_a_server_cannot_have_a_login_wait_for_ever(
     later = {"event": "error", "code": "try_later", "text": "Later."}
     later |= {} if wanted is None else {"retry_after": wanted}
 
-    def script(link: Link) -> None:
-        link.greet()
+    def play(link: Link) -> None:
         link.send(later | {"re": link.expect("login")["id"]})
         link.take_login()
-        link.until_closed()
 
-    with FakeServer(script) as server:
-        entry = enter(
-            lambda: Connection.open("127.0.0.1", server.port),
-            GivenCredentials("alice", "secret", str),
-            lambda _: None,
-        )
+    with FakeServer(greeted(play)) as server:
+        entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
         entry.connection.close()
     assert slept == [waited]
 
@@ -171,12 +148,7 @@ def test_a_server_cannot_have_a_login_wait_for_ever(
 def test_a_million_names_are_not_kept() -> None:
     roster = Roster("alice")
     many = tuple(f"user{number}" for number in range(2 * MOST_NAMES))
-    values = {"seq": 0, "missed": 0, "busy": False, "hidden": False}
-    roster.hear(
-        msgspec.convert(
-            {"event": "reply", "op": "login", "name": "alice", "online": many} | values, LoginReply
-        )
-    )
+    roster.hear(LoginReply(name="alice", online=many, seq=0, missed=0, busy=False, hidden=False))
     assert len(roster.here()) == len(roster.names()) == MOST_NAMES
     for number in range(MOST_NAMES):
         roster.hear(Presence(name=f"other{number}", state="online"))
@@ -186,26 +158,13 @@ def test_a_million_names_are_not_kept() -> None:
 
 
 def test_a_million_commands_are_not_kept() -> None:
-    def script(link: Link) -> None:
-        link.greet()
-        login = link.expect("login")
-        link.send(
-            {"event": "reply", "op": "login", "re": login["id"], "name": "alice", "online": []}
-            | {"seq": 0, "missed": 0, "busy": False, "hidden": False}
-        )
+    def play(link: Link) -> None:
         one = CommandHelp(name="x", aliases=(), group="", summary="", parameters=())
-        each = msgspec.to_builtins(one)
-        many = [each | {"name": f"c{number}"} for number in range(50_000)]
-        link.send(
-            {"event": "reply", "op": "help", "re": link.expect("help")["id"], "commands": many}
+        link.take_login(
+            commands=tuple(structs.replace(one, name=f"c{number}") for number in range(50_000))
         )
-        link.until_closed()
 
-    with FakeServer(script) as server:
-        entry = enter(
-            lambda: Connection.open("127.0.0.1", server.port),
-            GivenCredentials("alice", "secret", str),
-            print,
-        )
+    with FakeServer(greeted(play)) as server:
+        entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
         with entry.connection:
             assert len(list(entry.commands)) < 2000

@@ -9,24 +9,19 @@ from msgspec import UNSET
 
 from chatclient.errors import ChatError
 from chatclient.faces.jsonlines import BadRequest, JsonLines, parse_request
-from chatclient.link.connection import Connection
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import GivenCredentials
 from chatclient.setup.entrance import enter
 from chatclient.setup.inputlines import InputLines
 from chatwire.protocol import BroadcastReply, Error, Reply, WhoReply
 
-from .fake import DEADLINE, FakeServer, Link, message
+from .fake import FakeServer, Link, at_home, message
 
 
 def talk(server: FakeServer, typed: bytes) -> list[dict[str, Any]]:
     """Run a session over `typed` and return what it wrote."""
-
-    def open_connection() -> Connection:
-        return Connection.open("127.0.0.1", server.port, timeout=DEADLINE)
-
-    entry = enter(open_connection, GivenCredentials("alice", "secret", str), print)
-    client = ResumingClient(open_connection, "alice", entry.password, pause=0.01)
+    entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
+    client = ResumingClient(server.connect, "alice", entry.password, pause=0.01)
     out = io.BytesIO()
     lines = InputLines(io.BytesIO(typed), "utf-8", "surrogateescape")
     JsonLines(entry, client, lines, out).run()
@@ -38,8 +33,7 @@ def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def test_answers_come_among_the_events_with_the_id_of_the_program() -> None:
-    def script(link: Link) -> None:
-        link.let_in()
+    def play(link: Link) -> None:
         said, asked, quiet = link.expect("broadcast"), link.expect("who"), link.expect("who")
         assert (said["text"], asked["id"]) == ("hi", said["id"] + 1)
         link.send(
@@ -50,13 +44,12 @@ def test_answers_come_among_the_events_with_the_id_of_the_program() -> None:
             Error(re=quiet["id"], code="internal", text="No."),
         )
         assert link.read() == {"op": "ack", "upto": 5}
-        link.take_logout()
 
     typed = (
         b'{"op":"broadcast","id":-7,"text":"hi","key":"k"}\n\n{"id":70000000000,"op":"who"}\r\n'
         b'{"op":"ack","upto":99}\n{"op":"pong"}\n{"op":"who"}\n{"op":"logout","id":9}\n{"op":"who"}'
     )
-    with FakeServer(script) as server:
+    with FakeServer(at_home(play)) as server:
         first, *rest = talk(server, typed)
     assert (first["op"], first["name"], "re" in first) == ("login", "alice", False)
     assert [without(each, "at") for each in rest] == [
@@ -82,10 +75,7 @@ def test_a_lost_link_is_made_again_and_says_so() -> None:
         link.reset()
 
     def second(link: Link) -> None:
-        link.greet()
-        login = link.expect("login")
-        reply = {"event": "reply", "op": "login", "name": "alice", "online": [], "seq": 1}
-        link.send(reply | {"re": login["id"], "missed": 0, "busy": False, "hidden": False})
+        link.take_login_again(seq=1)
         said = link.expect("broadcast")
         assert said["key"] == "k"
         link.send(BroadcastReply(re=said["id"], seq=2, busy={}), message(3, "later"))
@@ -120,12 +110,12 @@ def test_a_lost_link_is_made_again_and_says_so() -> None:
 def test_bad_input_gets_an_error_and_is_not_the_end(
     line: bytes, code: str, number: int | None
 ) -> None:
-    def script(link: Link) -> None:
-        link.let_in()
+    def play(link: Link) -> None:
         link.send(Reply(op="idle", re=link.expect("idle")["id"]))
-        link.take_logout()
 
-    with FakeServer(script) as server:
+    with FakeServer(
+        at_home(lambda link: link.send(Reply(op="idle", re=link.expect("idle")["id"])))
+    ) as server:
         _, error, reply = talk(server, line + b'\n{"op":"idle","id":4}\n')
     assert (error["event"], error["code"], error.get("re")) == ("error", code, number)
     assert "\n" not in error["text"]
@@ -133,11 +123,10 @@ def test_bad_input_gets_an_error_and_is_not_the_end(
 
 
 def test_a_line_without_end_is_the_end() -> None:
-    def script(link: Link) -> None:
-        link.let_in()
-        link.take_logout()
-
-    with FakeServer(script) as server, pytest.raises(ChatError, match="more than 1048576 bytes"):
+    with (
+        FakeServer(at_home()) as server,
+        pytest.raises(ChatError, match="more than 1048576 bytes"),
+    ):
         talk(server, b"x" * 2_000_000)
 
 

@@ -11,7 +11,7 @@ from chatclient.cli.exits import FAILED, NO_LINK, NOT_LET_IN, code_of
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.link.connection import Connection
 from chatclient.link.oneshot import Parcel, deliver
-from chatwire.protocol import BroadcastReply, Bye, Error, LoginReply, Reply, SendReply
+from chatwire.protocol import BroadcastReply, Bye, Error, Reply, SendReply
 
 from .environ import CLEAN_ENVIRON
 from .fake import DEADLINE, FakeServer, Link
@@ -28,20 +28,12 @@ def post(port: int, parcel: Parcel, within: float = DEADLINE) -> Reply:
     )
 
 
-def let_in(link: Link) -> None:
-    link.greet()
-    number = link.expect("login")["id"]
-    link.send(
-        LoginReply(re=number, name="alice", online=(), seq=0, missed=0, busy=False, hidden=False)
-    )
-
-
 def test_the_same_key_until_there_is_an_answer() -> None:
     parcel = Parcel("hi", ("bob",))
     keys = []
 
     def heard(link: Link) -> int:
-        let_in(link)
+        link.take_login_again()
         said = link.expect("send")
         assert (said["to"], said["text"]) == (["bob"], "hi")
         keys.append(said["key"])
@@ -92,7 +84,7 @@ def test_a_server_that_comes_later_is_waited_for() -> None:
             tried.wait(DEADLINE)
             taken.listen()
             link = Link(taken.accept()[0])
-            let_in(link)
+            link.take_login_again()
             link.send(BroadcastReply(re=link.expect("broadcast")["id"], seq=1, busy={}))
             link.take_logout()
             link.close()
@@ -118,7 +110,7 @@ def test_a_refusal_is_the_end(op: str, code: str, exit_code: int) -> None:
         if op == "login":
             link.greet()
         else:
-            let_in(link)
+            link.take_login_again()
         link.send(Error(re=link.expect(op)["id"], code=code, text="No."))
         link.until_closed()
 
@@ -129,7 +121,7 @@ def test_a_refusal_is_the_end(op: str, code: str, exit_code: int) -> None:
 
 def test_a_line_too_long_is_the_end() -> None:
     def script(link: Link) -> None:
-        let_in(link)
+        link.take_login_again()
         link.expect("broadcast")
         text = "A line may have at most 65536 bytes."
         link.send(Error(code="line_too_long", text=text), Bye(code="line_too_long", text=text))
@@ -153,7 +145,7 @@ def test_a_server_that_does_not_answer() -> None:
     released = threading.Event()
 
     def script(link: Link) -> None:
-        let_in(link)
+        link.take_login_again()
         link.expect("broadcast")
         assert released.wait(DEADLINE)
 
@@ -175,7 +167,7 @@ def test_each_parcel_has_a_key_of_its_own() -> None:
 
 def test_who_cannot_know_is_told_the_key() -> None:
     def script(link: Link) -> None:
-        let_in(link)
+        link.take_login_again()
         assert link.expect("broadcast")["key"] == "my own"
 
     with FakeServer(script) as server:

@@ -28,19 +28,15 @@ from chatwire.protocol import (
 )
 
 from .environ import CLEAN_ENVIRON
-from .fake import DEADLINE, FakeServer, Link, message
+from .fake import DEADLINE, FakeServer, Link, at_home, message
 
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d ")
 
 
 def plain(server: FakeServer, source: RawInput, out: io.StringIO) -> Plain:
     """Log in, and return a client that does not come back when the link is lost."""
-
-    def open_connection() -> Connection:
-        return Connection.open("127.0.0.1", server.port, timeout=DEADLINE)
-
-    entry = enter(open_connection, GivenCredentials("alice", "secret", str), print)
-    client = ResumingClient(open_connection, "alice", entry.password, patience=0)
+    entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
+    client = ResumingClient(server.connect, "alice", entry.password, patience=0)
     return Plain(entry, client, InputLines(source, "utf-8"), out)
 
 
@@ -106,13 +102,11 @@ def test_it_answers_then_logs_out_at_the_end(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_refusal_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    def script(link: Link) -> None:
-        link.let_in()
+    def play(link: Link) -> None:
         number = link.expect("send")["id"]
         link.send(Error(re=number, code="no_such_user", text="No such user: bbo."))
-        link.take_logout()
 
-    with FakeServer(script) as server:
+    with FakeServer(at_home(play)) as server:
         assert len(chat(server, "send bbo hi\n")) == 1
     assert capsys.readouterr().err == "No such user: bbo.\n"
 
@@ -289,14 +283,12 @@ def test_the_command_line_alone_loads_no_screen() -> None:
 def test_at_a_terminal_the_cursor_is_left_alone() -> None:
     pexpect = pytest.importorskip("pexpect")
 
-    def script(link: Link) -> None:
-        link.let_in()
+    def play(link: Link) -> None:
         link.send(message(1, "\x1b[2Jhello"), Presence(name="bob", state="busy"))
         who = link.expect("who")
         link.send(message(2, "more"), WhoReply(re=who["id"], users=()))
-        link.take_logout()
 
-    with FakeServer(script) as server:
+    with FakeServer(at_home(play)) as server:
         child = pexpect.spawn(
             sys.executable,
             ["-m", "chatclient", "127.0.0.1", str(server.port), "--user", "alice", "--plain"],
@@ -390,18 +382,15 @@ def test_a_request_may_still_be_open_when_the_link_goes() -> None:
 
 
 def test_answers_without_words_are_silent() -> None:
-    def script(link: Link) -> None:
-        link.let_in()
+    def play(link: Link) -> None:
         link.send(Reply(op="new_thing", re=link.expect("idle")["id"]))
-        link.take_logout()
 
-    with FakeServer(script) as server:
+    with FakeServer(at_home(play)) as server:
         assert len(chat(server, "idle\n")) == 1
 
 
 def test_what_is_typed_goes_to_whom_one_talks_to(capsys: pytest.CaptureFixture[str]) -> None:
-    def script(link: Link) -> None:
-        link.let_in()
+    def play(link: Link) -> None:
         said = link.expect("send")
         assert (said["to"], said["text"]) == (["bob"], "who")
         link.send(BroadcastReply(re=said["id"], seq=1, busy={}))
@@ -410,9 +399,8 @@ def test_what_is_typed_goes_to_whom_one_talks_to(capsys: pytest.CaptureFixture[s
                 re=link.expect("status")["id"], name="alice", busy=False, hidden=False, held=0
             )
         )
-        link.take_logout()
 
-    with FakeServer(script) as server:
+    with FakeServer(at_home(play)) as server:
         chat(server, "talk bob\nwho\n/status\n")
     assert "What you type goes to bob" in capsys.readouterr().err
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from chatwire.protocol import Bye, Error, LoginReply, Replayed
+from chatwire.protocol import Bye, Error, Replayed
 
 from .fake import message
 
@@ -100,13 +100,7 @@ def test_who_was_away_is_told_what_came_and_what_is_held() -> None:
         screen.wait_for_status("not connected")
         screen.type("\r")
         again = screen.door.open()
-        again.greet()
-        login = again.expect("login")
-        again.send(
-            LoginReply(
-                re=login["id"], name="alice", online=(), seq=9, missed=4, busy=True, hidden=True
-            )
-        )
+        again.take_login_again(online=(), seq=9, missed=4, busy=True, hidden=True)
         screen.wait_for("You are still busy, 4 messages held: type idle to see them.")
         screen.wait(lambda: screen.status.endswith("nobody else here │ busy, 4 held │ hidden"))
 
