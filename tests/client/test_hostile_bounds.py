@@ -91,15 +91,17 @@ def test_a_replay_without_end_ends_the_link() -> None:
         link.send(message(9, "enough", replay=True), Replayed(count=1, more=0))
         kept.wait(DEADLINE)
 
-    with FakeServer(goes, replays, behaves) as server:
-        with ResumingClient(server.connect, "alice", "secret", pause=0.01) as client:
-            reasons: list[str] = []
-            client.watch = lambda state: reasons.append(state.reason)
-            client.start()
-            while not isinstance(event := client.next_event(DEADLINE), Message):
-                assert event is not None
-            assert event.text == "enough"
-            kept.set()
+    reasons: list[str] = []
+    with (
+        FakeServer(goes, replays, behaves) as server,
+        ResumingClient(server.connect, "alice", "secret", pause=0.01) as client,
+    ):
+        client.watch = lambda state: reasons.append(state.reason)
+        client.start()
+        while not isinstance(event := client.next_event(DEADLINE), Message):
+            assert event is not None
+        assert event.text == "enough"
+        kept.set()
     assert any("replays without end" in each for each in reasons)
 
 
@@ -115,11 +117,13 @@ def test_what_a_program_does_not_take_is_bounded_in_bytes() -> None:
                 sent.append(seq)
         over.set()
 
-    with FakeServer(floods) as server:
-        with ResumingClient(server.connect, "alice", "secret", pause=300) as client:
-            client.start()
-            assert over.wait(DEADLINE)
-            client.abandon()
+    with (
+        FakeServer(floods) as server,
+        ResumingClient(server.connect, "alice", "secret", pause=300) as client,
+    ):
+        client.start()
+        assert over.wait(DEADLINE)
+        client.abandon()
     # What waits in the connection, here, and what the system has of it.
     assert 10 <= len(sent) <= 3 * MOST_BYTES // 100_000
 
