@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -315,6 +316,24 @@ def test_at_a_terminal_the_cursor_is_left_alone() -> None:
     assert stamped[1:] == ["bob: [2Jhello", "bob is busy.", "bob: more"]
 
 
+@contextmanager
+def asking(server: FakeServer, stdout: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """The command as a process that has asked who is there; it must say nothing more than that."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "chatclient", "127.0.0.1", str(server.port), "--user", "a"],
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=CLEAN_ENVIRON,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"secret\nwho\n")
+        process.stdin.flush()
+        yield process
+        assert process.stderr.read() == b""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE manners")
 def test_an_output_nobody_reads_ends_it_quietly() -> None:
     def script(link: Link) -> None:
@@ -326,49 +345,25 @@ def test_an_output_nobody_reads_ends_it_quietly() -> None:
 
     reading, writing = os.pipe()
     reader = os.fdopen(reading)
-    with (
-        FakeServer(script) as server,
-        subprocess.Popen(
-            [sys.executable, "-m", "chatclient", "127.0.0.1", str(server.port), "--user", "a"],
-            stdin=subprocess.PIPE,
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            env=CLEAN_ENVIRON,
-        ) as process,
-    ):
+    with FakeServer(script) as server, asking(server, writing) as process:
         os.close(writing)
-        assert process.stdin is not None
-        process.stdin.write(b"secret\nwho\n")
-        process.stdin.flush()
         assert process.wait(DEADLINE) == 0
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
 def test_an_interrupt_is_clean() -> None:
+    asked = threading.Event()
+
     def script(link: Link) -> None:
         link.let_in()
         link.expect("who")
-        process.send_signal(2)
+        asked.set()
         link.until_closed()
 
-    with FakeServer(script) as server:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "chatclient", "127.0.0.1", str(server.port), "--user", "a"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=CLEAN_ENVIRON,
-        )
-        assert process.stdin is not None
-        process.stdin.write(b"secret\nwho\n")
-        process.stdin.flush()
+    with FakeServer(script) as server, asking(server, subprocess.DEVNULL) as process:
+        assert asked.wait(DEADLINE)
+        process.send_signal(2)
         assert process.wait(DEADLINE) == 130
-        assert process.stderr is not None
-        assert process.stderr.read() == b""
-        process.stdin.close()
-        process.stderr.close()
 
 
 def test_a_request_may_still_be_open_when_the_link_goes() -> None:
