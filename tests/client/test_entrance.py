@@ -68,28 +68,22 @@ def test_a_wrong_password_can_be_put_right() -> None:
     assert (person.names, person.passwords, person.heard) == ([], [], ["Wrong.", "Wrong."])
 
 
-def test_the_third_wrong_password_is_the_end() -> None:
+@pytest.mark.parametrize("wrong_ones", [3, 0], ids=["the third wrong one", "a block"])
+def test_who_is_not_let_in_is_not_asked_again(wrong_ones: int) -> None:
     def play(link: Link) -> None:
-        for left in (2, 1, 0):
+        for left in reversed(range(wrong_ones)):
             wrong(link, left)
-        link.send(Bye(code="locked_out", text="Blocked."))
+        if not wrong_ones:
+            number = link.expect("login")["id"]
+            link.send(Error(re=number, code="locked_out", text="Blocked.", retry_after=55))
+        else:
+            link.send(Bye(code="locked_out", text="Blocked."))
 
     person = Person(["alice"] * 4, ["x"] * 4)
-    with FakeServer(greeted(play)) as server, pytest.raises(Refused):
-        come_in(server, person)
-    assert len(person.passwords) == 1
-
-
-def test_a_block_is_the_end_at_once() -> None:
-    def play(link: Link) -> None:
-        number = link.expect("login")["id"]
-        link.send(Error(re=number, code="locked_out", text="Blocked.", retry_after=55))
-
-    person = Person(["alice"] * 2, ["x"] * 2)
     with FakeServer(greeted(play)) as server, pytest.raises(Refused) as caught:
         come_in(server, person)
-    assert caught.value.retry_after == 55
-    assert len(person.passwords) == 1
+    assert caught.value.retry_after == (None if wrong_ones else 55)
+    assert len(person.passwords) == (1 if wrong_ones else 3)
 
 
 def test_a_server_that_is_too_busy_is_tried_again() -> None:

@@ -87,6 +87,15 @@ def test_what_could_not_be_sent_waits_for_the_next_link() -> None:
     assert link.sent == [(1, "hi")]
 
 
+def test_who_was_about_to_send_on_a_lost_link_does_not() -> None:
+    requests = Requests()
+    link, old = connect(requests)
+    request = ask(requests, "send")
+    requests.let_go(old, None, "gone")
+    requests._send(request, old)  # a thread that was not as fast as the keeper
+    assert link.sent == [(1, "hi")]
+
+
 def test_the_longest_is_given_up_where_a_line_was_too_long() -> None:
     requests = Requests()
     _, connection = connect(requests)
