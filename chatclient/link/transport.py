@@ -1,7 +1,7 @@
 """Bytes to and from a server. The only file here that sees a socket, so the only one that sees an
 OSError: each becomes a `ConnectFailed` or a `LinkLost` with one sentence that says what to do.
 
-TLS will be a second class with the same five methods; nothing above this file will notice.
+`TlsTransport` has the same methods; nothing above the two notices which it is.
 """
 
 import contextlib
