@@ -28,9 +28,13 @@ from chatserver.net.flusher import Flusher
 from chatserver.net.ratelimit import TokenBuckets
 from chatserver.net.server import ChatTCPServer
 from chatserver.net.tls import TlsContexts
+from chatserver.order.clock import Clock
 from chatserver.order.delivery import Delivery
+from chatserver.order.items import Started
+from chatserver.order.local import LocalOrder
 from chatserver.order.log import Log
 from chatserver.order.presence import Presence
+from chatserver.order.registrar import Registrar
 from chatserver.order.replay import Replay
 from chatserver.order.retention import Retention
 from chatserver.search.archive import Archive
@@ -83,8 +87,11 @@ class ChatServer:
         settings: Settings,
         data: Path,
         dialects: Callable[[Registry, Settings], Choice] = dialects,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
+        """`progress` is told how much of bringing an older database up is done, and of how much."""
         self.settings = settings
+        self._progress = progress
         self._dialects = dialects
         self.data = data
         self._lock = _lock_folder(data)
@@ -105,7 +112,10 @@ class ChatServer:
 
     def start(self) -> None:
         """Start every thread, the acceptor last."""
-        self._log.start()
+        self._order.start()
+        now, alive = self._clock.now(), self._store.alive()
+        seen_at = now if alive is None else int(alive * 1000)
+        self._order.append(Started(at=now, seen_at=seen_at))
         self._index.start()
         self._flusher.start()
         self._housekeeper.start()
@@ -128,7 +138,8 @@ class ChatServer:
         if not self._server.wait_until_empty(_STOP_SECONDS):
             _log.warning("some clients did not go in time")
         self._replay.stop(_STOP_SECONDS)
-        self._log.stop()
+        self._order.stop()
+        self._log.finish()
         self._flusher.stop()
         self._index.stop()
         self._store.close()
@@ -147,23 +158,25 @@ class ChatServer:
         settings = self.settings
         login = settings.login
         try:
-            self._store = Store(self.data / STORE_FILE, settings.history.synchronous)
+            self._store = Store(
+                self.data / STORE_FILE, settings.history.synchronous, self._progress
+            )
         except StoreError as error:
             raise StartError(str(error)) from error
         try:
             self.accounts = Accounts(self.data / ACCOUNTS_FILE)
             self._passwords = Passwords(settings.passwords)
             self._index = SearchIndex(self.data / SEARCH_FILE, self._store)
-            directory = UserDirectory(self._store.standings())
-            self._presence = Presence(directory, settings.session.presence_notices_up_to)
+            self._clock = Clock()
+            state = self._store.load()
+            self._clock.begin(state.at)
+            directory = UserDirectory(state)
             self._replay = Replay(self._store, settings.history.replay_limit)
-            self._log = Log(
-                self._store,
-                directory,
-                Delivery(directory),
-                self.accounts.exists,
-                self._presence.forget,
+            self._presence = Presence(
+                directory, settings.session.presence_notices_up_to, self._replay.start
             )
+            self._log = Log(self._store, directory, Delivery(directory, self._presence))
+            self._order = LocalOrder(self._log)
             self._flusher = Flusher()
             services = Services(
                 settings=settings,
@@ -176,8 +189,9 @@ class ChatServer:
                     TokenBuckets(login.logins_per_minute / 60, login.logins_per_minute),
                 ),
                 directory=directory,
-                log=self._log,
-                presence=self._presence,
+                clock=self._clock,
+                order=self._order,
+                registrar=Registrar(self.accounts, directory, self._order, self._clock),
                 archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
                 replay=self._replay,
                 rates=TokenBuckets(settings.session.rate_per_second, settings.session.rate_burst),
@@ -197,9 +211,9 @@ class ChatServer:
                 Retention(
                     self._store,
                     self._index,
-                    self._log,
-                    self.accounts.exists,
+                    self._order,
                     settings.history.retention_days,
+                    self._clock,
                 ),
             )
             self._server = self._listen()
@@ -211,7 +225,7 @@ class ChatServer:
 
     def _open_control(self, services: Services) -> Control | None:
         """Return the socket for commands. Without one, chat goes on all the same."""
-        keeper = AccountsKeeper(services, self.data / STORE_FILE)
+        keeper = AccountsKeeper(services.registrar)
         changes = AccountChanges(self.accounts, keeper)
         try:
             return Control(

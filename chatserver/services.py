@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from chatserver.accounts.authentication import Authenticator
 from chatserver.accounts.file import Accounts
 from chatserver.net.ratelimit import TokenBuckets
-from chatserver.order.log import Log
-from chatserver.order.presence import Presence
+from chatserver.order.clock import Clock
+from chatserver.order.order import Order
+from chatserver.order.registrar import Registrar
 from chatserver.order.replay import Replay
 from chatserver.search.archive import Archive
 from chatserver.sessions.directory import UserDirectory
@@ -21,8 +22,9 @@ class Services:
     accounts: Accounts
     authenticator: Authenticator
     directory: UserDirectory
-    log: Log
-    presence: Presence
+    clock: Clock
+    order: Order
+    registrar: Registrar
     replay: Replay
     archive: Archive
     rates: TokenBuckets

@@ -84,7 +84,7 @@ def _is_slip(typed: str, meant: str) -> bool:
 def _skipped(parameter: Parameter, following: Parameter | None, rest: str) -> bool:
     """Tell whether an optional name was left out before a number: `history 20`."""
     number_follows = following is not None and following.kind == "number"
-    if parameter.kind != "name" or parameter.required or not number_follows:
+    if parameter.kind not in {"name", "names"} or parameter.required or not number_follows:
         return False
     return (rest.split(maxsplit=1) or [""])[0].isdigit()
 

@@ -15,9 +15,12 @@ from bench.turns import Figures, Measures, in_turns
 from bench.wire import PASSWORD
 from chatclient.errors import Refused
 from chatclient.link.connection import Connection
+from chatserver.order.apply import apply
+from chatserver.order.items import AccountMade, Came, Item, Said, Went
+from chatserver.order.state import LOBBY_ID
 from chatserver.search.index import FILE_NAME as INDEX_FILE
 from chatserver.storage.store import FILE_NAME as STORE_FILE
-from chatserver.storage.store import Standing, Store
+from chatserver.storage.store import Store
 from chatwire.protocol import Message, Replayed
 
 _NAMES: Final = names(20)
@@ -84,23 +87,42 @@ class Past:
 def _fill(folder: Path, messages: int) -> None:
     """Write messages as the log thread would: nine of ten to the room, one in private."""
     store = Store(folder / STORE_FILE)
+    state = store.load()
     choice = random.Random(1)
     at = int(time.time() * 1000) - messages * 100
+    # Everybody is account and session of the same number, from 1 on.
+    everybody = range(1, len(_NAMES) + 1)
+
+    def happen(*batch: Item) -> None:
+        for item in batch:
+            apply(state, item)
+        store.write(state)
+        state.saved()
+
+    def said(number: int) -> Said:
+        sender, other = choice.sample(everybody, 2)
+        text = " ".join(choice.choices(_WORDS, k=8))
+        if number % 10_000 == 0:
+            text += " needlework"
+        room, to = (None, (other,)) if number % 10 == 0 else (LOBBY_ID, ())
+        return Said(at=at + number, account=sender, session=sender, text=text, room=room, to=to)
+
     try:
-        with store.batch() as batch:
-            batch.put(
-                Standing(name, read=messages, seen_at=time.time(), name=name) for name in _NAMES
+        happen(*(AccountMade(at=at, name=name) for name in _NAMES))
+        happen(
+            *(
+                Came(at=at, account=each, session=each, name=name)
+                for each, name in zip(everybody, _NAMES, strict=True)
             )
+        )
         for first in range(0, messages, _BATCH):
-            with store.batch() as batch:
-                for number in range(first, min(first + _BATCH, messages)):
-                    sender, other = choice.sample(_NAMES, 2)
-                    text = " ".join(choice.choices(_WORDS, k=8))
-                    if number % 10_000 == 0:
-                        text += " needlework"
-                    private = number % 10 == 0
-                    room = None if private else "lobby"
-                    batch.add(at + number, sender, room, (other,) if private else (), text, None)
+            happen(*map(said, range(first, min(first + _BATCH, messages))))
+        happen(
+            *(
+                Went(at=at + messages, account=each, session=each, acked=messages)
+                for each in everybody
+            )
+        )
     finally:
         store.close()
     (folder / INDEX_FILE).unlink(missing_ok=True)

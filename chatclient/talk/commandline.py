@@ -124,18 +124,10 @@ class CommandLine:
 
 
 def _past_of(conversation: Conversation | None, arguments: dict[str, Value]) -> dict[str, Value]:
-    """Return the arguments of `history` with the conversation in view, if nobody is named.
-
-    Raises UsageError: what several people said together cannot be read in one piece yet.
-    """
+    """Return the arguments of `history` with the conversation in view, if nobody is named."""
     if conversation is None or "with" in arguments or not conversation.to:
         return arguments
-    if len(conversation.to) > 1:
-        raise UsageError(
-            "The history of several people together cannot be shown yet: name one, as in"
-            f" /history {conversation.to[0]}, or /history {LOBBY}."
-        )
-    return {"with": conversation.to[0], **arguments}
+    return {"with": list(conversation.to), **arguments}
 
 
 def conversation_in(request: Request) -> Conversation | None:

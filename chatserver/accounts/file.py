@@ -61,10 +61,9 @@ class Accounts:
         A name that was there at the last look is answered from that; only for others, the file is
         looked at. `look_up` always looks.
         """
-        # Only of a well-formed name: folding turns some letters into ASCII ones that look alike.
-        if not is_name(name):
-            return None
-        return self._loaded[1].get(fold(name)) or self.all().get(fold(name))
+        # Only of ASCII: folding turns some letters into ASCII ones that look alike.
+        known = self._loaded[1].get(fold(name)) if name.isascii() else None
+        return known or self.look_up(name)
 
     def look_up(self, name: str) -> Account | None:
         """Return the account called `name` as the file has it now, or None."""

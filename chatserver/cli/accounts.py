@@ -122,7 +122,7 @@ def deluser(names: tuple[str, ...], data: Path | None, config: Path | None) -> N
     accounts = Accounts(folder / FILE_NAME)
     # A reserved name is no account any more, but its line can be taken out.
     found = [name if is_reserved(name) else _find(accounts, name).name for name in names]
-    for name in change(folder, DeleteAccounts(tuple(found)), Deleted).names:
+    for name in change(folder, DeleteAccounts(tuple(dict.fromkeys(found))), Deleted).names:
         click.echo(f"Deleted {name}.")
 
 

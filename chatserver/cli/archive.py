@@ -3,20 +3,17 @@
 import os
 import signal
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from chatserver.cli.main import data_folder, data_option, fail, settings_from
+from chatserver.cli.progress import Progress
 
 if TYPE_CHECKING:
     from chatwire.protocol import Message
-
-_QUICK_SECONDS: Final = 1.0
-"""A backup that takes longer shows how far it is."""
 
 
 @click.command()
@@ -29,13 +26,13 @@ def backup(file: Path, data: Path | None, config: Path | None) -> None:
 
     settings_from(config)
     _leave_nothing_behind()
-    bar = _Bar()
+    progress = Progress()
     try:
-        back_up(data_folder(data), file, bar)
+        back_up(data_folder(data), file, progress)
     except (BackupError, StoreError) as error:
-        bar.finish()
+        progress.finish()
         fail(str(error))
-    bar.finish()
+    progress.finish()
     click.echo(f"Backed up to {file}, {file.stat().st_size:,} bytes.")
 
 
@@ -142,22 +139,3 @@ def _text(message: "Message") -> bytes:
     stamp = message.at[:19].replace("T", " ")
     # The server has cleaned what it stored; but who knows where this database is from?
     return "".join(f"{clean(line)}\n" for line in (f"{stamp} {first}", *others)).encode()
-
-
-class _Bar:
-    """A progress bar on a terminal's standard error, once a copy has taken a second."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._shown = False
-
-    def __call__(self, done: int, total: int) -> None:
-        if sys.stderr.isatty() and time.monotonic() - self._started > _QUICK_SECONDS and total:
-            filled = 40 * done // total
-            bar = "#" * filled + "-" * (40 - filled)
-            click.echo(f"\r[{bar}] {100 * done // total:3d} %", nl=False, err=True)
-            self._shown = True
-
-    def finish(self) -> None:
-        if self._shown:
-            click.echo(err=True)

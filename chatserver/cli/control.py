@@ -203,20 +203,17 @@ class _StoreKeeper:
         """The database knows no passwords."""
 
     def deleted(self, *names: str) -> None:
-        """Forget what the database knows of them."""
-        from chatserver.storage.schema import UNREADABLE, StoreError, check  # noqa: PLC0415
+        """Take their names away from them; what they said stays their own."""
+        from chatserver.order.clock import Clock  # noqa: PLC0415
+        from chatserver.storage.schema import StoreError  # noqa: PLC0415
         from chatserver.storage.store import FILE_NAME as STORE_FILE  # noqa: PLC0415
-        from chatserver.storage.store import forget_account  # noqa: PLC0415
+        from chatserver.storage.store import StorageFull, forget_accounts  # noqa: PLC0415
 
         database = self._data / STORE_FILE
         try:
             if database.exists():
-                check(database)
-            for name in names:
-                forget_account(database, name)
+                forget_accounts(database, names, Clock().now())
         except StoreError as error:
             raise NotDone(str(error)) from error
-        except UNREADABLE as error:
-            raise NotDone(f"{database} cannot be read ({error}).") from error
-        except OSError as error:
-            raise NotDone(cannot("write", database, error)) from error
+        except StorageFull as error:
+            raise NotDone(f"{database} cannot be written ({error}).") from error

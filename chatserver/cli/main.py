@@ -155,8 +155,9 @@ def serve(
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which asks others to read their settings again
     settings = settings_from(config, host=host, port=port)
     from chatserver.app import ChatServer, StartError  # noqa: PLC0415
+    from chatserver.cli.progress import Progress  # noqa: PLC0415
     from chatserver.net.certificate import fingerprint  # noqa: PLC0415
-    from chatserver.system.allocator import share_heaps  # noqa: PLC0415
+    from chatserver.system.allocator import settle, share_heaps  # noqa: PLC0415
     from chatserver.system.processors import gather  # noqa: PLC0415
 
     logging.basicConfig(
@@ -166,10 +167,14 @@ def serve(
     share_heaps()
     gather()
     folder = data_folder(data)
+    progress = Progress("chat.db is brought to the version of this program")
     try:
-        server = ChatServer(settings, folder)
+        server = ChatServer(settings, folder, progress=progress)
     except StartError as error:
+        progress.finish(done=False)
         fail(str(error))
+    progress.finish()
+    settle()
     server.start()
     click.echo(f"chat {__version__} listening on {server.place}, data in {folder}")
     click.echo(f"TLS certificate SHA-256 fingerprint: {fingerprint(server.certificate)}")

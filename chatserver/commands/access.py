@@ -4,7 +4,8 @@ from chatserver.accounts.file import Account
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Name, OptionalSeq, Secret, command
 from chatserver.errors import CommandError
-from chatserver.order.presence import Joined
+from chatserver.order.items import Came, Went
+from chatserver.order.outcome import Arrived
 from chatserver.order.replay import Past
 from chatserver.sessions.session import Session
 from chatwire.protocol import LoginReply, Reply
@@ -42,57 +43,106 @@ def _enter(context: Context, account: Account, since: int | None) -> None:
     services, connection = context.services, context.connection
     connection.check_is_there()  # nobody is told of a coming and going that was neither
     identity = services.authenticator.identity(account)
-    session = context.session = Session(connection, account.name, since, identity)
+    number = services.registrar.account_id(account.name)
+    session = Session(connection, number, account.name, since, identity)
     session.claim.acquire()  # until its login is answered, nobody else shows it anything
-
-    def join(seq: int) -> Joined:
-        _check_in_order(context, session)
-        return services.presence.join(session, seq, known=services.log.has_standing(session.key))
-
-    joined: Joined | None = None
+    context.session = session
     try:
-        joined = services.log.run(join, session.key)
+        arrived = _come(context, session)
         context.bucket = services.rates.of(session.key)  # one for all sessions of the account
         connection.logged_in = True
-        standing = joined.standing
-        past = None if standing.busy else services.replay.read(joined.window)
+        # What is owed was settled in the order: somebody may be busy, or no longer, by now.
+        past = None if arrived.busy else services.replay.read(session.owed.popleft())
         context.answer(
             LoginReply(
                 name=account.name,
-                online=joined.online,
-                seq=joined.seq,
-                missed=services.replay.count(joined.window) if past is None else past.count,
-                busy=standing.busy,
-                hidden=standing.hidden,
+                online=arrived.online,
+                seq=arrived.seq,
+                missed=_held(context, session, arrived) if past is None else past.count,
+                busy=arrived.busy,
+                hidden=arrived.hidden,
             )
         )
-        services.replay.show(session, past or Past((), 0, joined.seq))
-    except Exception as error:
-        if joined is None and isinstance(error, CommandError):
-            context.session = None  # refused before it came to join: it may try again
-        else:
-            # It may be here and held already: this connection is of no use any more.
-            connection.cut()
+        services.replay.show(session, past or Past((), 0, arrived.seq))
+    except _NoPlace as error:
+        context.session = None  # it may try again
+        raise error.reason from None
+    except Exception:
+        # It may be here and held already: this connection is of no use any more.
+        connection.cut()
         raise
     finally:
         session.claim.release()
 
 
-def _check_in_order(context: Context, session: Session) -> None:
-    """Raise when there is no place for the session at this place of the order. Log thread."""
+def _held(context: Context, session: Session, arrived: Arrived) -> int:
+    """Return how many messages wait for somebody who arrived busy."""
+    services = context.services
+    return services.replay.count(services.directory.window(session, arrived.seq))
+
+
+class _NoPlace(Exception):
+    """There is no place for a session, and it has none."""
+
+    def __init__(self, reason: CommandError) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
+
+
+def _come(context: Context, session: Session) -> Arrived:
+    """Give a session its place in the order. Raises _NoPlace."""
+    services = context.services
+    others = services.directory.sessions_of(session.account_id)
+    # What had the name, or knew the password, before.
+    services.registrar.review_sessions(tuple(each for each in others if not _alike(each, session)))
+    services.directory.enter(session)
+    try:
+        arrived = services.order.run(
+            Came(
+                at=services.clock.now(),
+                account=session.account_id,
+                session=session.id,
+                name=session.account,
+            )
+        )
+        assert isinstance(arrived, Arrived)
+    except CommandError as error:
+        if error.code == "internal":
+            raise  # it may have come, or still come: it has to leave again
+        services.directory.remove(session)
+        raise _NoPlace(error) from error
+    # Only now: whoever changes the account from here on finds the session and ends it.
+    refusal = _refusal(context, session)
+    if refusal is not None:
+        services.order.run(
+            Went(at=services.clock.now(), account=session.account_id, session=session.id)
+        )
+        session.connection.outbox.drop_held()
+        raise _NoPlace(refusal)
+    return arrived
+
+
+def _refusal(context: Context, session: Session) -> CommandError | None:
+    """Return why there is no place for a session that has just come."""
     if not context.services.authenticator.still_lets_in(session.key, session.identity):
         # It has been changed since the password was checked, and may be another's.
-        raise CommandError(
+        return CommandError(
             "try_later", "The account was changed meanwhile; log in again.", retry_after=1
         )
     most = context.services.settings.session.max_sessions_per_account
-    others = context.services.directory.recipient(session.key).sessions
-    if 0 < most <= sum(each.identity == session.identity for each in others):
-        raise CommandError(
+    # In the order in which they came: of those that come at once, the first find a place.
+    here = context.services.directory.sessions_of(session.account_id)
+    if most > 0 and session not in [each for each in here if _alike(each, session)][:most]:
+        return CommandError(
             "try_later",
             f"This account is logged in {most} times already; log out somewhere else first.",
             retry_after=30,
         )
+    return None
+
+
+def _alike(one: Session, other: Session) -> bool:
+    return one.identity == other.identity
 
 
 @command("access", "Log out and leave.", aliases=("quit", "exit"), when="always")

@@ -59,6 +59,8 @@ def _understand(context: Context, request: Request) -> tuple[Command, Struct]:
         )
     if found.when == "after login" and context.session is None:
         raise CommandError("not_logged_in", f"Log in before you use {found.name}.")
+    if found.when == "after login":
+        context.me.check()  # before anything is changed
     if found.when == "before login" and context.session is not None:
         raise CommandError("already_logged_in", f"You are logged in as {context.session.account}.")
     return found, request.arguments(found)

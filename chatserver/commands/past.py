@@ -1,17 +1,19 @@
 """What was said before: history and search."""
 
+from collections.abc import Iterable
+
 from chatserver.commands.context import Context
 from chatserver.commands.registry import (
     Before,
     Count,
     Limit,
-    OptionalName,
+    OptionalNames,
     OptionalSeq,
     SearchWords,
     command,
 )
 from chatserver.errors import CommandError
-from chatserver.storage.store import Page
+from chatserver.storage.past import Page
 from chatwire.names import LOBBY, fold
 from chatwire.protocol import HistoryReply, Reply, SearchReply
 from chatwire.text import for_log
@@ -23,29 +25,35 @@ _NEVER = 2**62
 @command("past", "Read what was said before, to everybody or with somebody.")
 def history(
     context: Context,
-    with_: OptionalName = None,
+    with_: OptionalNames = None,
     limit: Count = 50,
     room: str | None = None,
     before: Before = None,
     after: OptionalSeq = None,
 ) -> Reply | None:
-    """Answer with messages of one conversation: the newest, or those before or after a number."""
-    if with_ is not None and room is None and fold(with_) == LOBBY:
-        with_, room = None, LOBBY  # as people type it; no account has that name
-    if with_ is not None and room is not None:
+    """Answer with messages: the newest, or those before or after a number.
+
+    They are those of the room, or those that the asker and `with` said to each other, alone or
+    among others; with several names, those that exactly these people said among themselves.
+    """
+    names = (with_,) if isinstance(with_, str) else with_ or ()
+    if len(names) == 1 and room is None and fold(names[0]) == LOBBY:
+        names, room = (), LOBBY  # as people type it; no account has that name
+    if names and room is not None:
         raise CommandError("bad_request", "history: name a user or a room, not both.")
     if before is not None and after is not None:
         raise CommandError("bad_request", "history: give before or after, not both.")
     if room not in (None, LOBBY):
         raise CommandError("bad_request", f"history: the only room is {LOBBY}.")
-    since = 0 if with_ is not None else context.services.directory.since(context.me.key)
+    directory, me = context.services.directory, context.me.account_id
+    others = _ids(context, names)
     page = Page(
-        account=context.me.key,
-        room=LOBBY if with_ is None else None,
-        peer=None if with_ is None else _peer(context, with_),
-        after=max(since, min(after or 0, _NEVER)),
+        stretches=directory.talks(me, others) if others else directory.lobby(me),
+        after=min(after or 0, _NEVER),
         before=_NEVER if before is None else min(before, _NEVER),
         forward=after is not None,
+        # What a third person said to both of them was not said by one to the other.
+        senders=(me, *others) if len(others) == 1 else (),
     )
     messages, more = context.services.archive.history(page, limit)
     return HistoryReply(messages=messages, more=more)
@@ -54,15 +62,22 @@ def history(
 @command("past", 'Find messages: words, begin*, "a phrase", from:bob.', cost=2.0)
 def search(context: Context, query: SearchWords, limit: Limit = 20) -> Reply | None:
     """Answer with the newest messages that the asker may read and that match."""
-    since = context.services.directory.since(context.me.key)
-    messages, more = context.services.archive.search(query, context.me.key, since, limit)
+    me = context.me.account_id
+    lobby = context.services.directory.lobby(me)
+    since = lobby[0].since if lobby else _NEVER
+    messages, more = context.services.archive.search(query, me, since, limit)
     return SearchReply(messages=messages, more=more)
 
 
-def _peer(context: Context, name: str) -> str:
-    if context.services.accounts.find(name) is None:
-        raise CommandError("no_such_user", f"No such user: {for_log(name, 32)}.")
-    return fold(name)
+def _ids(context: Context, names: Iterable[str]) -> tuple[int, ...]:
+    """Return the numbers of accounts. Raises CommandError (no_such_user)."""
+    accounts = {name: context.services.accounts.find(name) for name in names}
+    unknown = [for_log(name, 32) for name, account in accounts.items() if account is None]
+    if unknown:
+        raise CommandError("no_such_user", f"No such user: {', '.join(unknown)}.")
+    # Each once, and as its owner spells it: it may get its number now.
+    known = {account.name: None for account in accounts.values() if account is not None}
+    return tuple(map(context.services.registrar.account_id, known))
 
 
 COMMANDS = (history, search)

@@ -9,7 +9,7 @@ from chatwire.protocol import LastReply, Reply, WhoReply
 @command("people", "See who else is here.", aliases=("names",))
 def who(context: Context) -> Reply | None:
     """Name the other accounts with a live session that are not hidden."""
-    return WhoReply(users=context.services.directory.here(but=context.me.key))
+    return WhoReply(users=context.services.directory.here(but=context.me.account_id))
 
 
 @command("people", "See who was here in the last minutes.")

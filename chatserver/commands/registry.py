@@ -62,7 +62,12 @@ Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)] | None
 Seq = Annotated[int, Meta(ge=0)]
 OptionalSeq = Seq | None
 Before = Annotated[Seq | None, Shown("number", "before")]
-OptionalName = Annotated[str | None, Shown("name", "user")]
+OptionalNames = Annotated[
+    Annotated[str, _ONE]
+    | Annotated[tuple[Annotated[str, _ONE], ...], Meta(min_length=1, max_length=100)]
+    | None,
+    Shown("names", "user"),
+]
 Count = Annotated[int, Meta(ge=1, le=500), Shown("number", "count")]
 Limit = Annotated[int, Meta(ge=1, le=500)]
 SearchWords = Annotated[str, Shown("words", "words")]

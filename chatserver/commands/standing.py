@@ -5,7 +5,7 @@ from msgspec import UNSET
 from chatserver.commands.context import Context
 from chatserver.commands.registry import ReplyWords, command
 from chatserver.errors import CommandError
-from chatserver.storage.store import Standing
+from chatserver.order.items import Busy, Hidden, Idle, Shown
 from chatwire.protocol import Reply, StatusReply
 from chatwire.text import one_line
 
@@ -22,7 +22,7 @@ def busy(context: Context, reply: ReplyWords = None) -> Reply | None:
             "text_too_long", f"A busy reply may have at most {_MAX_REPLY} characters."
         )
     services, me = context.services, context.me
-    services.log.run(lambda seq: services.presence.busy(me, text, seq), me.key)
+    services.order.run(Busy(at=services.clock.now(), account=me.account_id, reply=text))
     return Reply(op="busy")
 
 
@@ -30,13 +30,7 @@ def busy(context: Context, reply: ReplyWords = None) -> Reply | None:
 def idle(context: Context) -> Reply | None:
     """End busy; every session of the account is shown what it has not seen."""
     services, me = context.services, context.me
-
-    def end_busy(seq: int) -> None:  # the log thread
-        for session in services.presence.idle(me, seq):
-            if session is not me:  # that one's handler goes on with it when this is answered
-                services.replay.start(session)
-
-    services.log.run(end_busy, me.key)
+    services.order.run(Idle(at=services.clock.now(), account=me.account_id, session=me.id))
     return Reply(op="idle")
 
 
@@ -44,7 +38,7 @@ def idle(context: Context) -> Reply | None:
 def hide(context: Context) -> Reply | None:
     """Look to others exactly as if the account had logged out now."""
     services, me = context.services, context.me
-    services.log.run(lambda _: services.presence.hide(me, hidden=True), me.key)
+    services.order.run(Hidden(at=services.clock.now(), account=me.account_id))
     return Reply(op="hide")
 
 
@@ -52,32 +46,25 @@ def hide(context: Context) -> Reply | None:
 def appear(context: Context) -> Reply | None:
     """Be seen again."""
     services, me = context.services, context.me
-    services.log.run(lambda _: services.presence.hide(me, hidden=False), me.key)
+    services.order.run(Shown(at=services.clock.now(), account=me.account_id))
     return Reply(op="appear")
 
 
 @command("standing", "See whether you are busy or hidden.")
 def status(context: Context) -> Reply | None:
     """Tell how the account stands and how many messages are held."""
-    standing = _standing(context)
+    services, me = context.services, context.me
+    standing = services.directory.standing(me.account_id)
     held = 0
     if standing.busy:
-        upto = context.services.log.last_seq
-        held = context.services.replay.count(context.me.window(standing.since, upto))
+        held = services.replay.count(services.directory.window(me, services.replay.newest))
     return StatusReply(
-        name=context.me.account,
+        name=me.account,
         busy=standing.busy,
         hidden=standing.hidden,
         reply=standing.reply if standing.reply else UNSET,
         held=held,
     )
-
-
-def _standing(context: Context) -> Standing:
-    standing = context.services.directory.standing(context.me.key)
-    if standing is None:
-        raise CommandError("kicked", "This account was deleted.")
-    return standing
 
 
 COMMANDS = (busy, idle, hide, appear, status)

@@ -3,7 +3,9 @@
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Key, Names, Words, command
 from chatserver.errors import CommandError
-from chatserver.order.delivery import Post
+from chatserver.order.items import Said
+from chatserver.order.pending import Question
+from chatserver.order.state import LOBBY_ID
 from chatwire.names import fold
 from chatwire.protocol import Reply
 from chatwire.text import clean, for_log
@@ -12,7 +14,7 @@ from chatwire.text import clean, for_log
 @command("talk", "Say something to everybody.", aliases=("say",))
 def broadcast(context: Context, text: Words, key: Key = None) -> Reply | None:
     """Send to everybody who is connected, but to this session."""
-    _append(context, Post(context.me, context.request, _checked(context, text), key))
+    _say(context, _checked(context, text), key, room=LOBBY_ID)
     return None
 
 
@@ -29,20 +31,31 @@ def send(context: Context, to: Names, text: Words, key: Key = None) -> Reply | N
             known[fold(name)] = account.name
     if not known:
         raise CommandError("no_such_user", f"No such user: {', '.join(unknown.values())}.")
-    post = Post(
-        context.me,
-        context.request,
-        _checked(context, text),
-        key,
-        tuple(known.values()),
-        tuple(unknown.values()),
-    )
-    _append(context, post)
+    text = _checked(context, text)
+    ids = tuple(map(context.services.registrar.account_id, known.values()))
+    _say(context, text, key, to=ids, unknown=tuple(unknown.values()))
     return None
 
 
-def _append(context: Context, post: Post) -> None:
-    context.services.log.append(post)
+def _say(
+    context: Context,
+    text: str,
+    key: str | None,
+    room: int | None = None,
+    to: tuple[int, ...] = (),
+    unknown: tuple[str, ...] = (),
+) -> None:
+    me = context.me
+    said = Said(
+        at=context.services.clock.now(),
+        account=me.account_id,
+        session=me.id,
+        text=text,
+        room=room,
+        to=to,
+        key=key,
+    )
+    context.services.order.append(said, Question(me, context.request, unknown))
     context.connection.appended()
 
 

@@ -28,7 +28,7 @@ def ack(context: Context, upto: Seq) -> Reply | None:
     """Note that messages up to number `upto` have been read. There is no answer."""
     session = context.me
     # A busy account has not seen what is held, whatever its client says.
-    newest = session.cursor if session.held else context.services.log.last_seq
+    newest = session.cursor if session.held else context.services.replay.newest
     session.acknowledged = max(session.acknowledged, min(upto, newest))
     return None
 

@@ -116,6 +116,11 @@ class Outbox:
         return bool(self._held)
 
     @property
+    def sending(self) -> bool:
+        """Whether a thread is at it: what it has just sent is not counted yet."""
+        return self._draining
+
+    @property
     def waiting(self) -> int:
         """How many bytes the system has not taken, without those that are held."""
         return self._bytes - self._held_bytes

@@ -1,23 +1,28 @@
-"""From committed messages to outboxes. Everything here runs in the log thread.
+"""From a batch that is on disk to outboxes. Everything here runs in the log thread.
 
-A run of messages to the room is rendered and joined once per renderer, and every recipient's
-outbox gets a reference to those same bytes, so that the cost of a crowd is one append and one
-send each, however many messages there are.
+The answers to what was said go first; then everything happens in its order: messages are shown,
+sessions come, go, begin and end to hold back. Messages to the same audience that follow each other
+are rendered and joined once for each renderer, and every recipient's outbox gets a reference to
+those same bytes, so that the cost of a crowd is one append and one send each, however many messages
+there are.
 
-The answers go first, each with what the directory says at that moment; then the recipients are
-served. So how long an answer takes says nothing about who is hidden.
+What an answer says was settled when the item was applied. So how long it takes says nothing about
+who is hidden.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from chatserver.errors import CommandError
+from chatserver.order.items import Said
+from chatserver.order.outcome import Delivered, Outcome, Refused
+from chatserver.order.pending import Entry, Question, Waiter
+from chatserver.order.presence import Presence
 from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
-from chatserver.speech import Answer, Asked, Renderer, rendered
-from chatwire.names import LOBBY, fold
+from chatserver.speech import Answer, rendered
 from chatwire.protocol import BroadcastReply, Message, SendReply, timestamp
 
 _log = logging.getLogger(__name__)
@@ -27,229 +32,144 @@ _FAULT: Final = CommandError(
 )
 
 
-class Post:
-    """A message on its way through the log: from a handler thread, for the log thread.
-
-    `to` is None for the room. The log fills in `seq`, `at` and `duplicate` when it has been
-    committed, or `error` when it could not be; then it is `answered`, then `delivered`.
-    """
-
-    __slots__ = (
-        "answered",
-        "at",
-        "delivered",
-        "duplicate",
-        "error",
-        "key",
-        "origin",
-        "request",
-        "seq",
-        "text",
-        "to",
-        "unknown",
-    )
-
-    def __init__(
-        self,
-        origin: Session,
-        request: Asked | None,
-        text: str,
-        key: str | None,
-        to: tuple[str, ...] | None = None,
-        unknown: tuple[str, ...] = (),
-    ) -> None:
-        self.origin = origin
-        self.request = request
-        self.text = text
-        self.key = key
-        self.to = to
-        self.unknown = unknown
-        self.seq = 0
-        self.at = 0
-        self.duplicate = False
-        self.error: CommandError | None = None
-        self.answered = False
-        self.delivered = False
-
-    def event(self) -> Message:
-        """Return the message as its readers get it."""
-        message = Message(
-            seq=self.seq, at=timestamp(self.at), sender=self.origin.account, text=self.text
-        )
-        if self.to is None:
-            message.room = LOBBY
-        else:
-            message.to = self.to
-        return message
+_AUDIENCES: Final = 256
+"""Audiences whose sessions are known without looking; those of sessions that have gone, too."""
 
 
 class Delivery:
-    """Answers senders and fills outboxes; `drain` then sends, once per outbox and batch."""
+    """Answers who asked and tells whom it concerns; outboxes are sent once a batch."""
 
-    def __init__(self, directory: UserDirectory) -> None:
+    def __init__(self, directory: UserDirectory, presence: Presence) -> None:
         self._directory = directory
+        self._presence = presence
         self._touched: set[Connection] = set()
+        self._audiences: dict[tuple[int, ...], tuple[Session, ...]] = {}
 
-    def deliver(self, posts: Sequence[Post]) -> None:
-        """Answer and deliver messages between which nobody came, went, hid or became busy."""
-        for post in posts:
-            if post.error is None:
-                post.origin.note_said(post.seq)
-        self._answer(posts)
-        run: list[Post] = []
-        for post in posts:
-            if post.error is not None or post.duplicate:
-                post.delivered = True
-            elif post.to is None:
-                run.append(post)
-            else:
-                self._to_room(run)
+    def tell(self, batch: Sequence[Entry]) -> None:
+        """Answer and tell everything that follows from a batch. May raise: see `abandon`."""
+        self._answer(batch)
+        run: list[Entry] = []
+        for entry in batch:
+            if not isinstance(entry.result, Delivered):
+                self._show(run)
                 run = []
-                self._to_accounts(post)
-        self._to_room(run)
+                self._presence.follow(entry)
+                entry.told = True
+            elif run and not _go_together(run[-1], entry):
+                self._show(run)
+                run = [entry]
+            else:
+                run.append(entry)
+        self._show(run)
+        for entry in batch:
+            if isinstance(entry.ticket, Waiter):
+                entry.ticket.settle(_outcome(entry))
+        self._drain()
 
-    def abandon(self, posts: Iterable[Post]) -> None:
+    def abandon(self, batch: Sequence[Entry]) -> None:
         """End what could not be finished, after a fault in the middle.
 
-        Whoever waits for an answer gets an error. Whoever may lack a message that is on disk is
+        Whoever waits for an answer gets an error. Whoever may lack something that is on disk is
         cut off before anything follows it, comes back, and has it replayed.
         """
-        for post in posts:
-            connection = post.origin.connection
-            if not post.answered:
-                self._answer_one(connection, [post], lambda _: _FAULT.event())
-            if post.seq and post.error is None and not post.delivered:
-                for session in self._recipients(post):
-                    session.connection.cut()
-                post.delivered = True
-
-    def drain(self) -> None:
-        """Send what the batch put into outboxes."""
-        touched, self._touched = self._touched, set()
-        for connection in touched:
+        for entry in batch:
             try:
-                connection.drain()
+                self._abandon(entry)
             except BaseException:
-                connection.cut()
-                _log.exception("an outbox could not be drained")
+                self._cut_all()
+                _log.exception("it is not known who lacks something")
+            ticket, told = entry.ticket, entry.told
+            entry.told = True
+            if isinstance(ticket, Waiter):
+                ticket.settle(_outcome(entry) if told else _FAULT)
+        self._drain()
 
-    def _answer(self, posts: Sequence[Post]) -> None:
-        busy = self._directory.busy_replies()
-        senders: dict[Connection, list[Post]] = {}
-        for post in posts:
-            senders.setdefault(post.origin.connection, []).append(post)
-        for connection, its in senders.items():
-            self._answer_one(connection, its, lambda post: self._reply(post, busy))
+    def _abandon(self, entry: Entry) -> None:
+        if isinstance(entry.ticket, Question) and not entry.answered:
+            self._answer_one(entry.ticket.session.connection, [entry], _FAULT)
+        if not entry.told and isinstance(entry.result, Delivered):
+            for session in self._of(entry.result.audience):
+                session.connection.cut()
+        elif not entry.told:
+            self._presence.abandon(entry)
+
+    def _cut_all(self) -> None:
+        """Cut off everybody: better that all come back than that one misses something."""
+        for session in self._directory.sessions():
+            session.connection.cut()
+
+    # -- answers --
+
+    def _answer(self, batch: Sequence[Entry]) -> None:
+        askers: dict[Connection, list[Entry]] = {}
+        for entry in batch:
+            if type(entry.ticket) is Question:
+                askers.setdefault(entry.ticket.session.connection, []).append(entry)
+        for connection, its in askers.items():
+            self._answer_one(connection, its)
 
     def _answer_one(
-        self,
-        connection: Connection,
-        posts: Sequence[Post],
-        reply: Callable[[Post], Answer],
+        self, connection: Connection, entries: Sequence[Entry], error: CommandError | None = None
     ) -> None:
         """Answer what came on one connection; where that fails it is ended. Raises nothing."""
         try:
-            answers = [self._rendered_answer(post, reply) for post in posts]
+            answers = [_answer_to(entry, error) for entry in entries]
             connection.push_bytes(b"".join(answers), ahead=True)
-            connection.drain()
+            connection.drain()  # now: how long it takes says nothing about who is told next
         except BaseException:
             connection.cut()
             _log.exception("a message could not be answered")
-        for post in posts:
-            post.answered = True
+        for entry in entries:
+            entry.answered = True
             connection.answered()
 
-    def _rendered_answer(self, post: Post, reply: Callable[[Post], Answer]) -> bytes:
-        renderer, account = post.origin.connection.renderer, post.origin.account
-        try:
-            return renderer.answer(post.request, reply(post), account)
-        except Exception:
-            _log.exception("an answer could not be rendered as %s", renderer.name)
-            return renderer.answer(post.request, _FAULT.event(), account)
+    # -- messages --
 
-    def _reply(self, post: Post, busy: Mapping[str, str]) -> Answer:
-        if post.error is not None:
-            return post.error.event()
-        reply: BroadcastReply | SendReply
-        if post.to is None:
-            others = {name: text for name, text in busy.items() if fold(name) != post.origin.key}
-            reply = BroadcastReply(seq=post.seq, busy=others)
-        else:
-            reply = self._send_reply(post, post.to)
-        if post.duplicate:
-            reply.duplicate = True
-        return reply
-
-    def _send_reply(self, post: Post, to: tuple[str, ...]) -> SendReply:
-        delivered, stored, busy = [], [], {}
-        for name in to:
-            recipient = self._directory.recipient(fold(name))
-            if fold(name) == post.origin.key:
-                delivered.append(name)
-            elif not recipient.visible or post.duplicate:
-                stored.append(name)
-            elif recipient.busy:
-                busy[name] = recipient.reply
-            else:
-                delivered.append(name)
-        return SendReply(
-            seq=post.seq,
-            delivered=tuple(delivered),
-            stored=tuple(stored),
-            busy=busy,
-            unknown=post.unknown,
-        )
-
-    def _to_room(self, run: list[Post]) -> None:
+    def _show(self, run: Sequence[Entry]) -> None:
+        """Show messages to their audience, which is the same for all of them."""
         if not run:
             return
-        events = [post.event() for post in run]
-        senders = {post.origin for post in run}
-        frames: dict[Renderer, list[bytes]] = {}
-        joined: dict[Renderer, bytes] = {}
-        newest = run[-1].seq
-        for session in self._directory.lobby():
-            connection = session.connection
-            renderer = connection.renderer
-            if renderer not in joined:
-                frames[renderer] = [rendered(renderer, event) for event in events]
-                joined[renderer] = b"".join(frames[renderer])
-            data = joined[renderer]
-            if session in senders and not renderer.traits.echoes:
-                data = b"".join(
-                    frame
-                    for frame, post in zip(frames[renderer], run, strict=True)
-                    if post.origin is not session
-                )
-                if not data:
-                    continue
-            self._push(connection, data, newest)
-        for post in run:
-            post.delivered = True
+        first = run[0].result
+        assert isinstance(first, Delivered)
+        for entry in run:
+            assert isinstance(entry.result, Delivered)
+            if isinstance(entry.ticket, Question):
+                entry.ticket.session.note_said(entry.result.seq)
+        if not first.duplicate:
+            self._fan_out(run, first)
+        for entry in run:
+            entry.told = True
 
-    def _to_accounts(self, post: Post) -> None:
-        event = post.event()
-        for session in self._recipients(post):
-            connection = session.connection
-            data = rendered(connection.renderer, event, session.account)
-            self._push(connection, data, post.seq)
-        post.delivered = True
+    def _fan_out(self, run: Sequence[Entry], first: Delivered) -> None:
+        events = [_event(entry) for entry in run]
+        senders = {entry.ticket.session for entry in run if isinstance(entry.ticket, Question)}
+        frames: dict[object, list[bytes]] = {}
+        joined: dict[object, bytes] = {}
+        newest = events[-1].seq
+        for session in self._of(first.audience):
+            renderer = session.connection.renderer
+            own = session in senders and not renderer.traits.echoes
+            if own and all(_is_own(entry, session) for entry in run):
+                continue
+            # In a room all read the same; a private message reads differently for each.
+            key = renderer if first.room is not None else (renderer, session.account)
+            if key not in joined:
+                frames[key] = [rendered(renderer, each, session.account) for each in events]
+                joined[key] = b"".join(frames[key])
+            data = joined[key]
+            if own:
+                each = zip(frames[key], run, strict=True)
+                data = b"".join([frame for frame, entry in each if not _is_own(entry, session)])
+            self._push(session.connection, data, newest)
 
-    def _recipients(self, post: Post) -> list[Session]:
-        """Return who is to be shown a message now: nobody who is busy, nor, where there is no
-        echo, who said it."""
-        echoes = post.origin.connection.renderer.traits.echoes
-        if post.to is None:
-            return [each for each in self._directory.lobby() if each is not post.origin or echoes]
-        to = {fold(name) for name in post.to}
-        return [
-            session
-            for key in to | {post.origin.key}
-            for recipient in (self._directory.recipient(key),)
-            if not recipient.busy
-            for session in recipient.sessions
-            if session is not post.origin or key in to or echoes
-        ]
+    def _of(self, audience: tuple[int, ...]) -> tuple[Session, ...]:
+        """Return the sessions of an audience. Numbers are never used again, so they stay true."""
+        found = self._audiences.get(audience)
+        if found is None:
+            if len(self._audiences) >= _AUDIENCES:
+                self._audiences.clear()
+            found = self._audiences[audience] = self._directory.numbered(audience)
+        return found
 
     def _push(self, connection: Connection, data: bytes, seq: int) -> None:
         """Queue a message; whoever it cannot be queued for is ended, the others get theirs."""
@@ -259,3 +179,91 @@ class Delivery:
             connection.cut()
             _log.exception("a message could not be queued")
         self._touched.add(connection)
+
+    def _drain(self) -> None:
+        """Send what the batch put into outboxes."""
+        touched, self._touched = self._touched, set()
+        for connection in touched:
+            try:
+                connection.drain()
+            except BaseException:
+                connection.cut()
+                _log.exception("an outbox could not be drained")
+
+
+def _go_together(one: Entry, other: Entry) -> bool:
+    """Tell whether two messages that follow each other are shown to the same."""
+    assert isinstance(one.result, Delivered)
+    assert isinstance(other.result, Delivered)
+    return (
+        one.result.audience is other.result.audience
+        and one.result.duplicate is other.result.duplicate
+        and one.result.room == other.result.room
+    )
+
+
+def _is_own(entry: Entry, session: Session) -> bool:
+    """Tell whether a session said this, and to others: it is not shown that again."""
+    assert isinstance(entry.result, Delivered)
+    said_here = isinstance(entry.ticket, Question) and entry.ticket.session is session
+    return said_here and not entry.result.to_self
+
+
+def _event(entry: Entry) -> Message:
+    """Return a message as its readers get it."""
+    said = entry.result
+    assert isinstance(said, Delivered)
+    assert isinstance(entry.item, Said)
+    message = Message(seq=said.seq, at=timestamp(said.at), sender=said.sender, text=entry.item.text)
+    if said.room is None:
+        message.to = said.to
+    else:
+        message.room = said.room
+    return message
+
+
+def _outcome(entry: Entry) -> Outcome | CommandError:
+    """Return what whoever waits for an entry is told."""
+    result = entry.result
+    if isinstance(result, Refused):
+        return CommandError(result.code, result.text)
+    return _FAULT if result is None else result
+
+
+def _answer_to(entry: Entry, error: CommandError | None) -> bytes:
+    """Return the answer to a message, or else an error, as its sender's client reads it."""
+    question = entry.ticket
+    assert isinstance(question, Question)
+    session, request = question.session, question.request
+    renderer = session.connection.renderer
+    try:
+        event = _reply(entry) if error is None else error.event()
+        return renderer.answer(request, event, session.account)
+    except Exception:
+        _log.exception("an answer could not be rendered as %s", renderer.name)
+        return renderer.answer(request, _FAULT.event(), session.account)
+
+
+def _reply(entry: Entry) -> Answer:
+    said, question = entry.result, entry.ticket
+    assert isinstance(question, Question)
+    reply: BroadcastReply | SendReply
+    if isinstance(said, CommandError):
+        return said.event()
+    if isinstance(said, Refused):
+        return (question.session.revoked or CommandError(said.code, said.text)).event()
+    if not isinstance(said, Delivered):
+        return _FAULT.event()
+    if said.room is not None:
+        reply = BroadcastReply(seq=said.seq, busy=dict(said.busy))
+    else:
+        reply = SendReply(
+            seq=said.seq,
+            delivered=said.delivered,
+            stored=said.stored,
+            busy=dict(said.busy),
+            unknown=question.unknown,
+        )
+    if said.duplicate:
+        reply.duplicate = True
+    return reply

@@ -14,7 +14,8 @@ from typing import Final
 from chatserver.search.archive import event_of
 from chatserver.sessions.session import Session
 from chatserver.speech import rendered
-from chatserver.storage.store import Store, StoredMessage, Window
+from chatserver.storage.past import StoredMessage, Window
+from chatserver.storage.store import Store
 from chatwire.protocol import Replayed
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,11 @@ class Replay:
         self._limit = limit
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest message on disk."""
+        return self._store.last_seq
 
     def count(self, window: Window) -> int:
         """Return how many messages are in the window, up to MOST_COUNTED."""

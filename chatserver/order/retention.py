@@ -9,15 +9,17 @@ A private message that a recipient has not read stays until it is read, and at m
 """
 
 import logging
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Final
 
-from chatserver.order.log import Log
+from chatserver.order.clock import Clock
+from chatserver.order.items import Alive, Purged, Trimmed
+from chatserver.order.order import Order
+from chatserver.order.outcome import Outcome
+from chatserver.order.pending import Waiter
 from chatserver.search.index import SearchIndex
-from chatserver.storage.store import Batch, Store, StoredMessage
-from chatwire.names import fold
+from chatserver.storage.past import StoredMessage
+from chatserver.storage.store import Store
 from chatwire.wording import duration
 
 _log = logging.getLogger(__name__)
@@ -36,59 +38,47 @@ _STEP: Final = 1000
 
 _STEP_CHARACTERS: Final = 1_000_000
 
-_CLEAN_SECONDS: Final = 20.0
-"""How often, while a sweep goes on, what it deleted is cleared out of the files."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The two clocks: `wall` may be set by somebody, `steady` only goes on. Seconds."""
-
-    wall: Callable[[], float] = time.time
-    steady: Callable[[], float] = time.monotonic
-
 
 class Retention:
-    """All of it happens in the housekeeper thread; the log thread is asked to write."""
+    """All of it happens in the housekeeper thread; what is to be written becomes items."""
 
-    def __init__(  # the parts it works on
-        self,
-        store: Store,
-        index: SearchIndex,
-        log: Log,
-        exists: Callable[[str], bool],
-        days: int,
-        clock: Clock | None = None,
+    def __init__(
+        self, store: Store, index: SearchIndex, order: Order, days: int, clock: Clock
     ) -> None:
-        """`exists` tells whether there is an account of a (folded) name; 0 `days` keep all."""
+        """0 `days` keep everything."""
         self._store = store
         self._index = index
-        self._log = log
-        self._exists = exists
+        self._order = order
         self._days = days
-        self._clock = clock or Clock()
+        self._clock = clock
+        self._trimming: tuple[Waiter, tuple[int, ...]] | None = None  # what is being deleted
         self._last: tuple[float, float] | None = None  # both clocks, when they last agreed
         self._counted_at = 0.0
         self._rest = store.rest()
         self._noted_at = float("-inf")
         self._sweep_at = float("-inf")
         self._sweeps = 0
+        self._former_at = float("-inf")
         self._after: int | None = None  # how far the sweep is that goes on
         self._deleted = 0
-        self._dirty = True  # a server before this one may not have come to it
-        self._clean_at = float("-inf")
         index.forget(store.gone())
 
     def tick(self) -> None:
         """Do a step of what is to be done."""
         now = self._clock.steady()
         self._watch_clock(now)
-        if self._days and not self._rest and (self._after is not None or now >= self._sweep_at):
+        self._note_deleted()
+        if self._trimming is not None:
+            pass  # it is looked at again when it is done
+        elif self._days and not self._rest and (self._after is not None or now >= self._sweep_at):
             self._sweep(now)
         elif self._deleted:
             _log.info("%d messages older than %d days were deleted", self._deleted, self._days)
             self._deleted = 0
-        self._clean(now)
+        self._note_purged()
+        if now >= self._former_at:
+            self._former_at = now + _SWEEP_SECONDS
+            self._store.forget_former(self._clock.now())
 
     def _watch_clock(self, now: float) -> None:
         """Rest after a jump; note once a minute what the clock says and how long the rest is."""
@@ -112,15 +102,9 @@ class Retention:
                     duration(int(abs(jump))),
                     "ahead" if jump > 0 else "short",
                 )
-        if now - self._noted_at >= _ALIVE_SECONDS:
+        if now - self._noted_at >= _ALIVE_SECONDS or self._store.untidy:
             self._noted_at = now
-            rest = self._rest
-
-            def note(batch: Batch) -> None:  # the log thread
-                batch.put_alive(wall)
-                batch.put_rest(rest)
-
-            self._log.save(note)
+            self._order.append(Alive(at=int(wall * 1000), rest=self._rest))
 
     def _sweep(self, now: float) -> None:
         """Look at some more messages, and have the old ones among them deleted."""
@@ -148,37 +132,34 @@ class Retention:
         kept_unread = int((now - 2 * self._days * _DAY) * _MS)
         newest = self._store.last_seq
         old = [each for each in messages if each.at < kept and each.seq < newest]
-        read = self._store.read_upto({fold(name) for each in old for name in each.to})
+        acked = self._store.acked({number for each in old for number in each.people})
 
         def waits(message: StoredMessage) -> bool:
             return message.at >= kept_unread and any(
-                read.get(name, 0) < message.seq and self._exists(name)
-                for name in map(fold, message.to)
-                if name != fold(message.sender)
+                acked[number] < message.seq
+                for number in message.people
+                if number != message.sender_id and number in acked
             )
 
         return [each for each in old if not waits(each)]
 
-    def _delete(self, old: list[StoredMessage]) -> None:
-        def deleted() -> None:  # the log thread, once they are gone
-            self._index.forget(each.seq for each in old)
-            self._deleted += len(old)
-            self._dirty = True
+    def _delete(self, old: Iterable[StoredMessage]) -> None:
+        waiter, seqs = Waiter(), tuple(each.seq for each in old)
+        self._order.append(Trimmed(at=self._clock.now(), seqs=seqs), waiter)
+        self._trimming = waiter, seqs
 
-        self._log.save(lambda batch: batch.delete(old), deleted)
+    def _note_deleted(self) -> None:
+        """Have the search index forget what has been deleted by now."""
+        if self._trimming is None or self._trimming[0].result is None:
+            return
+        waiter, seqs = self._trimming
+        self._trimming = None
+        if isinstance(waiter.result, Outcome):
+            self._index.forget(seqs)
+            self._deleted += len(seqs)
 
-    def _clean(self, now: float) -> None:
-        """Have what is deleted cleared out of the files, and forget that the index had it."""
+    def _note_purged(self) -> None:
+        """Have it forgotten that the index had what is cleared out of its file."""
         purged = self._index.purged()
         if purged:
-            self._log.save(lambda batch: batch.note_purged(purged))
-        if self._dirty and now >= self._clean_at:
-            self._dirty = False
-            if self._after is not None:
-                self._clean_at = now + _CLEAN_SECONDS
-            self._log.run_later(self._give_back)
-
-    def _give_back(self, _: int) -> None:  # the log thread
-        if not self._store.give_back():
-            self._dirty = True
-            self._clean_at = float("-inf")
+            self._order.append(Purged(at=self._clock.now(), seqs=tuple(purged)))

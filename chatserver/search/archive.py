@@ -4,7 +4,8 @@ from typing import Final
 
 from chatserver.search.index import SearchIndex
 from chatserver.search.query import parse_query
-from chatserver.storage.store import Page, Store, StoredMessage
+from chatserver.storage.past import Page, StoredMessage
+from chatserver.storage.store import Store
 from chatwire.protocol import Message, timestamp
 
 _ENVELOPE_BYTES: Final = 200
@@ -23,7 +24,8 @@ class Archive:
         self._most_bytes = most_bytes
 
     def history(self, page: Page, limit: int) -> tuple[tuple[Message, ...], bool]:
-        """Return up to `limit` messages of a page, oldest first, and whether there are more."""
+        """Return up to `limit` messages of a page, oldest first, and whether there are more: the
+        newest before its end, or `forward` from its beginning."""
         found = self._store.history(page, limit + 1)
         if not page.forward:
             found.reverse()  # those that fit are the nearest to where the page begins
@@ -32,7 +34,7 @@ class Archive:
         return tuple(map(event_of, fitting if page.forward else reversed(fitting))), more
 
     def search(
-        self, words: str, account: str, room_since: int, limit: int
+        self, words: str, account: int, room_since: int, limit: int
     ) -> tuple[tuple[Message, ...], bool]:
         """Return up to `limit` messages that match, newest first, and whether there are more.
 
@@ -42,7 +44,7 @@ class Archive:
         if query is None:
             return (), False
         found = self._index.search(query, account, room_since, limit + 1)
-        # The index may still have what was deleted, and what was another's of the same name.
+        # The index may still have what was deleted.
         messages = self._store.some(found, account)
         fitting = self._fitting(messages[:limit])
         return tuple(map(event_of, fitting)), len(fitting) < len(messages)

@@ -46,9 +46,9 @@ _PAUSE_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 5.0
 """How long the indexer rests after an error, such as a full disk."""
 
-_REST: Final = 9.0
-"""How many times as long as it works the indexer rests while messages come: so a flood keeps nine
-tenths of what it would have to share, and the index is behind for that long."""
+_REST: Final = 19.0
+"""How many times as long as it works the indexer rests while messages come: a flood keeps all but a
+twentieth of what it would have to share, and the index is behind for that long."""
 
 _PATIENCE: Final = 1.0
 """How long a search waits for messages of a moment ago: longer only while an index is made."""
@@ -111,7 +111,7 @@ class SearchIndex:
         self._parts.close()
         self._turns.close()
 
-    def search(self, query: str, account: str, room_since: int, limit: int) -> list[int]:
+    def search(self, query: str, account: int, room_since: int, limit: int) -> list[int]:
         """Return the numbers of up to `limit` messages that match, the newest first.
 
         Only messages that `account` sent or was sent, and those in the room after `room_since`.
@@ -286,10 +286,10 @@ class _Turns:
         self._readers = readers
         self._many = len(readers)
         self._changed = threading.Condition()
-        self._accounts: set[str] = set()
+        self._accounts: set[int] = set()
 
     @contextmanager
-    def of(self, account: str) -> Iterator[sqlite3.Connection]:
+    def of(self, account: int) -> Iterator[sqlite3.Connection]:
         """Lend a reader to an account. Raises CommandError (try_later) when that takes too long."""
         with self._changed:
             if not self._changed.wait_for(

@@ -16,11 +16,11 @@ from typing import Final
 
 import msgspec
 
-from chatserver.search.query import name_token
+from chatserver.search.query import account_token, name_token
 from chatserver.search.words import RULE, fold
-from chatserver.storage.store import StoredMessage
+from chatserver.storage.past import StoredMessage
 
-_SCHEMA_VERSION: Final = 3
+_SCHEMA_VERSION: Final = 4
 _SCHEMA: Final = f"""
     PRAGMA auto_vacuum = INCREMENTAL;
     CREATE TABLE progress (identity TEXT NOT NULL, rule TEXT NOT NULL, upto INTEGER NOT NULL);
@@ -228,7 +228,7 @@ def all_parts(connection: sqlite3.Connection) -> list[Part]:
 
 
 def look_for(  # one argument for each thing that narrows it down
-    reader: sqlite3.Connection, query: str, account: str, since: int, limit: int, seconds: float
+    reader: sqlite3.Connection, query: str, account: int, since: int, limit: int, seconds: float
 ) -> list[int]:
     """Return the numbers of up to `limit` messages that match, the newest first.
 
@@ -237,7 +237,7 @@ def look_for(  # one argument for each thing that narrows it down
     """
     # Nothing else in a query has a colon.
     private = query.replace("text:", "private_text:").replace("sender:", "private_sender:")
-    mine = f"({private}) AND readers:{name_token(account)}"
+    mine = f"({private}) AND readers:{account_token(account)}"
     values = {
         "mine": mine,
         "both": f"({query}) OR ({mine})",
@@ -282,10 +282,10 @@ def _row(message: StoredMessage) -> tuple[int | str, ...]:
     text = message.text
     if not text.isascii():
         text = fold(text)  # the table does the same to ASCII by itself
-    if message.room:
+    if message.room is not None:
         return message.seq, text, sender, "", "", ""
-    readers = {sender, *map(name_token, message.to)}
-    return message.seq, "", "", text, sender, " ".join(readers)
+    readers = " ".join(map(account_token, message.people))
+    return message.seq, "", "", text, sender, readers
 
 
 def remove(path: Path) -> None:

@@ -40,6 +40,11 @@ def name_token(name: str) -> str:
     return "x" + fold(name).encode().hex()
 
 
+def account_token(account: int) -> str:
+    """Return an account as one word of the index."""
+    return f"a{account}"
+
+
 def _term(typed: str, most: int) -> tuple[str, int]:
     """Return one typed word in FTS5's language, and how many words of the index that are."""
     if typed.lower().startswith("from:") and len(typed) > len("from:"):

@@ -1,19 +1,15 @@
 """Sessions whose account was deleted or switched off, or whose password was changed, end at once.
 
-One thread looks at the accounts file some times a second, which costs one `stat`. Who logs in
-looks by himself, and what `chat deluser` deletes in the database is seen before the next message;
-this is for the sessions that say nothing and wait.
+What the command line changes takes effect before it returns (see `control`). This is for the file
+edited by hand: one thread looks at it some times a second, which costs one `stat`.
 """
 
 import logging
 import threading
 from typing import Final
 
-from chatserver.accounts.file import Account
 from chatserver.errors import CommandError
-from chatserver.order.presence import DISABLED, PASSWORD_CHANGED, REMOVED
 from chatserver.services import Services
-from chatserver.sessions.session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +27,7 @@ class AccountWatch:
         self._stopped = threading.Event()
         self._seen: object = None
         self._alike = 0
+        self._done = False
         self._thread = threading.Thread(target=self._run, name="accounts", daemon=True)
 
     def start(self) -> None:
@@ -48,8 +45,10 @@ class AccountWatch:
         while not self._stopped.wait(_LOOK_SECONDS):
             try:
                 self._look()
-            except CommandError:
-                return  # the log is shutting down
+            except CommandError as error:
+                if error.code == "shutting_down":
+                    return
+                _log.warning("sessions could not be ended yet: %s", error.text)
             except OSError as error:
                 _log.warning("the accounts cannot be read: %s", error.strerror)
             except Exception:
@@ -61,23 +60,8 @@ class AccountWatch:
         if accounts is self._seen or accounts == self._seen:
             self._alike += 1
         else:
-            self._alike = 1
+            self._alike, self._done = 1, False
         self._seen = accounts
-        if self._alike == _LOOKS:
-            for session in self._services.directory.sessions():
-                reason = self._reason(session, accounts.get(session.key))
-                if reason is not None:
-                    self._expel(session, reason)
-
-    def _reason(self, session: Session, account: Account | None) -> CommandError | None:
-        """Return why a session has to end, or None."""
-        if account is None:
-            return REMOVED
-        if self._services.accounts.identity(account) != session.identity:
-            deleted = not self._services.log.has_standing(session.key)
-            return REMOVED if deleted else PASSWORD_CHANGED
-        return DISABLED if account.disabled else None
-
-    def _expel(self, session: Session, reason: CommandError) -> None:
-        presence = self._services.presence
-        self._services.log.run_later(lambda _: presence.expel([session], reason), session.key)
+        if self._alike >= _LOOKS and not self._done:
+            self._services.registrar.review_sessions(self._services.directory.sessions())
+            self._done = True

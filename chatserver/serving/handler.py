@@ -20,6 +20,9 @@ from chatserver.net.flusher import Flusher
 from chatserver.net.ratelimit import TokenBucket
 from chatserver.net.stream import Stream
 from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream
+from chatserver.order.items import Went
+from chatserver.order.outcome import Outcome
+from chatserver.order.pending import Waiter
 from chatserver.services import Services
 from chatserver.sessions.connection import Connection
 from chatwire.loopback import is_loopback
@@ -239,19 +242,29 @@ class ClientHandler:
         session = context.session
         if session is None:
             return
-        log, presence = self._services.log, self._services.presence
         try:
             if not context.connection.renderer.traits.acknowledges:
                 context.connection.settle_arrivals(_ARRIVAL_SECONDS)
         except Exception:  # it leaves all the same
             _log.exception("it is not known what has arrived")
+        gone, services = Waiter(), self._services
+        went = Went(
+            at=services.clock.now(),
+            account=session.account_id,
+            session=session.id,
+            acked=0 if session.revoked else session.read,
+        )
         try:
             # Not withdrawn when it takes long: it has to happen some time.
-            gone = log.run_later(lambda _: presence.leave(session), session.key)
-            if not gone.done.wait(_LEAVE_SECONDS) or gone.error is not None:
-                _log.error("a session could not leave: %s", gone.error or "it takes too long")
+            services.order.append(went, gone)
+            if not isinstance(gone.wait(_LEAVE_SECONDS), Outcome):
+                _log.error("a session could not leave: %s", gone.result or "it takes too long")
         except CommandError as error:
             _log.warning("the end of a session could not be noted: %s", error.text)
+        except Exception:  # there is a goodbye all the same
+            _log.exception("the end of a session could not be noted")
+        finally:
+            services.directory.remove(session)
 
     def _say_goodbye(self, connection: Connection) -> None:
         bye = connection.farewell()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chatserver.errors import CommandError
+from chatserver.order.items import Acked
 from chatserver.order.retention import Retention
 from chatserver.services import Services
 from chatserver.sessions.connection import Connection
@@ -59,8 +60,10 @@ class Housekeeper:
         while not self._stopped.wait(self._interval + self._present * _PAUSE_A_CLIENT):
             try:
                 self._tick(time.monotonic())
-            except CommandError:
-                return  # the log is shutting down
+            except CommandError as error:
+                if error.code == "shutting_down":
+                    return
+                _log.warning("housekeeping had to stop; it goes on: %s", error.text)
             except Exception:
                 _log.exception("housekeeping failed; it goes on")
 
@@ -113,14 +116,11 @@ class Housekeeper:
             give_back()
 
     def _note_reads(self) -> None:
-        moved = [each for each in self._services.directory.sessions() if each.read > each.noted]
-        if not moved:
-            return
-
-        def note(_: int) -> None:
-            for session in moved:
-                self._services.presence.note_read(session)
-
-        for session in moved:
-            session.noted = session.read
-        self._services.log.run_later(note, *{each.key for each in moved})
+        services = self._services
+        for session in services.directory.sessions():
+            read = session.read
+            if read > session.noted:
+                session.noted = read
+                services.order.append(
+                    Acked(at=services.clock.now(), account=session.account_id, upto=read)
+                )

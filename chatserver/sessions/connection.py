@@ -186,8 +186,10 @@ class Connection:
         the next login. Handler thread."""
         deadline = time.monotonic() + timeout
         outbox = self.outbox
-        while outbox.arrived_seq() < outbox.written_seq and time.monotonic() < deadline:
-            if self.stream.is_gone():
+        while time.monotonic() < deadline:
+            if not outbox.sending and (
+                outbox.arrived_seq() >= outbox.written_seq or self.stream.is_gone()
+            ):
                 return
             time.sleep(_ARRIVAL_SECONDS)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from chatserver.errors import CommandError
 from chatserver.sessions.connection import Connection
-from chatserver.storage.store import Window
+from chatserver.storage.past import Stretch, Window
 from chatwire.names import fold
 
 _MOST_SAID: Final = 10_000
@@ -19,20 +19,30 @@ _MOST_OWED: Final = 100
 
 class Session:
     """What the server knows of one login. The log thread alone changes what stands for the order:
-    `held`, `cursor`, `own_cursor`, and what this session said."""
+    `here`, `held`, `cursor`, `own_cursor`, and what this session said."""
 
     def __init__(
-        self, connection: Connection, account: str, since: int | None, identity: str = ""
+        self,
+        connection: Connection,
+        account_id: int,
+        account: str,
+        since: int | None = None,
+        identity: str = "",
     ) -> None:
-        """`identity` is that of the account; a later account of its name has another."""
+        """`account_id` and `identity` are those of the account: another password is another one."""
         self.connection = connection
+        self.account_id = account_id
         self.account = account
         self.identity = identity
         self.revoked: CommandError | None = None
         """Why the session is its account's no more; set by the log thread, once."""
         self.key = fold(account)
+        self.id = connection.number
+        """What items call it."""
         self.since = since
         """What the client says it has seen: the replay starts there, own messages included."""
+        self.here = False
+        """Whether it has come, and is told from then on what happens."""
         self.held = False
         """Whether the account is busy: nothing that is said is shown, and it waits."""
         self.cursor = 0
@@ -69,18 +79,17 @@ class Session:
         if self.revoked is not None:
             raise CommandError(self.revoked.code, self.revoked.text)
 
-    def window(self, since: int, upto: int) -> Window:
-        """Return what this session lacks of the messages up to `upto`, while it is held.
+    def window(self, stretches: tuple[Stretch, ...], upto: int) -> Window:
+        """Return what this session lacks of some conversations up to `upto`, while it is held.
 
-        `since` is where the room begins for the account. Any thread; the log thread exactly.
+        Any thread; the log thread exactly.
         """
         return Window(
-            account=self.key,
-            sender=self.account,
+            stretches=stretches,
+            account=self.account_id,
             after=self.cursor,
             own_after=self.own_cursor,
             upto=upto,
-            since=since,
             without=tuple(self._said.copy()),
         )
 
@@ -90,12 +99,11 @@ class Session:
         """Show nothing from now on: what comes after these numbers waits."""
         self.held, self.cursor, self.own_cursor = True, cursor, own_cursor
 
-    def let_go(self, since: int, upto: int) -> None:
-        """End that: what waited up to `upto` is owed, and what is said after it follows."""
+    def let_go(self, window: Window) -> None:
+        """End that: what waited, `window`, is owed, and what is said after it follows."""
         if len(self.owed) >= _MOST_OWED:
             self.connection.cut()
             return
-        window = self.window(since, upto)
         self.connection.outbox.hold()
         self.owed.append(window)
         self.held, self._said = False, []

@@ -6,29 +6,34 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from chatserver.storage.past import StoredMessage, decode_message
 from chatserver.storage.schema import (
     APPLICATION_ID,
-    BEGINNING,
-    TAKES_PART,
+    OLDEST,
     UNREADABLE,
     VERSION,
-    WITH_DELETED,
     StoreError,
     read_only,
     strange_in,
     version_of,
 )
-from chatserver.storage.store import ALL, StoredMessage, stored_message
+from chatserver.storage.tables import AS_JSON, READ
 from chatwire.names import fold
 from chatwire.text import for_log
 
+_OF_USER: Final = """
+    conversation IN (SELECT conversations.id FROM accounts
+        JOIN members ON account = accounts.id JOIN conversations ON conversations.id = conversation
+        WHERE folded = :user AND deleted IS NULL AND conversations.kind = 'direct')
+"""
 _NO_PLACE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 
 def open_snapshot(path: Path) -> sqlite3.Connection:
     """Return a connection that reads the database as it is now, whatever a server writes.
 
-    The caller closes it. Raises StoreError when it is no chat database or cannot be read.
+    It may be of the version before. The caller closes it. Raises StoreError when it is no chat
+    database or cannot be read.
     """
     try:
         connection = _begin(path)
@@ -41,7 +46,7 @@ def open_snapshot(path: Path) -> sqlite3.Connection:
     except UNREADABLE as error:
         connection.close()
         raise StoreError(f"{path} cannot be read ({error}).") from error
-    if application != APPLICATION_ID or version > VERSION:
+    if application != APPLICATION_ID or not OLDEST <= version <= VERSION:
         connection.close()
         raise StoreError(f"{path} is not a chat database of this version.")
     if strange is not None:
@@ -76,23 +81,27 @@ def stored_messages(
 ) -> Iterator[StoredMessage]:
     """Yield the messages in a database, the oldest first, also while a server writes to it.
 
-    Only those of which `user` is a part, those said in `room`, and those said at `since` (ms) or
-    later, where these are given. Raises StoreError.
+    Only private ones of which the account `user` is a part, those said in `room`, and those said at
+    `since` (ms) or later, where these are given. Raises StoreError.
     """
     if not path.exists():
         raise StoreError(f"There is no {path.name} in {path.parent}; name the folder with --data.")
     with closing(open_snapshot(path)) as snapshot:
+        if version_of(snapshot) < VERSION:
+            raise StoreError(
+                f"{path} was written by an earlier version of chat: start the server once,"
+                " which brings it up to this one."
+            )
         conditions = ["at >= :since"]
         if user is not None:
-            conditions.append(TAKES_PART)
-            if version_of(snapshot) >= WITH_DELETED:
-                conditions.append(f"seq > {BEGINNING}")
+            conditions.append(_OF_USER)
         if room is not None:
-            conditions.append("room = :room")
-        query = f"{ALL} WHERE {' AND '.join(conditions)} ORDER BY seq"
-        values = {"since": since, "account": fold(user or ""), "room": room}
+            conditions.append("place.name = :room")
+        chosen = f"{READ} WHERE {' AND '.join(conditions)} ORDER BY seq"
+        values = {"since": since, "user": fold(user or ""), "room": fold(room or "")}
         try:
-            for row in snapshot.execute(query, values):
-                yield stored_message(row)
+            query = f"SELECT {AS_JSON} FROM ({chosen})"  # noqa: S608 - put together from constants
+            for (message,) in snapshot.execute(query, values):
+                yield decode_message(message)
         except UNREADABLE as error:
             raise StoreError(f"{path} cannot be read ({error}).") from error

@@ -62,7 +62,7 @@ COMMANDS = (
 
 HISTORY = _command(
     "history",
-    ("with", "user", "name", False),
+    ("with", "user", "names", False),
     ("limit", "count", "number", False),
     ("before", "before", "number", False),
 )

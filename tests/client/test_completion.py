@@ -10,7 +10,7 @@ from chatclient.talk.conversation import Conversation
 from chatclient.talk.roster import Roster
 from chatwire.protocol import Here, LastReply, LoginReply, Presence, Seen, WhoReply
 
-from .fake import COMMANDS, message
+from .fake import COMMANDS, HISTORY, message
 
 
 def offers(typed: str, conversation: Conversation | None = None) -> list[str]:
@@ -19,7 +19,7 @@ def offers(typed: str, conversation: Conversation | None = None) -> list[str]:
     roster.hear(Presence(name="Bob", state="online"))
     roster.hear(Presence(name="bert", state="online"))
     roster.hear(message(1, "hi", "carol"))
-    completer = LineCompleter(CommandLine(COMMANDS), roster, lambda: conversation)
+    completer = LineCompleter(CommandLine((*COMMANDS, HISTORY)), roster, lambda: conversation)
     found = completer.get_completions(Document(typed), CompleteEvent())
     return [typed[: len(typed) + each.start_position] + each.text for each in found]
 
@@ -39,6 +39,10 @@ def offers(typed: str, conversation: Conversation | None = None) -> list[str]:
         ("send (bert,c", ["send (bert,carol "]),
         ("send (bert carol) b", ["send (bert carol) bert ", "send (bert carol) Bob "]),
         ("send bob c", ["send bob carol "]),
+        ("history b", ["history bert ", "history Bob "]),
+        ("history (bert c", ["history (bert carol "]),
+        ("history (bert carol) ", []),
+        ("history bert 5", []),
         ("send bob hello c", ["send bob hello carol "]),
         ("send bob ", []),
         ("broadcast b", ["broadcast bert ", "broadcast Bob "]),

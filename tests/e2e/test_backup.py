@@ -12,10 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kept import Kept
 
 from chatserver.cli.main import main
 from chatserver.storage.backup import restore
-from chatserver.storage.store import Store
 
 from .client import PATIENCE, Event, Flood, JsonClient
 from .conftest import StartServer
@@ -83,24 +83,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a data folder with a day between one message and the next, and then a lot."""
     folder = tmp_path_factory.mktemp("backup") / "data"
     folder.mkdir()
-    store = Store(folder / "chat.db", "normal")
-    with store.batch() as batch:
-        for number, (sender, to, text) in enumerate(
-            [
-                ("Bob", (), "good morning"),
-                ("Alice", ("Bob", "carol"), "lunch?"),
-                ("Bob", ("Alice",), "yes\nat noon"),
-                ("Bob", ("Bob",), "note to self"),
-                ("carol", (), HOSTILE),
-            ]
-        ):
-            at = FIRST_DAY + number * DAY
-            batch.add(at, sender, None if to else "lobby", to, text, None)
-        for number in range(MANY):
-            # What takes the room is the key, which is not exported.
-            key = f"{number} {'k' * 60_000}"
-            batch.add(FIRST_DAY + 9 * DAY, "carol", "lobby", (), "x" * 4000, key)
-    store.close()
+    kept = Kept(folder / "chat.db", "Alice", "Bob", "carol")
+    alice, bob, carol = kept.state.accounts
+    kept.say("good morning", bob, at=FIRST_DAY)
+    kept.say("lunch?", alice, bob, carol, at=FIRST_DAY + DAY)
+    kept.say("yes\nat noon", bob, alice, at=FIRST_DAY + 2 * DAY)
+    kept.say("note to self", bob, bob, at=FIRST_DAY + 3 * DAY)
+    kept.say(HOSTILE, carol, at=FIRST_DAY + 4 * DAY)
+    for number in range(MANY):
+        # What takes the room is the key, which is not exported.
+        kept.say("x" * 4000, carol, at=FIRST_DAY + 9 * DAY, key=f"{number} {'k' * 60_000}")
+    kept.leave()
+    kept.close()
     (folder / "user_pass.txt").write_text("Bob:hash\n")
     return folder
 
@@ -117,7 +111,7 @@ def altered(code: str, *arguments: str | Path) -> list[str]:
     """Return how to run `chat …` with something about it changed."""
     program = f"""
 import os, resource, shutil, signal, tarfile
-from chatserver.cli import archive as archive_cli
+from chatserver.cli import progress as progress_cli
 from chatserver.storage import backup
 from chatserver.cli.main import main as cli
 {code}
@@ -242,7 +236,7 @@ def assert_tidy(folder: Path, sent: str, expected: set[str]) -> None:
 def test_a_backup_that_takes_long_shows_how_far_it_is(
     data: Path, tmp_path: Path, after: int, shown: bool
 ) -> None:
-    code = f"archive_cli._QUICK_SECONDS = {after}"
+    code = f"progress_cli._QUICK_SECONDS = {after}"
     ours, its = pty.openpty()
     with subprocess.Popen(
         altered(code, "backup", tmp_path / "copy", "--data", data),

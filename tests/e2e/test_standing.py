@@ -507,9 +507,9 @@ def test_last_names_who_was_here_and_when(start_server: StartServer) -> None:
         assert eve not in last
     server.stop()
     with closing(sqlite3.connect(server.data / "chat.db")) as database, database:
-        an_hour_ago = time.time() - 3600
+        an_hour_ago = int((time.time() - 3600) * 1000)
         database.execute(
-            "UPDATE accounts SET seen_at = ? WHERE account IN (?, ?)", (an_hour_ago, bob, hidden)
+            "UPDATE accounts SET seen_at = ? WHERE name IN (?, ?)", (an_hour_ago, bob, hidden)
         )
     server = start_server()
     with server.json(eve) as client, server.text(eve) as person, server.json(hidden):

@@ -1,8 +1,9 @@
 """A server without sockets: real parts put together, clients that are only bytes in memory."""
 
+import itertools
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,19 @@ from chatserver.dialects.json import RENDERER as JSON
 from chatserver.dialects.json import JsonDialect
 from chatserver.errors import Disconnected
 from chatserver.net.ratelimit import TokenBucket, TokenBuckets
-from chatserver.order.delivery import Delivery, Post
+from chatserver.order.clock import Clock
+from chatserver.order.delivery import Delivery
+from chatserver.order.items import AccountMade, Came, Purged, Said, Went
+from chatserver.order.local import LocalOrder
 from chatserver.order.log import Log
-from chatserver.order.presence import Joined, Presence
+from chatserver.order.outcome import Arrived, Registered
+from chatserver.order.pending import Entry, Question
+from chatserver.order.presence import Presence
+from chatserver.order.registrar import Registrar
 from chatserver.order.replay import Replay
-from chatserver.order.retention import Clock, Retention
+from chatserver.order.retention import Retention
+from chatserver.order.state import LOBBY_ID
+from chatserver.order.state import Account as AccountState
 from chatserver.search.archive import Archive
 from chatserver.search.index import FILE_NAME as SEARCH_FILE
 from chatserver.search.index import SearchIndex
@@ -115,6 +124,9 @@ class FakeStream:
         self.gone = True
 
 
+_NUMBERS = itertools.count(1)
+
+
 class Client:
     """One connection, what it has been sent, and its session once it has joined."""
 
@@ -129,8 +141,9 @@ class Client:
     ) -> None:
         self.stream = FakeStream(address)
         self.watched = 0
-        self.connection = Connection(1, self.stream, outbox_bytes, renderer, self._watch)
-        self.session = Session(self.connection, account, since)
+        number = next(_NUMBERS)
+        self.connection = Connection(number, self.stream, outbox_bytes, renderer, self._watch)
+        self.session = Session(self.connection, 0, account, since)  # it has no number yet
 
     def events(self) -> list[Event]:
         """Return the events sent since the last call."""
@@ -164,20 +177,26 @@ class Server(Scoped):
             passwords=CHEAP, session=SessionSettings(rate_per_second=0)
         )
         self.clock = FakeClock()
+        self.time = Clock()
         self.store = Store(data / STORE_FILE, synchronous="off")  # no test pulls the plug
         self.accounts = Accounts(data / ACCOUNTS_FILE)
         self.passwords = Passwords(self.settings.passwords)
         login = self.settings.login
-        self.directory = UserDirectory(self.store.standings())
-        self.delivery = Delivery(self.directory)
-        self.presence = Presence(self.directory, self.settings.session.presence_notices_up_to)
-        self.log = Log(
-            self.store, self.directory, self.delivery, self.accounts.exists, self.presence.forget
+        self.directory = UserDirectory(self.store.load())
+        self.replay = Replay(self.store, self.settings.history.replay_limit)
+        self.presence = Presence(
+            self.directory, self.settings.session.presence_notices_up_to, self.replay.start
         )
+        self.delivery = Delivery(self.directory, self.presence)
+        self.log = Log(self.store, self.directory, self.delivery)
+        self.order = LocalOrder(self)
+        self.registrar = Registrar(self.accounts, self.directory, self.order, self.time)
+        self._gate = threading.Event()  # shut while the log thread is to wait
+        self._gate.set()
+        self._waits = threading.Event()
         self.index = SearchIndex(data / SEARCH_FILE, self.store)
         self.retention = self.new_retention()
         self.archive = Archive(self.store, self.index, most_bytes=100_000)
-        self.replay = Replay(self.store, self.settings.history.replay_limit)
         self.registry = all_commands()
         self.services = Services(
             settings=self.settings,
@@ -189,8 +208,9 @@ class Server(Scoped):
                 Lockout(login.address_failures, login.address_block_seconds, self.clock),
             ),
             directory=self.directory,
-            log=self.log,
-            presence=self.presence,
+            clock=self.time,
+            order=self.order,
+            registrar=self.registrar,
             replay=self.replay,
             archive=self.archive,
             rates=TokenBuckets(
@@ -202,7 +222,7 @@ class Server(Scoped):
         self._running = False
 
     def begin(self) -> None:
-        self.log.start()
+        self.order.start()
         self._running = True
 
     def end(self, error: BaseException | None) -> None:
@@ -212,14 +232,22 @@ class Server(Scoped):
         """Stop the log and close the store, once."""
         if self._running:
             self._running = False
-            self.log.stop()
+            self.order.stop()
+            self.log.finish()
             close_index(self.index)
             self.store.close()
+
+    def follow(self, batch: Sequence[Entry]) -> None:
+        """Be the follower: the log, which `paused` keeps waiting."""
+        if not self._gate.is_set():
+            self._waits.set()
+            self._gate.wait(DEADLINE)
+        self.log.follow(batch)
 
     def new_retention(self, clock: Clock | None = None) -> Retention:
         """Return what deletes old messages, by a clock of its own."""
         days = self.settings.history.retention_days
-        return Retention(self.store, self.index, self.log, self.accounts.exists, days, clock)
+        return Retention(self.store, self.index, self.order, days, clock or Clock())
 
     def add_accounts(self, *names: str) -> None:
         """Write accounts with the password PASSWORD."""
@@ -228,21 +256,28 @@ class Server(Scoped):
             for name in names:
                 draft.put(Account(name, hashed))
 
-    def admit(self, client: Client) -> Joined:
+    def admit(self, client: Client) -> Arrived:
         """Give the client's session its place in the order; its outbox holds, as at a login."""
         session = client.session
         account = self.accounts.look_up(session.account)
         session.identity = "" if account is None else self.accounts.identity(account)
-
-        def join(seq: int) -> Joined:
-            known = self.log.has_standing(session.key)
-            return self.presence.join(session, seq, known=known)
-
-        return self.log.run(join, session.key)
+        session.account_id = self.account_id(session.account)
+        self.directory.enter(session)
+        arrived = self.order.run(
+            Came(
+                at=self.time.now(),
+                account=session.account_id,
+                session=session.id,
+                name=session.account,
+            )
+        )
+        assert isinstance(arrived, Arrived)
+        return arrived
 
     def join(self, client: Client) -> Client:
         """Add the client's session to the directory; nothing is replayed."""
         self.admit(client)
+        client.session.owed.clear()
         client.connection.outbox.release()
         client.connection.logged_in = True
         self.settle()
@@ -257,8 +292,42 @@ class Server(Scoped):
 
     def leave(self, client: Client) -> None:
         """Take the client's session out of the directory."""
-        self.log.run(lambda _: self.presence.leave(client.session), client.session.key)
+        session = client.session
+        self.order.run(
+            Went(
+                at=self.time.now(),
+                account=session.account_id,
+                session=session.id,
+                acked=0 if session.revoked else session.read,
+            )
+        )
         self.settle()
+
+    def account_id(self, name: str) -> int:
+        """Return the number of an account, whether or not it is in the file."""
+        made = self.order.run(AccountMade(at=0, name=name))
+        assert isinstance(made, Registered)
+        return made.account
+
+    def account(self, name: str) -> AccountState:
+        """Return how the account that has a name now stands; only to look at."""
+        found = self.directory.state.account(name)
+        assert found is not None
+        return found
+
+    def sessions_of(self, name: str) -> tuple[Session, ...]:
+        """Return the sessions of the account that has a name now, if there is one."""
+        found = self.directory.state.account(name)
+        return () if found is None else self.directory.sessions_of(found.id)
+
+    def log_in(self, name: str, password: str = PASSWORD, **fields: object) -> Client:
+        """Return a client that has logged in as people do, and what it was told by that."""
+        client = Client(name)
+        context = self.context(client, logged_in=False)
+        assert self.ask(context, "login", name=name, password=password, **fields) is None
+        assert context.session is not None
+        client.session = context.session
+        return client
 
     def context(self, client: Client, *, logged_in: bool = True) -> Context:
         """Return the context in which the client's commands run."""
@@ -280,11 +349,18 @@ class Server(Scoped):
         answered: Event = json.loads(JSON.answer(request, event))
         return answered
 
-    def say(self, client: Client, text: str, *to: str, key: str | None = None) -> Post:
+    def say(self, client: Client, text: str, *to: str, key: str | None = None) -> None:
         """Append a message, to the room or to accounts."""
-        post = Post(client.session, None, text, key, to or None)
-        self.log.append(post)
-        return post
+        said = Said(
+            at=self.time.now(),
+            account=client.session.account_id,
+            session=client.session.id,
+            text=text,
+            room=None if to else LOBBY_ID,
+            to=tuple(map(self.account_id, to)),
+            key=key,
+        )
+        self.order.append(said, Question(client.session, None))
 
     def index_all(self) -> None:
         """Make everything said so far findable; the index has no thread here."""
@@ -292,24 +368,20 @@ class Server(Scoped):
 
     def settle(self) -> None:
         """Wait until the log thread has done and sent everything that came before."""
-        for _ in range(2):  # a batch is sent after its changes are done, but before the next one
-            self.log.run(lambda _: None)
+        for _ in range(2):  # a batch is sent after its waiters go on, but before the next one
+            self.order.run(Purged(at=0, seqs=()))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Keep the log thread waiting, so that what is appended inside becomes one batch."""
-        begun, go_on = threading.Event(), threading.Event()
-
-        def pause(_: int) -> None:
-            begun.set()
-            go_on.wait(DEADLINE)
-
-        self.log.run_later(pause)
-        assert begun.wait(DEADLINE)
+        self._waits.clear()
+        self._gate.clear()
+        self.order.append(Purged(at=0, seqs=()))
+        assert self._waits.wait(DEADLINE)
         try:
             yield
         finally:
-            go_on.set()
+            self._gate.set()
             self.settle()
 
 
@@ -322,3 +394,32 @@ def index_all(index: SearchIndex) -> None:
 def close_index(index: SearchIndex) -> None:
     """Close an index whose thread was never started."""
     index.close()
+
+
+def said_once(
+    server: Server, when: float, *texts: str, sender: str = "bob", to: Sequence[str] = ()
+) -> int:
+    """Have messages on disk that somebody who is here said at a time (s since 1970). Return the
+    number of the last. Nobody is told: the log thread must have nothing to do."""
+    state, account = server.directory.state, server.account(sender)
+    ids = tuple(map(server.account_id, to))
+    server.settle()
+    state.at = 0  # it never goes back but here
+    said = [
+        Entry(
+            Said(
+                at=int(when * 1000),
+                account=account.id,
+                session=account.sessions[0],
+                text=text,
+                room=None if to else LOBBY_ID,
+                to=ids,
+            ),
+            None,
+        )
+        for text in texts
+    ]
+    server.directory.apply(said)
+    server.store.write(state)
+    state.saved()
+    return state.seq

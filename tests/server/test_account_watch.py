@@ -1,5 +1,6 @@
 """A session is one account's: what becomes of it when the accounts file changes under it."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ from chatserver.accounts.changes import AccountChanges
 from chatserver.accounts.file import Account
 from chatserver.control import DeleteAccounts
 from chatserver.errors import CommandError
+from chatserver.serving import account_watch
 from chatserver.serving.account_watch import _LOOKS, AccountWatch
 from chatserver.serving.accounts_keeper import AccountsKeeper
 
-from .fakes import PASSWORD, Client, Server
+from .fakes import DEADLINE, PASSWORD, Client, Server
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def ending(client: Client) -> tuple[str | None, str] | None:
 
 def remove(server: Server, name: str) -> None:
     """Do what `chat deluser` has the server do."""
-    keeper = AccountsKeeper(server.services, server.store.path)
+    keeper = AccountsKeeper(server.services.registrar)
     AccountChanges(server.accounts, keeper).delete(DeleteAccounts((name,)))
 
 
@@ -47,17 +49,6 @@ def hash_of(server: Server, name: str) -> str:
     account = server.accounts.look_up(name)
     assert account is not None
     return account.hash
-
-
-def log_in(server: Server, name: str, password: str = PASSWORD) -> Client:
-    """Return a client that has logged in as people do."""
-    client = Client(name)
-    context = server.context(client, logged_in=False)
-    assert server.ask(context, "login", name=name, password=password) is None
-    assert context.session is not None
-    client.session = context.session
-    client.stream.sent.clear()
-    return client
 
 
 REMOVED = ("kicked", "This account was removed by the operator.")
@@ -104,7 +95,7 @@ def test_a_renewed_hash_ends_no_session(server: Server, watch: AccountWatch) -> 
     better = server.passwords.hash(PASSWORD)
     assert server.accounts.renew(account, better)
     look(watch, server)
-    second = log_in(server, "bob")
+    second = server.log_in("bob")
     assert ending(old) is ending(second) is None
 
 
@@ -143,15 +134,15 @@ def test_a_new_account_of_the_name_inherits_nothing(server: Server, here: bool) 
         server.leave(old)
     remove(server, "bob")
     put(server, "bob", server.passwords.hash("another horse"))
-    new = log_in(server, "bob", "another horse")
-    standing = server.directory.standing("bob")
-    assert standing is not None
-    assert (standing.busy, standing.hidden, standing.since, standing.read) == (False, False, 1, 0)
+    new = server.log_in("bob", "another horse")
+    account = server.account("bob")
+    assert (account.busy, account.hidden, account.acked) == (False, False, 0)
+    assert server.directory.lobby(account.id)[0].since == 1
+    assert new.said() == []
     if here:
         assert ending(old) == REMOVED
         server.leave(old)  # its handler is slower
-    assert server.directory.recipient("bob").sessions == (new.session,)
-    assert not server.store.standings()[-1].busy
+    assert server.sessions_of("bob") == (new.session,)
 
 
 def test_the_old_session_is_told_nothing_meant_for_the_new_owner(server: Server) -> None:
@@ -169,14 +160,14 @@ def test_the_old_session_does_not_speak_as_the_new_owner(server: Server) -> None
     alice, old = server.joined("alice", "bob")
     remove(server, "bob")
     put(server, "bob", server.passwords.hash("another horse"))
-    post = server.say(old, "as bob", "alice")
+    server.say(old, "as bob", "alice")
     server.settle()
-    assert post.error is not None
-    assert post.error.code == "kicked"
+    assert [each["code"] for each in old.named("error")] == ["kicked"]
     assert alice.said() == []
-    new = log_in(server, "bob", "another horse")
-    page = server.ask(server.context(new), "history", with_="alice") or {}
-    assert not page.get("messages")
+    new = server.log_in("bob", "another horse")
+    page = server.ask(server.context(new), "history", **{"with": "alice"})
+    assert page is not None
+    assert page["messages"] == []
 
 
 @pytest.mark.parametrize(
@@ -200,23 +191,29 @@ def test_the_old_session_reads_and_changes_nothing_of_the_new_owner(
     put(server, "bob", server.passwords.hash("another horse"))
     server.say(alice, "for the new bob", "bob")
     server.settle()
-    before = server.directory.standing("bob")
     answer = server.ask(context, op, **arguments)
     assert answer is not None
     assert (answer["event"], answer["code"]) == ("error", "kicked")
     assert old.said() == []
-    assert server.directory.standing("bob") == before
+    account = server.account("bob")
+    assert (account.busy, account.hidden, account.sessions) == (False, False, ())
 
 
+@pytest.mark.parametrize("again", [True, False], ids=["used again", "gone"])
+@pytest.mark.parametrize("known", [True, False], ids=["known", "never here"])
 def test_a_login_that_was_checked_before_the_change_comes_too_late(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch, again: bool, known: bool
 ) -> None:
+    if known:
+        server.registrar.account_id("bob")
+
     verify = server.passwords.verify
 
     def meanwhile(password: str, stored: str | None, *rest: Any) -> tuple[bool, str | None]:
         result = verify(password, stored, *rest)
         remove(server, "bob")
-        put(server, "bob", server.passwords.hash("another horse"))
+        if again:
+            put(server, "bob", server.passwords.hash("another horse"))
         return result
 
     monkeypatch.setattr(server.passwords, "verify", meanwhile)
@@ -226,19 +223,22 @@ def test_a_login_that_was_checked_before_the_change_comes_too_late(
     assert answer is not None
     assert answer["code"] == "try_later"
     assert context.session is None
-    assert server.directory.recipient("bob").sessions == ()
+    assert server.sessions_of("bob") == ()
+    assert client.connection.number not in server.directory._sessions
+    assert not client.connection.outbox.holding
+    assert again or server.directory.account_id("bob") is None
+    monkeypatch.setattr(server.passwords, "verify", verify)
+    assert server.ask(context, "login", name="alice", password=PASSWORD) is None  # it may go on
 
 
 def test_a_login_with_the_new_password_ends_the_sessions_of_the_old_one(server: Server) -> None:
     (thief,) = server.joined("bob")
     server.ask(server.context(thief), "hide")
     put(server, "bob", server.passwords.hash("another horse"))
-    new = log_in(server, "bob", "another horse")
+    new = server.log_in("bob", "another horse")
     assert ending(thief) == CHANGED
     assert ending(new) is None
-    standing = server.directory.standing("bob")
-    assert standing is not None
-    assert standing.hidden  # the account is the same one
+    assert server.account("bob").hidden  # the account is the same one
 
 
 def test_a_message_to_a_known_name_does_not_look_at_the_file(
@@ -276,3 +276,60 @@ def test_the_reason_is_raised_anew_each_time(server: Server) -> None:
     for _ in range(2):
         with pytest.raises(CommandError, match="Gone"):
             bob.session.check()
+
+
+def test_who_is_deleted_while_somebody_writes_to_him_gets_no_number(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the next one of that name would find it, and what was said to it."""
+    (alice,) = server.joined("alice")
+    find = server.accounts.find
+
+    def meanwhile(name: str) -> Account | None:
+        found = find(name)
+        remove(server, "bob")
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server.accounts, "find", meanwhile)
+        answer = server.ask(server.context(alice), "send", to=["bob"], text="for the old bob")
+    assert answer is not None
+    assert answer["code"] == "try_later"
+    assert server.directory.account_id("bob") is None
+
+
+def test_what_could_not_be_ended_is_ended_at_the_next_look(
+    server: Server, watch: AccountWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overloaded(_: object) -> None:
+        raise CommandError("try_later", "The server is overloaded; try again.")
+
+    (bob,) = server.joined("bob")
+    put(server, "bob", f"!{hash_of(server, 'bob')}")
+    with monkeypatch.context() as patched:
+        patched.setattr(server.order, "run", overloaded)
+        for _ in range(_LOOKS - 1):
+            watch._look()
+        for _ in range(2):
+            with pytest.raises(CommandError):
+                watch._look()
+    watch._look()
+    assert ending(bob) == DISABLED
+
+
+def test_the_watch_goes_on_when_the_order_does_not(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, looks, enough = AccountWatch(server.services), [], threading.Event()
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            enough.set()
+        raise CommandError("try_later", "The server is overloaded; try again.")
+
+    monkeypatch.setattr(account_watch, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(watch, "_look", look)
+    watch.start()
+    assert enough.wait(DEADLINE)
+    watch.stop()

@@ -10,14 +10,10 @@ from chatserver.commands.context import Context
 from chatserver.commands.dispatcher import dispatch
 from chatserver.dialects.json import JsonRequest
 from chatserver.dialects.text import RENDERER as TEXT
+from chatserver.dialects.text import TextDialect, TextRequest
 from chatserver.errors import CommandError
-from chatserver.net.outbox import Outbox
-from chatserver.order.presence import Presence
-from chatserver.order.replay import Replay
-from chatserver.sessions.directory import UserDirectory
 from chatserver.settings import HistorySettings, MessageSettings, SessionSettings, Settings
-from chatserver.storage.store import Store
-from chatwire.protocol import HistoryReply, encode
+from chatwire.protocol import Error, HistoryReply, encode
 
 from .fakes import CHEAP, DEADLINE, PASSWORD, Client, Event, Server
 
@@ -134,37 +130,11 @@ def test_a_second_login_on_one_connection_is_refused(pair: Pair) -> None:
 
 def test_a_login_while_the_server_stops_is_refused(server: Server) -> None:
     context = server.context(Client("bob"), logged_in=False)
-    server.log.stop()
-    with pytest.raises(CommandError):  # from the test's own waiting for the log
-        server.ask(context, "login", name="bob", password=PASSWORD)
-    assert server.directory.sessions() == ()
-
-
-@pytest.mark.parametrize(
-    ("part", "step"),
-    [
-        (UserDirectory, "join"),
-        (UserDirectory, "online"),
-        (Presence, "join"),
-        (Store, "has_standing"),
-        (Store, "messages"),
-        (Replay, "show"),
-        (Outbox, "release"),
-    ],
-)
-def test_a_login_that_fails_halfway_ends_the_connection(
-    server: Server, monkeypatch: pytest.MonkeyPatch, part: type, step: str
-) -> None:
-    def broken(*_: object, **__: object) -> int:
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr(part, step, broken)
-    client = Client("bob")
-    context = server.context(client, logged_in=False)
-    event = server.ask(context, "login", name="bob", password=PASSWORD)
-    assert refusal(event)[0] == "internal"
-    assert client.connection.ending is not None
-    assert context.session is not None  # so that it leaves the directory again
+    server.stop()
+    answer = dispatch(context, request("login", name="bob", password=PASSWORD))
+    assert isinstance(answer, Error)
+    assert answer.code == "shutting_down"
+    assert server.directory._sessions == {}
 
 
 def test_since_replays_what_came_after_it_ones_own_words_too(pair: Pair) -> None:
@@ -211,8 +181,8 @@ def test_a_login_shows_no_more_than_the_limit(tmp_path: Path) -> None:
 
 
 def test_who_names_the_others(pair: Pair) -> None:
-    pair.server.joined("Carol")
-    pair.server.directory.set_busy("carol", "no")
+    (carol,) = pair.server.joined("Carol")
+    pair.server.ask(pair.server.context(carol), "busy", reply="no")
     event = pair.server.ask(pair.as_alice, "who", id=2)
     assert event == {
         "event": "reply",
@@ -280,7 +250,7 @@ def test_nothing_is_not_said(pair: Pair, op: str, text: str) -> None:
     fields = {"to": ["bob"]} if op == "send" else {}
     event = pair.server.ask(pair.as_alice, op, text=text, **fields)
     assert refusal(event) == ("bad_request", "There is nothing to say in that message.")
-    assert pair.server.log.last_seq == 0
+    assert pair.server.store.last_seq == 0
 
 
 def test_send_names_accounts_as_their_owners_do_and_each_once(pair: Pair) -> None:
@@ -301,7 +271,7 @@ def test_send_goes_to_those_who_have_an_account(pair: Pair) -> None:
 def test_send_to_nobody_is_refused(pair: Pair) -> None:
     event = pair.server.ask(pair.as_alice, "send", to=["bbo", "crl"], text="hi")
     assert refusal(event) == ("no_such_user", "No such user: bbo, crl.")
-    assert pair.server.log.last_seq == 0
+    assert pair.server.store.last_seq == 0
 
 
 def test_the_same_key_again_is_the_same_message(pair: Pair) -> None:
@@ -344,6 +314,79 @@ def test_history_is_that_of_the_room_or_of_a_conversation(talked: Pair) -> None:
     assert said(ask(talked.as_alice, "history", **{"with": "dave"})) == ([], False)
 
 
+@pytest.fixture
+def mixed(pair: Pair) -> Pair:
+    """Give a pair who has talked alone, and among others."""
+    (carol,) = pair.server.joined("Carol")
+    pair.server.say(pair.alice, "1 alone", "bob")
+    pair.server.say(pair.bob, "2 among us", "alice", "Carol")
+    pair.server.say(carol, "3 carol among us", "alice", "bob")
+    pair.server.say(pair.alice, "4 among all", "bob", "Carol", "dave")
+    pair.server.say(pair.alice, "5 to myself", "alice")
+    pair.server.say(pair.bob, "6 not mine", "Carol")
+    pair.server.settle()
+    pair.alice.stream.sent.clear()
+    return pair
+
+
+@pytest.mark.parametrize(
+    ("with_", "texts"),
+    [
+        ("bob", ["1 alone", "2 among us", "4 among all"]),
+        (["BOB"], ["1 alone", "2 among us", "4 among all"]),
+        (["bob", "Bob"], ["1 alone", "2 among us", "4 among all"]),
+        ("carol", ["3 carol among us", "4 among all"]),
+        ("dave", ["4 among all"]),
+        ("alice", ["5 to myself"]),
+        (["bob", "carol"], ["2 among us", "3 carol among us"]),
+        (["CAROL", "bob", "alice"], ["2 among us", "3 carol among us"]),
+        (["bob", "alice"], ["1 alone"]),
+        (["bob", "carol", "dave"], ["4 among all"]),
+        (["carol", "dave"], []),
+        ("lobby", []),
+    ],
+    ids=str,
+)
+def test_history_with_one_is_what_both_said_and_with_several_what_those_said(
+    mixed: Pair, with_: object, texts: list[str]
+) -> None:
+    fields = {"with": with_}
+    assert said(mixed.server.ask(mixed.as_alice, "history", **fields)) == (texts, False)
+    newest = said(mixed.server.ask(mixed.as_alice, "history", limit=1, **fields))
+    assert newest == (texts[-1:], len(texts) > 1)
+    rest = said(mixed.server.ask(mixed.as_alice, "history", after=1, **fields))[0]
+    assert rest == [each for each in texts if not each.startswith("1")]
+
+
+def test_history_is_read_in_words(mixed: Pair) -> None:
+    dialect = TextDialect(0)
+    dialect.ready(logged_in=True)
+    for typed, texts in (
+        (b"history (bob carol)", ["2 among us", "3 carol among us"]),
+        (b"history (bob, CAROL) 1", ["3 carol among us"]),
+        (b"history bob 1", ["4 among all"]),
+        (b"history 5", []),
+    ):
+        asked = dialect.read(typed)
+        assert isinstance(asked, TextRequest)
+        event = dispatch(mixed.as_alice, asked)
+        assert isinstance(event, HistoryReply)
+        assert [each.text for each in event.messages] == texts
+        words = TEXT.answer(asked, event, "alice").decode()
+        assert all(text in words for text in texts)
+    asked = dialect.read(b"history (bob bbo crl)")
+    assert isinstance(asked, TextRequest)
+    event = dispatch(mixed.as_alice, asked)
+    assert isinstance(event, Error)
+    assert TEXT.answer(asked, event).decode() == "-- No such user: bbo, crl.\n"
+
+
+def test_who_only_asks_for_a_history_names_nobody_anew(pair: Pair) -> None:
+    """An account that has never been here gets its number by its own spelling."""
+    pair.server.ask(pair.as_alice, "history", **{"with": ["CAROL", "bob"]})
+    assert pair.server.account("carol").name == "Carol"
+
+
 def test_history_comes_in_pages(talked: Pair) -> None:
     ask = talked.server.ask
     assert said(ask(talked.as_alice, "history", limit=1)) == (["room 4"], True)
@@ -366,6 +409,11 @@ def test_history_begins_when_one_came_first(talked: Pair) -> None:
     ("fields", "code"),
     [
         ({"with": "bbo"}, "no_such_user"),
+        ({"with": ["bob", "bbo"]}, "no_such_user"),
+        ({"with": ["bob", "lobby"]}, "no_such_user"),
+        ({"with": ["bob"] * 101}, "bad_request"),
+        ({"with": []}, "bad_request"),
+        ({"with": ["bob"], "room": "lobby"}, "bad_request"),
         ({"with": "bob", "room": "lobby"}, "bad_request"),
         ({"room": "kitchen"}, "bad_request"),
         ({"before": 3, "after": 1}, "bad_request"),

@@ -36,7 +36,7 @@ from chatserver.serving import control as serving
 from chatserver.serving.accounts_keeper import AccountsKeeper
 from chatserver.serving.control import Control
 from chatserver.storage.backup import back_up
-from chatserver.storage.schema import StoreError
+from chatserver.storage.store import StorageFull, Store
 from chatserver.system.folderlock import FolderInUse, lock_for_command, lock_for_server
 
 from .fakes import DEADLINE, Server
@@ -46,7 +46,7 @@ HASH = "{}".format("a" * 40)
 
 @pytest.fixture
 def changes(server: Server) -> AccountChanges:
-    return AccountChanges(server.accounts, AccountsKeeper(server.services, server.store.path))
+    return AccountChanges(server.accounts, AccountsKeeper(server.services.registrar))
 
 
 @pytest.fixture
@@ -133,16 +133,15 @@ def test_what_was_said_before_is_kept_and_nothing_after(
     server.say(desk, "before")
     commands.change(tmp_path, request_, Deleted if code == "kicked" else Changed)
     for each in (desk, laptop):
-        post = server.say(each, "after")
+        server.say(each, "after")
         server.settle()
-        assert post.error is not None
-        assert post.error.code == code
+        assert [found["code"] for found in each.named("error")] == [code]
         answer = server.ask(server.context(each), "history")
         assert answer is not None
         assert answer["code"] == code
     assert alice.said() == ["before"]
-    assert server.directory.recipient("bob").sessions == ()
-    assert server.store.has_standing("bob") == (code != "kicked")
+    assert server.sessions_of("bob") == ()
+    assert (server.directory.account_id("bob") is None) == (code == "kicked")
 
 
 def test_who_had_a_line_that_an_editor_took_out_is_not_the_new_account(
@@ -153,9 +152,9 @@ def test_who_had_a_line_that_an_editor_took_out_is_not_the_new_account(
     with server.accounts.edit() as draft:
         draft.remove("bob")
     changes.add(new("bob"))
-    assert server.directory.recipient("bob").sessions == ()
+    assert server.sessions_of("bob") == ()
     assert old.connection.ending is not None
-    assert old.connection.ending.code == "kicked"
+    assert old.connection.ending.code == "password_changed"
     assert alice.connection.ending is None
 
 
@@ -200,11 +199,12 @@ def test_what_cannot_follow_undoes_the_change(
     before = dict(server.accounts.all())
 
     def full(*_: object) -> None:
-        raise StoreError("The disk is full.")
+        raise StorageFull("full")
 
-    monkeypatch.setattr("chatserver.serving.accounts_keeper.forget_account", full)
-    with pytest.raises(NotDone, match="disk is full"):
-        changes.delete(DeleteAccounts(("bob",)))
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "write", full)
+        with pytest.raises(NotDone, match="cannot store"):
+            changes.delete(DeleteAccounts(("bob",)))
     assert server.accounts.all() == before
     assert bob.connection.ending is None
     server.stop()

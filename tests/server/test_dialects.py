@@ -309,8 +309,13 @@ def typed(line: bytes) -> TextRequest | Direct:
         (b"? send", ["send"]),
         (b"history", [None, 50, None, None, None]),
         (b"history 20", [None, 20, None, None, None]),
-        (b"history bob", ["bob", 50, None, None, None]),
-        (b"history bob 20", ["bob", 20, None, None, None]),
+        (b"history bob", [("bob",), 50, None, None, None]),
+        (b"history bob 20", [("bob",), 20, None, None, None]),
+        (b"history bob 20 7", [("bob",), 20, None, 7, None]),
+        (b"history (bob carol)", [("bob", "carol"), 50, None, None, None]),
+        (b"history (bob carol) 5", [("bob", "carol"), 5, None, None, None]),
+        (b"history (5 carol) 5", [("5", "carol"), 5, None, None, None]),
+        (b"history (5)", [("5",), 50, None, None, None]),
         (b'search "so far" from:bob', ['"so far" from:bob', 20]),
     ],
 )
@@ -320,6 +325,52 @@ def test_a_command_is_typed_with_or_without_a_slash(line: bytes, values: list[ob
     found = request.find(REGISTRY)
     assert found is not None
     assert found.values(request.arguments(found)) == values
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (b"history (bob", "Put the names in brackets: (bob carol)."),
+        (b"history () 5", "Put the names in brackets: (bob carol)."),
+        (b"history (bob carol) five", "<count> must be a whole number, not 'five'."),
+        (b"history bob carol", "<count> must be a whole number, not 'carol'."),
+        (b"history (%s)" % b" ".join([b"x"] * 101), "history: with must be at most 100 long."),
+    ],
+)
+def test_what_is_typed_wrongly_is_answered_with_what_is_wrong(line: bytes, text: str) -> None:
+    request = typed(line)
+    assert isinstance(request, TextRequest)
+    found = request.find(REGISTRY)
+    assert found is not None
+    with pytest.raises(CommandError) as raised:
+        request.arguments(found)
+    assert raised.value.code == "bad_request"
+    assert raised.value.text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ('"bob"', "bob"),
+        ('["bob"]', ("bob",)),
+        ('["bob","carol"]', ("bob", "carol")),
+        ("null", None),
+    ],
+)
+def test_whose_history_it_is_may_be_one_name_or_several(written: str, value: object) -> None:
+    found = REGISTRY.get("history")
+    request = read(f'{{"op":"history","with":{written}}}'.encode())
+    assert isinstance(request, JsonRequest)
+    assert found is not None
+    assert found.values(request.arguments(found))[0] == value
+
+
+@pytest.mark.parametrize("written", ['""', "[]", '["bob",""]', "3", "{}", "[3]", str(["x"] * 101)])
+def test_what_is_no_name_and_no_names_is_refused(written: str) -> None:
+    with pytest.raises(CommandError) as raised:
+        understood_strictly(f'{{"op":"history","with":{written}}}'.replace("'", '"').encode())
+    assert raised.value.code == "bad_request"
+    assert raised.value.text.startswith("history: with")
 
 
 @pytest.mark.parametrize("line", [b"", b"   ", b"\t"])

@@ -1,255 +1,274 @@
-"""The directory: who is here, who can see that, and where messages go."""
+"""The directory: who is here, who can see that, and which conversations are whose."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
-from chatserver.sessions.directory import UserDirectory
-from chatserver.storage.store import Standing
+from chatserver.order.items import (
+    AccountDeleted,
+    AccountMade,
+    Acked,
+    Busy,
+    Came,
+    Hidden,
+    Idle,
+    Item,
+    Said,
+    Shown,
+    Went,
+)
+from chatserver.order.outcome import Outcome, Registered
+from chatserver.order.pending import Entry
+from chatserver.order.state import LOBBY_ID, first_state
+from chatserver.sessions.directory import Standing, UserDirectory
+from chatserver.sessions.session import Session
+from chatserver.storage.past import Stretch
 from chatwire.protocol import Here, Seen
 
 from .fakes import Client
 
+NOW = 1_795_361_042
+"""What the clock says (s) while a test does not move it."""
+
+
+class House:
+    """A directory without a log: what happens, happens at once, at `now`."""
+
+    def __init__(self) -> None:
+        self.directory = UserDirectory(first_state())
+        self.now = float(NOW)
+
+    def apply(self, *items: Item) -> list[Outcome]:
+        entries = [Entry(each, None) for each in items]
+        self.directory.apply(entries)
+        return [each.result for each in entries if isinstance(each.result, Outcome)]
+
+    @property
+    def at(self) -> int:
+        return int(self.now * 1000)
+
+    def id(self, name: str) -> int:
+        (made,) = self.apply(AccountMade(at=self.at, name=name))
+        assert isinstance(made, Registered)
+        return made.account
+
+    def join(self, *names: str) -> list[Session]:
+        sessions = []
+        for name in names:
+            session = Client(name).session
+            session.account_id = self.id(name)
+            self.directory.enter(session)
+            self.apply(Came(at=self.at, account=session.account_id, session=session.id, name=name))
+            session.here = True  # as `Presence` notes
+            sessions.append(session)
+        return sessions
+
+    def leave(self, session: Session) -> None:
+        self.apply(Went(at=self.at, account=session.account_id, session=session.id))
+        self.directory.remove(session)
+
+    def busy(self, name: str, reply: str = "") -> None:
+        self.apply(Busy(at=self.at, account=self.id(name), reply=reply))
+
+    def hide(self, name: str) -> None:
+        self.apply(Hidden(at=self.at, account=self.id(name)))
+
+    def show(self, name: str) -> None:
+        self.apply(Shown(at=self.at, account=self.id(name)))
+
+    def say(self, sender: Session, *to: str) -> None:
+        self.apply(
+            Said(
+                at=self.at,
+                account=sender.account_id,
+                session=sender.id,
+                text="hi",
+                room=None if to else LOBBY_ID,
+                to=tuple(map(self.id, to)),
+            )
+        )
+
+    def names(self, but: str = "nobody") -> list[str]:
+        return [each.name for each in self.directory.here(self.id(but))]
+
+    def seen(self, within: float) -> list[tuple[str, bool, int]]:
+        found = self.directory.seen(within)
+        return [(each.name, each.online, each.seconds_ago) for each in found]
+
+    def sessions_of(self, name: str) -> Sequence[Session]:
+        return self.directory.sessions_of(self.id(name))
+
 
 @pytest.fixture
-def directory() -> UserDirectory:
-    return UserDirectory([])
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    made = House()
+    monkeypatch.setattr(time, "time", lambda: made.now)
+    return made
 
 
-def join(directory: UserDirectory, *names: str) -> list[Client]:
-    clients = [Client(name) for name in names]
-    for each in clients:
-        directory.join(each.session, 7, known=True)
-    return clients
+def test_nobody_is_here_at_first(house: House) -> None:
+    directory = house.directory
+    assert directory.sessions() == directory.here(1) == directory.seen(9999) == ()
+    assert directory.sessions_of(1) == directory.numbered((1, 2)) == directory.lobby(1) == ()
+    assert (directory.visible_count(), directory.account_id("alice")) == (0, None)
+    with pytest.raises(KeyError):
+        directory.standing(1)
 
 
-def names_here(directory: UserDirectory, but: str = "") -> list[str]:
-    return [each.name for each in directory.here(but)]
+def test_who_has_entered_is_here_once_it_has_come(house: House) -> None:
+    session = Client("bob").session
+    house.directory.enter(session)
+    assert house.directory.numbered((session.id,)) == (session,)
+    assert house.directory.sessions() == ()
+    house.directory.remove(session)
+    house.directory.remove(session)
+    assert house.directory.numbered((session.id,)) == ()
 
 
-def names_seen(directory: UserDirectory, within: float) -> list[tuple[str, bool]]:
-    return [(each.name, each.online) for each in directory.seen(within)]
+def test_others_are_named_in_order_and_not_oneself(house: House) -> None:
+    house.join("Carol", "bob", "alice")
+    assert house.names(but="bob") == ["alice", "Carol"]
+    assert house.directory.account_id("CAROL") == house.id("Carol")
 
 
-def test_nobody_is_here_at_first(directory: UserDirectory) -> None:
-    assert directory.lobby() == directory.sessions() == directory.here("") == ()
-    assert directory.seen(9999) == ()
-    assert directory.visible_count() == 0
-    assert directory.standing("alice") is None
-    assert not directory.recipient("alice").sessions
+def test_an_account_with_two_sessions_is_one(house: House) -> None:
+    desk, laptop = house.join("bob", "Bob")
+    assert house.names() == ["Bob"]  # as its owner spelled it last
+    assert house.directory.visible_count() == 1
+    assert house.sessions_of("bob") == (desk, laptop)
+    house.leave(desk)
+    house.leave(desk)  # a dying connection, once more
+    assert house.sessions_of("bob") == (laptop,)
+    assert house.directory.visible_count() == 1
+    house.leave(laptop)
+    assert (house.directory.visible_count(), house.names()) == (0, [])
 
 
-def test_others_are_named_in_order_and_not_oneself(directory: UserDirectory) -> None:
-    join(directory, "Carol", "bob", "alice")
-    assert names_here(directory, but="bob") == ["alice", "Carol"]
-    assert directory.online(but="bob") == ("alice", "Carol")
+def test_the_lobby_begins_when_an_account_comes_first(house: House) -> None:
+    (alice,) = house.join("alice")
+    house.say(alice)
+    for _ in range(2):
+        (bob,) = house.join("bob")
+        assert house.directory.lobby(bob.account_id) == (Stretch(LOBBY_ID, 1),)
+        house.say(bob)
+        house.leave(bob)
 
 
-def test_an_account_with_two_sessions_is_one(directory: UserDirectory) -> None:
-    desk, laptop = Client("bob"), Client("Bob")
-    assert directory.join(desk.session, 0, known=True)
-    assert not directory.join(laptop.session, 0, known=True)
-    assert directory.online(but="") == ("Bob",)  # as its owner spelled it last
-    assert directory.visible_count() == 1
-    assert directory.recipient("bob").sessions == (desk.session, laptop.session)
-    assert not directory.leave(desk.session)
-    assert directory.visible_count() == 1
-    assert directory.leave(laptop.session)
-    assert directory.visible_count() == 0
-    assert names_here(directory) == []
+def test_how_an_account_stands(house: House) -> None:
+    (bob,) = house.join("bob")
+    assert house.directory.standing(bob.account_id) == Standing(False, "", False)
+    house.busy("bob", "at lunch")
+    house.hide("bob")
+    assert house.directory.standing(bob.account_id) == Standing(True, "at lunch", True)
+    house.apply(Idle(at=0, account=bob.account_id, session=bob.id))
+    assert house.directory.standing(bob.account_id) == Standing(False, "", True)
 
 
-def test_only_the_session_that_leaves_is_removed(directory: UserDirectory) -> None:
-    (old,) = join(directory, "bob")
-    directory.leave(old.session)
-    (new,) = join(directory, "bob")
-    assert not directory.leave(old.session)  # a dying connection, once more
-    assert directory.recipient("bob").sessions == (new.session,)
+def test_the_hidden_are_nowhere_and_come_back(house: House) -> None:
+    _, bob = house.join("alice", "bob")
+    house.hide("bob")
+    assert (house.names(), house.directory.visible_count()) == (["alice"], 1)
+    assert bob in house.directory.sessions()
+    house.leave(bob)
+    house.join("bob")  # who logs in hidden does not appear
+    assert house.names() == ["alice"]
+    house.show("bob")
+    assert house.names() == ["alice", "bob"]
 
 
-def test_the_room_begins_when_an_account_comes_first(directory: UserDirectory) -> None:
-    bob = Client("bob")
-    directory.join(bob.session, 7, known=True)
-    directory.leave(bob.session)
-    directory.join(bob.session, 9, known=True)
-    assert directory.since("bob") == 7
-    assert directory.since("nobody") == 0
-
-
-def test_snapshots_do_not_change(directory: UserDirectory) -> None:
-    (bob,) = join(directory, "bob")
-    lobby, busy = directory.lobby(), directory.busy_replies()
-    join(directory, "alice")
-    directory.set_busy("bob", "no")
-    assert lobby == (bob.session,)
-    assert dict(busy) == {}
-    assert directory.lobby() is directory.lobby()  # made once
-
-
-def test_the_busy_are_not_in_the_lobby(directory: UserDirectory) -> None:
-    alice, bob = join(directory, "alice", "bob")
-    directory.set_busy("bob", "at lunch")
-    assert directory.lobby() == (alice.session,)
-    assert directory.sessions() == (alice.session, bob.session)
-    assert dict(directory.busy_replies()) == {"bob": "at lunch"}
-    recipient = directory.recipient("bob")
-    assert (recipient.busy, recipient.reply, recipient.visible) == (True, "at lunch", True)
-    directory.set_busy("bob", None)
-    assert set(directory.lobby()) == {alice.session, bob.session}
-    assert dict(directory.busy_replies()) == {}
-    assert directory.recipient("bob").reply == ""
-
-
-def test_a_busy_reply_may_be_empty(directory: UserDirectory) -> None:
-    join(directory, "bob")
-    directory.set_busy("bob", "")
-    assert dict(directory.busy_replies()) == {"bob": ""}
-    assert directory.here("")[0].busy
-
-
-def test_the_hidden_get_everything_and_are_nowhere(directory: UserDirectory) -> None:
-    alice, bob = join(directory, "alice", "bob")
-    directory.set_busy("bob", "secret")
-    assert directory.set_hidden("bob", True) == -1
-    assert directory.set_hidden("bob", True) == 0
-    assert directory.visible_count() == 1
-    assert names_here(directory) == ["alice"]
-    assert directory.online(but="") == ("alice",)
-    assert dict(directory.busy_replies()) == {}
-    assert not directory.recipient("bob").visible
-    directory.set_busy("bob", None)
-    assert set(directory.lobby()) == {alice.session, bob.session}
-    assert directory.set_hidden("bob", False) == 1
-    assert names_here(directory) == ["alice", "bob"]
-
-
-def test_who_logs_in_hidden_does_not_appear(directory: UserDirectory) -> None:
-    (bob,) = join(directory, "bob")
-    directory.set_hidden("bob", True)
-    assert not directory.leave(bob.session)
-    assert not directory.join(bob.session, 0, known=True)
-    assert directory.visible_count() == 0
-
-
-def test_hiding_looks_exactly_like_logging_out(
-    directory: UserDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = time.time()
-    _, carol = join(directory, "bob", "carol")
-    monkeypatch.setattr(time, "time", lambda: now)
-    directory.set_hidden("bob", True)
-    directory.leave(carol.session)
+def test_hiding_looks_exactly_like_logging_out(house: House) -> None:
+    _, carol = house.join("bob", "carol")
+    house.hide("bob")
+    house.leave(carol)
     for later in (0, 30, 90):
-        monkeypatch.setattr(time, "time", lambda later=later: now + later)
-        bob, other = directory.seen(1000)
-        assert (bob.online, bob.seconds_ago) == (other.online, other.seconds_ago) == (False, later)
-    assert [each.name for each in directory.seen(89)] == []
+        house.now = NOW + later
+        assert house.seen(1000) == [("bob", False, later), ("carol", False, later)]
+    assert house.seen(89) == []
 
 
-def test_leaving_while_hidden_does_not_move_the_time(
-    directory: UserDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = time.time()
-    (bob,) = join(directory, "bob")
-    monkeypatch.setattr(time, "time", lambda: now)
-    directory.set_hidden("bob", True)
-    monkeypatch.setattr(time, "time", lambda: now + 60)
-    directory.leave(bob.session)
-    directory.join(bob.session, 0, known=True)
-    assert directory.seen(1000) == (Seen(name="bob", online=False, seconds_ago=60),)
+def test_coming_and_going_while_hidden_does_not_move_the_time(house: House) -> None:
+    (bob,) = house.join("bob")
+    house.hide("bob")
+    house.now += 60
+    house.leave(bob)
+    house.join("bob")
+    assert house.directory.seen(1000) == (Seen(name="bob", online=False, seconds_ago=60),)
 
 
-def test_last_names_the_latest_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time()
-    directory = UserDirectory(
-        [Standing("old", seen_at=now - 500), Standing("new", seen_at=now - 20), Standing("never")]
-    )
-    join(directory, "here")
-    monkeypatch.setattr(time, "time", lambda: now)
-    assert names_seen(directory, 1000) == [("here", True), ("new", False), ("old", False)]
-    assert names_seen(directory, 60) == [("here", True), ("new", False)]
-    assert names_seen(directory, 0) == [("here", True)]
+def test_last_names_the_latest_first_and_nobody_who_never_came(house: House) -> None:
+    old, gone = house.join("old", "gone")
+    house.leave(old)
+    house.apply(AccountDeleted(at=house.at, account=gone.account_id))
+    house.now += 480
+    (new,) = house.join("new")
+    house.leave(new)
+    house.now += 20
+    house.join("here")
+    house.id("never")
+    here, late, early = ("here", True, 0), ("new", False, 20), ("old", False, 500)
+    assert house.seen(1000) == [here, late, early]
+    assert house.seen(60) == [here, late]
+    assert house.seen(0) == [here]
 
 
-def test_a_clock_that_was_set_back_makes_nobody_come_from_the_future() -> None:
-    directory = UserDirectory([Standing("bob", seen_at=time.time() + 3600)])
-    assert directory.seen(60) == (Seen(name="bob", online=False, seconds_ago=0),)
+def test_a_clock_that_was_set_back_makes_nobody_come_from_the_future(house: House) -> None:
+    (bob,) = house.join("bob")
+    house.leave(bob)
+    house.now -= 3600
+    assert house.seen(60) == [("bob", False, 0)]
 
 
 def test_idle_time_is_that_of_the_liveliest_session(
-    directory: UserDirectory, monkeypatch: pytest.MonkeyPatch
+    house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, laptop = join(directory, "bob", "bob")
+    desk, laptop = house.join("bob", "bob")
+    house.busy("bob")
     desk.connection.last_command, laptop.connection.last_command = 100.0, 150.0
     monkeypatch.setattr(time, "monotonic", lambda: 162.5)
-    assert directory.here("") == (Here(name="bob", busy=False, idle_seconds=12),)
+    assert house.directory.here(0) == (Here(name="bob", busy=True, idle_seconds=12),)
 
 
-def test_a_standing_comes_and_goes_with_the_disk() -> None:
-    standing = Standing("bob", 3, 4, 5.0, busy=True, reply="no", hidden=True, name="bob")
-    directory = UserDirectory([standing])
-    assert directory.standing("bob") == standing
+def test_a_new_account_of_an_old_name_starts_afresh(house: House) -> None:
+    old, alice = house.join("bob", "alice")
+    house.busy("bob", "no")
+    house.say(alice, "bob")
+    house.apply(Acked(at=0, account=old.account_id, upto=1))
+    house.apply(AccountDeleted(at=0, account=old.account_id))
+    (new,) = house.join("bob")
+    assert new.account_id != old.account_id
+    assert house.directory.standing(new.account_id) == Standing(False, "", False)
+    assert house.directory.talks(new.account_id, [alice.account_id]) == ()
+    assert house.sessions_of("bob") == (new,)
 
 
-def test_while_visibly_here_there_is_no_time_of_being_seen(directory: UserDirectory) -> None:
-    (bob,) = join(directory, "bob")
+def test_talks_are_those_with_one_or_exactly_those_of_several(house: House) -> None:
+    alice, bob, carol = house.join("alice", "bob", "carol")
+    for to in ((bob,), (bob, carol), (carol,), (alice,)):
+        house.say(alice, *(each.account for each in to))
+    directory, first = house.directory, LOBBY_ID + 1
 
-    def seen_at() -> float | None:
-        standing = directory.standing("bob")
-        assert standing is not None
-        return standing.seen_at
+    def talks(*others: Session) -> set[int]:
+        found = directory.talks(alice.account_id, [each.account_id for each in others])
+        return {each.conversation - first for each in found}
 
-    assert seen_at() is None
-    directory.set_hidden("bob", True)
-    assert seen_at() is not None
-    directory.set_hidden("bob", False)
-    assert seen_at() is None
-    directory.leave(bob.session)
-    assert seen_at() == pytest.approx(time.time(), abs=60)
-
-
-def test_what_was_read_only_moves_forward(directory: UserDirectory) -> None:
-    join(directory, "bob")
-    assert directory.note_read("bob", 5)
-    assert not directory.note_read("bob", 5)
-    assert not directory.note_read("bob", 3)
-    standing = directory.standing("bob")
-    assert standing is not None
-    assert standing.read == 5
+    assert talks(bob) == {0, 1}
+    assert talks(carol) == {1, 2}
+    assert talks(bob, carol) == talks(carol, bob) == talks(alice, bob, carol) == {1}
+    assert talks(alice, bob) == {0}
+    assert talks(alice) == {3}
+    assert directory.talks(bob.account_id, [bob.account_id]) == ()
 
 
-def test_a_new_account_of_an_old_name_starts_afresh(directory: UserDirectory) -> None:
-    (bob,) = join(directory, "bob")
-    directory.set_busy("bob", "no")
-    directory.set_hidden("bob", True)
-    directory.note_read("bob", 5)
-    directory.note_saved(["bob"])
-    directory.leave(bob.session)
-    directory.join(bob.session, 9, known=False)  # and deleted from the disk
-    assert directory.standing("bob") == Standing("bob", since=9, name="bob")
-    assert directory.online(but="") == ("bob",)
-
-
-def test_whoever_is_here_is_no_new_one(directory: UserDirectory) -> None:
-    (desk,) = join(directory, "bob")
-    directory.note_saved(["bob"])
-    laptop = Client("bob")
-    directory.join(laptop.session, 9, known=False)
-    assert directory.recipient("bob").sessions == (desk.session, laptop.session)
-    assert directory.since("bob") == 7
-
-
-def test_an_account_that_could_not_be_saved_yet_is_no_new_one(directory: UserDirectory) -> None:
-    (bob,) = join(directory, "bob")
-    directory.set_busy("bob", "no")
-    directory.leave(bob.session)
-    directory.join(bob.session, 9, known=False)
-    assert directory.recipient("bob").busy
-
-
-def test_a_name_is_spelled_as_its_owner_does_after_a_restart(directory: UserDirectory) -> None:
-    (carol,) = join(directory, "Carol")
-    directory.leave(carol.session)
-    stored = directory.standing("carol")
-    assert stored is not None
-    assert [each.name for each in UserDirectory([stored]).seen(60)] == ["Carol"]
+def test_a_window_has_the_conversations_with_something_new(house: House) -> None:
+    alice, bob = house.join("alice", "bob")
+    house.say(alice)
+    house.say(alice, "bob")
+    bob.keep_back(1, 1)
+    window = house.directory.window(bob, 5)
+    assert (window.stretches, window.after, window.own_after, window.upto) == (
+        (Stretch(LOBBY_ID + 1, 0),),
+        1,
+        1,
+        5,
+    )

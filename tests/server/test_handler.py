@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from e2e.frames import FrameDialect, with_frames
 
+from chatserver.accounts.authentication import Authenticator
 from chatserver.app import dialects
 from chatserver.dialects.choice import Choice, Offer
 from chatserver.dialects.dialect import Direct
@@ -19,7 +20,9 @@ from chatserver.net.outbox import Outbox
 from chatserver.net.ratelimit import TokenBucket
 from chatserver.net.stream import PlainStream
 from chatserver.net.tls import TlsContexts
+from chatserver.order.local import LocalOrder
 from chatserver.order.presence import Presence
+from chatserver.order.registrar import Registrar
 from chatserver.order.replay import Replay
 from chatserver.serving.handler import ClientHandler
 from chatserver.sessions.connection import Connection
@@ -27,7 +30,7 @@ from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.store import Store
 from chatwire.protocol import encode
 
-from .fakes import DEADLINE, PASSWORD, Client, Event, FakeClock, FakeStream, Server
+from .fakes import DEADLINE, PASSWORD, Client, Event, FakeClock, FakeStream, Server, said_once
 
 
 @pytest.fixture
@@ -66,9 +69,14 @@ LOGIN = {"op": "login", "id": 1, "name": "bob", "password": PASSWORD}
 @pytest.mark.parametrize(
     ("part", "step"),
     [
-        (Presence, "join"),
-        (UserDirectory, "online"),
-        (Store, "has_standing"),
+        (Presence, "_arrive"),
+        (Presence, "follow"),
+        (Registrar, "review_sessions"),
+        (UserDirectory, "enter"),
+        (UserDirectory, "apply"),
+        (UserDirectory, "window"),
+        (LocalOrder, "run"),
+        (Authenticator, "still_lets_in"),
         (Store, "messages"),
         (Replay, "show"),
         (Outbox, "release"),
@@ -88,7 +96,9 @@ def test_a_login_that_fails_gets_its_error_and_its_bye_and_leaves_no_ghost(
         events = conversation(server, flusher, LOGIN)
     assert (events[-1]["event"], events[-1]["code"]) == ("bye", "internal")
     assert [each["code"] for each in events if each["event"] == "error"] == ["internal"]
-    assert server.directory.here(but="alice") == ()
+    assert server.directory.here(but=alice.session.account_id) == ()
+    assert server.directory.sessions() == (alice.session,)
+    assert [*server.directory._sessions.values()] == [alice.session]
     again = conversation(server, flusher, LOGIN, {"op": "logout", "id": 2})
     assert [each["text"] for each in again if each["event"] == "message"] == ["private"]
 
@@ -98,8 +108,7 @@ def test_a_login_that_fails_gets_its_error_and_its_bye_and_leaves_no_ghost(
     [
         (JsonDialect, "read"),
         (Connection, "keep_pace"),
-        (Presence, "leave"),
-        (Presence, "note_read"),
+        (LocalOrder, "append"),
     ],
 )
 def test_whatever_fails_there_is_a_goodbye(
@@ -111,6 +120,38 @@ def test_whatever_fails_there_is_a_goodbye(
     monkeypatch.setattr(part, step, broken)
     events = conversation(server, flusher, LOGIN, {"op": "logout", "id": 2})
     assert events[-1]["event"] == "bye"
+
+
+@pytest.mark.parametrize("how", ["reset", "end"])
+def test_who_leaves_in_the_middle_of_a_replay_gets_the_rest_at_the_next_login(
+    server: Server, flusher: Flusher, how: str
+) -> None:
+    bob, alice = server.joined("bob", "alice")
+    server.leave(bob)
+    texts = [f"{number:04000}" for number in range(400)]
+    said_once(server, 1_795_361_042, *texts, sender="alice")
+    near, far = socket.socketpair()
+    far.settimeout(DEADLINE)
+    thread = threading.Thread(
+        target=handler_of(server, flusher), args=(PlainStream(near, "127.0.0.1"), True)
+    )
+    thread.start()
+    far.sendall(f"bob\n{PASSWORD}\nwho\n".encode())
+    if how == "end":
+        far.shutdown(socket.SHUT_WR)
+    data = b""
+    while data.count(b"alice: ") < 10:
+        more = far.recv(1000)
+        assert more, data[-500:]
+        data += more
+    far.close()
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    assert server.directory.sessions() == (alice.session,)
+    acked = server.account("bob").acked
+    assert acked < 300  # what the system between them takes is not known better
+    again = server.log_in("bob")
+    assert again.said() == texts[acked:]
 
 
 class Pieces(FakeStream):

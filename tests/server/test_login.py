@@ -1,14 +1,22 @@
 """The command login: what it looks at beside the password."""
 
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from chatserver.commands.context import Context
-from chatserver.errors import Disconnected
+from chatserver.commands.dispatcher import dispatch
+from chatserver.dialects.json import JsonDialect, JsonRequest
+from chatserver.errors import CommandError, Disconnected
+from chatserver.order.items import Came, Item
+from chatserver.order.outcome import Outcome
 from chatserver.settings import SessionSettings, Settings
+from chatwire.protocol import encode
 
-from .fakes import CHEAP, PASSWORD, Client, Server
+from .fakes import CHEAP, DEADLINE, PASSWORD, Client, Server
 
 
 def arriving(server: Server, name: str = "bob") -> tuple[Client, Context]:
@@ -44,7 +52,7 @@ def test_a_client_that_goes_during_the_hash_is_not_announced(
         server.ask(context, "login", name="bob", password=PASSWORD)
     server.settle()
     assert alice.named("presence") == []
-    assert server.directory.recipient("bob").sessions == ()
+    assert server.sessions_of("bob") == ()
 
 
 @pytest.mark.parametrize("left", ["read already", "on its way"])
@@ -92,3 +100,97 @@ def test_an_account_has_so_many_sessions(tmp_path: Path) -> None:
         assert context.refusals == 0
         server.leave(clients[0])
         assert server.ask(context, "login", name="bob", password=PASSWORD) is None
+
+
+def test_of_many_who_log_in_at_once_the_first_find_a_place(tmp_path: Path) -> None:
+    session = SessionSettings(rate_per_second=0, max_sessions_per_account=5)
+    with Server(tmp_path, Settings(passwords=CHEAP, session=session)) as server:
+        server.add_accounts("bob")
+        arrivals = [arriving(server) for _ in range(40)]
+        begin = threading.Barrier(len(arrivals))
+
+        def log_in(context: Context) -> str:
+            request = JsonDialect(server.registry, 0).read(
+                encode({"op": "login", "name": "bob", "password": PASSWORD})
+            )
+            assert isinstance(request, JsonRequest)
+            begin.wait(DEADLINE)
+            answer = dispatch(context, request)
+            return "in" if answer is None else getattr(answer, "code", "")
+
+        with ThreadPoolExecutor(len(arrivals)) as pool:
+            answers = list(pool.map(log_in, [context for _, context in arrivals]))
+        assert Counter(answers) == {"in": 5, "try_later": 35}
+        assert len(server.sessions_of("bob")) == len(server.directory._sessions) == 5
+        assert not any(client.connection.outbox.holding for client, _ in arrivals)
+
+
+def test_what_was_missed_is_shown_though_another_device_is_busy_meanwhile(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, alice = server.joined("bob", "alice")
+    server.say(alice, "missed")
+    server.settle()
+    still = server.services.authenticator.still_lets_in
+
+    def meanwhile(*whose: str) -> bool:
+        server.ask(server.context(desk), "busy")
+        return still(*whose)
+
+    monkeypatch.setattr(server.services.authenticator, "still_lets_in", meanwhile)
+    phone = server.log_in("bob", since=0)
+    assert phone.said() == ["missed"]
+    server.say(alice, "held")
+    server.settle()
+    assert phone.said() == []
+    server.ask(server.context(phone), "idle")
+    assert phone.said() == ["held"]
+
+
+def test_what_waited_is_shown_once_though_busy_ends_during_a_login(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, alice = server.joined("bob", "alice")
+    server.ask(server.context(desk), "busy")
+    server.say(alice, "held")
+    server.settle()
+    still = server.services.authenticator.still_lets_in
+
+    def meanwhile(*whose: str) -> bool:
+        server.ask(server.context(desk), "idle")
+        server.say(alice, "live")
+        server.settle()
+        return still(*whose)
+
+    monkeypatch.setattr(server.services.authenticator, "still_lets_in", meanwhile)
+    phone = server.log_in("bob")
+    server.replay.stop(DEADLINE)
+    reply, *events = phone.events()
+    assert (reply["op"], reply["busy"], reply["missed"]) == ("login", True, 1)
+    assert [each["text"] for each in events if each["event"] == "message"] == ["held", "live"]
+
+
+def test_a_login_of_which_nobody_knows_whether_it_came_leaves_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its turn in the order has come and an answer has not: it must not stay for ever."""
+    run = server.order.run
+
+    def lost(item: Item) -> Outcome:
+        outcome = run(item)
+        if isinstance(item, Came):
+            raise CommandError("internal", "The server does not get on; connect again.")
+        return outcome
+
+    client, context = arriving(server)
+    with monkeypatch.context() as patched:
+        patched.setattr(server.order, "run", lost)
+        answer = server.ask(context, "login", name="bob", password=PASSWORD)
+    assert answer is not None
+    assert answer["code"] == "internal"
+    assert client.connection.ended.is_set()
+    assert context.session is not None  # which its handler gives up
+    client.session = context.session
+    server.leave(client)
+    assert server.directory._sessions == {}
+    assert server.account("bob").sessions == ()

@@ -12,9 +12,9 @@ from .fakes import DEADLINE, Client, Server
 
 def missed_by(server: Server, client: Client, *, limit: int = 500) -> None:
     """Log the client in and show it what it has missed, as `login` does."""
-    joined = server.admit(client)
+    server.admit(client)
     replay = Replay(server.store, limit)
-    replay.show(client.session, replay.read(joined.window))
+    replay.show(client.session, replay.read(client.session.owed.popleft()))
 
 
 def gone(server: Server, name: str) -> None:
@@ -46,11 +46,11 @@ def test_live_messages_follow_without_gap_or_repeat(server: Server) -> None:
         server.say(alice, str(number))
     server.settle()
     bob = Client("bob")
-    joined = server.admit(bob)
+    server.admit(bob)
     for number in range(5, 10):
         server.say(alice, str(number))
     server.settle()
-    server.replay.show(bob.session, server.replay.read(joined.window))
+    server.replay.show(bob.session, server.replay.read(bob.session.owed.popleft()))
     events = bob.events()
     assert [each.get("text") for each in events] == [*"01234", None, *"56789"]
     assert not bob.connection.outbox.holding
@@ -221,8 +221,8 @@ def test_a_client_that_is_ended_is_not_waited_for(server: Server) -> None:
 def test_what_is_held_does_not_slow_the_replay(server: Server) -> None:
     said_much(server, 12)
     bob = Client("bob", outbox_bytes=40_000)
-    joined = server.admit(bob)
+    server.admit(bob)
     bob.connection.push_bytes(b"x" * 30_000 + b"\n")  # live messages, in a busy room
     start = time.monotonic()
-    server.replay.show(bob.session, server.replay.read(joined.window))
+    server.replay.show(bob.session, server.replay.read(bob.session.owed.popleft()))
     assert time.monotonic() - start < PATIENCE

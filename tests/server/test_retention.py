@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.order.retention import Clock, Retention
+from chatserver.order import log
+from chatserver.order.clock import Clock
+from chatserver.order.items import AccountDeleted, Acked
+from chatserver.order.retention import Retention
 from chatserver.settings import HistorySettings, SessionSettings, Settings
-from chatserver.storage.store import Standing, StoredMessage
 
-from .fakes import CHEAP, Server, index_all
+from .fakes import CHEAP, Server, index_all, said_once
 
 DAY = 86_400.0
 NOW = 1_795_361_042.0
@@ -39,28 +41,29 @@ class Keeper:
             self.retention.tick()
             self.server.settle()
 
-    def say(self, days: float, text: str, sender: str = "bob", *to: str) -> int:
-        """Say something so many days before now."""
-        at = int((self.wall - days * DAY) * 1000)
-        with self.server.store.batch() as batch:
-            return batch.add(at, sender, None if to else "lobby", to, text, None)[0]
+    def say(self, days: float, text: str, *to: str, count: int = 1) -> None:
+        """Have bob say something so many days before now, `count` times."""
+        said_once(self.server, self.wall - days * DAY, *[text] * count, to=to)
+
+    def acked(self, name: str, upto: int) -> None:
+        account = self.server.account(name).id
+        self.server.order.run(Acked(at=0, account=account, upto=upto))
 
     def kept(self) -> list[int]:
-        return [each.seq for each in self.left()]
-
-    def left(self) -> list[StoredMessage]:
-        return self.server.store.following(0, 10**6, 10**9)
+        return [each.seq for each in self.server.store.following(0, 10**6, 10**9)]
 
 
 @pytest.fixture
-def keeper(tmp_path: Path) -> Iterator[Keeper]:
+def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keeper]:
     settings = Settings(
         passwords=CHEAP,
         session=SessionSettings(rate_per_second=0),
         history=HistorySettings(retention_days=DAYS),
     )
+    monkeypatch.setattr(log, "_TIDY_SECONDS", 0.0)  # the clock of the test is faster
     with Server(tmp_path, settings) as server:
-        server.add_accounts("alice", "bob")
+        server.add_accounts("alice", "bob", "carol")
+        server.joined("bob")
         yield Keeper(server)
 
 
@@ -72,8 +75,7 @@ def test_after_a_jump_nothing_is_deleted_for_seven_days_of_running(
     keeper.wall += ahead
     if between_starts:
         keeper.start()
-    for _ in range(3):
-        keeper.say(31, "old")
+    keeper.say(31, "old", count=3)
     keeper.say(0, "new")
     keeper.run(6.9 * DAY, ticks=7 * 24)
     assert keeper.kept() == [1, 2, 3, 4]
@@ -110,8 +112,7 @@ def test_a_clock_that_is_put_right_by_minutes_has_not_jumped(
 
 
 def test_the_first_start_with_a_wrong_clock_is_known_at_the_second(keeper: Keeper) -> None:
-    for _ in range(3):
-        keeper.say(0, "words", "bob", "alice")
+    keeper.say(0, "words", "alice", count=3)
     keeper.wall += 9000 * DAY
     keeper.start()
     keeper.run(DAY, ticks=24)
@@ -119,8 +120,7 @@ def test_the_first_start_with_a_wrong_clock_is_known_at_the_second(keeper: Keepe
 
 
 def test_what_was_said_when_the_clock_was_ahead_hides_nothing_that_is_old(keeper: Keeper) -> None:
-    for _ in range(2100):  # more than two steps
-        keeper.say(-5000, "from the future")
+    keeper.say(-5000, "from the future", count=2100)  # more than two steps
     keeper.say(31, "old")
     keeper.say(0, "new")
     keeper.start()
@@ -132,26 +132,26 @@ def test_what_was_said_when_the_clock_was_ahead_hides_nothing_that_is_old(keeper
 def test_what_a_recipient_has_not_read_stays_until_it_has_and_at_most_twice_as_long(
     keeper: Keeper,
 ) -> None:
-    keeper.say(61, "too old", "bob", "alice")
-    keeper.say(59, "waits", "bob", "alice")
-    keeper.say(59, "one of two waits", "bob", "alice", "carol")
-    keeper.say(59, "for nobody", "bob", "carol")
+    keeper.say(61, "too old", "alice")
+    keeper.say(59, "waits", "alice")
+    keeper.say(59, "one of two waits", "alice", "carol")
+    keeper.say(59, "for nobody", "carol")
     keeper.say(59, "to everybody")
-    keeper.say(59, "to myself", "bob", "bob")
+    keeper.say(59, "to myself", "bob")
     keeper.say(0, "new")
+    carol = keeper.server.account("carol").id
+    keeper.server.order.run(AccountDeleted(at=0, account=carol))
     keeper.run(3600)
     assert keeper.kept() == [2, 3, 7]
-    with keeper.server.store.batch() as batch:
-        batch.put([Standing("alice", read=2)])
-    keeper.run(3600)
+    keeper.acked("alice", 2)
+    keeper.run(3600, ticks=2)
     assert keeper.kept() == [3, 7]
     keeper.run(2 * DAY, ticks=48)
     assert keeper.kept() == [7]
 
 
 def test_what_waits_does_not_hold_up_what_comes_after_it(keeper: Keeper) -> None:
-    for _ in range(1500):
-        keeper.say(40, "waits", "bob", "alice")
+    keeper.say(40, "waits", "alice", count=1500)
     keeper.say(39, "old")
     keeper.say(0, "new")
     keeper.start()
@@ -161,8 +161,7 @@ def test_what_waits_does_not_hold_up_what_comes_after_it(keeper: Keeper) -> None
 
 
 def test_how_much_was_deleted_is_logged(keeper: Keeper, caplog: pytest.LogCaptureFixture) -> None:
-    for _ in range(1234):
-        keeper.say(31, "old")
+    keeper.say(31, "old", count=1234)
     keeper.say(0, "new")
     with caplog.at_level(logging.INFO):
         keeper.start()
@@ -174,8 +173,8 @@ def test_how_much_was_deleted_is_logged(keeper: Keeper, caplog: pytest.LogCaptur
 
 def clear(keeper: Keeper) -> None:
     """Do what the indexer and the housekeeper do within a minute."""
-    for _ in range(60):
-        keeper.run(1.0)
+    for _ in range(15):  # each takes some room in the log for what the test itself waits for
+        keeper.run(4.0)
         index_all(keeper.server.index)
 
 
@@ -186,12 +185,9 @@ def files_with(folder: Path, word: str) -> list[str]:
 def test_a_minute_later_it_is_in_no_file_and_the_folder_is_small(
     keeper: Keeper, tmp_path: Path
 ) -> None:
-    with keeper.server.store.batch() as batch:
-        for number in range(6_000):
-            to = ("alice",) if number % 3 == 0 else ()
-            at = int((NOW - 70 * DAY) * 1000)
-            text = f"unmistakable{number} übles wörtchen {number * 31}"
-            batch.add(at, "bob", None if to else "lobby", to, text, None)
+    texts = [f"unmistakable{number} übles wörtchen {number * 31}" for number in range(6_000)]
+    said_once(keeper.server, NOW - 70 * DAY, *texts[::3], to=("alice",))
+    said_once(keeper.server, NOW - 70 * DAY, *texts[1::3], *texts[2::3])
     keeper.say(0, "kept")
     index_all(keeper.server.index)
     before = {name.partition("-")[0] for name in files_with(tmp_path, "unmistakable")}
@@ -213,6 +209,7 @@ def test_what_the_last_server_did_not_come_to_is_cleared_by_the_next(
     keeper.say(0, "kept")
     index_all(keeper.server.index)
     keeper.run(3600)
+    keeper.run()
     assert keeper.kept() == [2]
     assert keeper.server.store.gone() == [1]
     keeper.server.index._deleted.get()  # as if it ended now

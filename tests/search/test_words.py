@@ -151,7 +151,7 @@ NOT_FOUND = [
 
 
 def finds(query: str, text: str) -> bool:
-    """Tell whether a query finds a text, by the rule alone: the index is tried in test_search."""
+    """Tell whether a query finds a text, by the rule alone: the index is tried in test_index."""
     text_words = f" {fold(text)} ".split()
     parsed = parse_query(query)
     assert parsed is not None, query

@@ -3,16 +3,20 @@
 from typing import ClassVar
 
 import pytest
+from server.fakes import Client
 
 from chatserver.dialects.json import JsonRenderer, JsonRequest
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.errors import CommandError
-from chatserver.order.delivery import Delivery, Post
+from chatserver.order.delivery import Delivery
+from chatserver.order.items import AccountMade, Busy, Came, Hidden, Item, Said
+from chatserver.order.outcome import Delivered, Registered
+from chatserver.order.pending import Entry, Question
+from chatserver.order.presence import Presence
+from chatserver.order.state import LOBBY_ID, first_state
 from chatserver.sessions.directory import UserDirectory
 from chatserver.speech import Renderer, Traits
 from chatwire.protocol import Event, Message
-
-from .fakes import Client
 
 AT = 1_795_361_042_123
 
@@ -35,29 +39,63 @@ class EchoingRenderer(JsonRenderer, frozen=True):
 
 
 class Room:
-    """A directory and deliveries into it, in the test's own thread."""
+    """A directory and deliveries into it, in the test's own thread, with no disk."""
 
     def __init__(self) -> None:
-        self.directory = UserDirectory([])
-        self.delivery = Delivery(self.directory)
-        self._seq = 0
+        self.directory = UserDirectory(first_state())
+        presence = Presence(self.directory, 0, lambda _: None)
+        presence.silent = True
+        self.delivery = Delivery(self.directory, presence)
+
+    def account(self, name: str) -> int:
+        (made,) = self.happen(AccountMade(at=AT, name=name))
+        assert isinstance(made.result, Registered)
+        return made.result.account
 
     def join(self, name: str, renderer: Renderer | None = None) -> Client:
         client = Client(name) if renderer is None else Client(name, renderer)
-        self.directory.join(client.session, 0, known=True)
+        session = client.session
+        session.account_id = self.account(name)
+        self.directory.enter(session)
+        self.happen(Came(at=AT, account=session.account_id, session=session.id, name=name))
+        client.connection.outbox.release()
         return client
 
-    def post(self, sender: Client, text: str, *to: str, re: int | None = None) -> Post:
-        self._seq += 1
-        post = Post(sender.session, JsonRequest("send", re, b""), text, None, to or None)
-        post.seq, post.at = self._seq, AT
-        return post
+    def busy(self, name: str, reply: str) -> None:
+        self.happen(Busy(at=AT, account=self.account(name), reply=reply))
 
-    def deliver(self, *posts: Post) -> None:
-        for post in posts:
-            post.origin.connection.appended()
-        self.delivery.deliver(posts)
-        self.delivery.drain()
+    def hide(self, name: str) -> None:
+        self.happen(Hidden(at=AT, account=self.account(name)))
+
+    def post(
+        self,
+        sender: Client,
+        text: str,
+        *to: str,
+        re: int | None = None,
+        key: str | None = None,
+        unknown: tuple[str, ...] = (),
+    ) -> Entry:
+        said = Said(
+            at=AT,
+            account=sender.session.account_id,
+            session=sender.session.id,
+            text=text,
+            room=None if to else LOBBY_ID,
+            to=tuple(map(self.account, to)),
+            key=key,
+        )
+        sender.connection.appended()
+        return Entry(said, Question(sender.session, JsonRequest("send", re, b""), unknown))
+
+    def happen(self, *items: Item) -> list[Entry]:
+        entries = [Entry(each, None) for each in items]
+        self.deliver(*entries)
+        return entries
+
+    def deliver(self, *entries: Entry) -> None:
+        self.directory.apply(entries)
+        self.delivery.tell(entries)
 
 
 @pytest.fixture
@@ -103,7 +141,7 @@ def test_a_message_to_oneself_comes_back(room: Room) -> None:
     alice, bob = room.join("alice"), room.join("bob")
     room.deliver(room.post(alice, "note", "Alice"))
     reply, message = alice.events()
-    assert reply["delivered"] == ["Alice"]
+    assert reply["delivered"] == ["alice"]
     assert message["text"] == "note"
     assert bob.events() == []
 
@@ -114,13 +152,12 @@ def test_every_account_named_is_in_exactly_one_answer(room: Room) -> None:
     room.join("Carol")
     room.join("dave")
     room.join("eve")
-    room.directory.set_busy("carol", "at lunch")
-    room.directory.set_hidden("dave", True)
-    room.directory.set_busy("eve", "never seen")
-    room.directory.set_hidden("eve", True)
-    post = room.post(alice, "hi", "bob", "Carol", "dave", "eve", "frank")
-    post.unknown = ("bbo",)
-    room.deliver(post)
+    room.busy("carol", "at lunch")
+    room.hide("dave")
+    room.busy("eve", "never seen")
+    room.hide("eve")
+    names = ("bob", "Carol", "dave", "eve", "frank")
+    room.deliver(room.post(alice, "hi", *names, unknown=("bbo",)))
     (reply,) = alice.events()
     assert reply["delivered"] == ["bob"]
     assert reply["busy"] == {"Carol": "at lunch"}
@@ -130,7 +167,7 @@ def test_every_account_named_is_in_exactly_one_answer(room: Room) -> None:
 
 def test_the_hidden_get_what_is_stored_for_them(room: Room) -> None:
     alice, bob = room.join("alice"), room.join("bob")
-    room.directory.set_hidden("bob", True)
+    room.hide("bob")
     room.deliver(room.post(alice, "one"), room.post(alice, "two", "bob"))
     assert bob.said() == ["one", "two"]
 
@@ -139,9 +176,9 @@ def test_a_broadcast_names_the_busy_that_can_be_seen_but_not_oneself(room: Room)
     alice = room.join("alice")
     for name in ("bob", "carol", "dave"):
         room.join(name)
-        room.directory.set_busy(name, f"{name} is away")
-    room.directory.set_busy("alice", "I am busy")
-    room.directory.set_hidden("carol", True)
+        room.busy(name, f"{name} is away")
+    room.busy("alice", "I am busy")
+    room.hide("carol")
     room.deliver(room.post(alice, "hi"))
     (reply,) = alice.events()
     assert reply["busy"] == {"bob": "bob is away", "dave": "dave is away"}
@@ -149,14 +186,14 @@ def test_a_broadcast_names_the_busy_that_can_be_seen_but_not_oneself(room: Room)
 
 def test_the_busy_get_nothing_of_others(room: Room) -> None:
     alice, bob = room.join("alice"), room.join("bob")
-    room.directory.set_busy("bob", "")
+    room.busy("bob", "")
     room.deliver(room.post(alice, "one"), room.post(alice, "two", "bob"))
     assert bob.events() == []
 
 
 def test_the_busy_get_nothing_of_their_own_other_sessions(room: Room) -> None:
     desk, laptop, alice = room.join("bob"), room.join("bob"), room.join("alice")
-    room.directory.set_busy("bob", "")
+    room.busy("bob", "")
     room.deliver(room.post(desk, "one"), room.post(desk, "two", "alice", "bob"))
     assert alice.said() == ["one", "two"]
     assert laptop.events() == []
@@ -204,37 +241,42 @@ def test_each_dialect_is_written_in_its_own_words(room: Room) -> None:
 def test_one_that_failed_is_answered_and_not_delivered(room: Room) -> None:
     alice, bob = room.join("alice"), room.join("bob")
     failed = room.post(alice, "lost", re=7)
-    failed.error = CommandError("storage_full", "No room.")
-    room.deliver(failed, room.post(alice, "kept"))
+    failed.result = CommandError("storage_full", "No room.")
+    kept = room.post(alice, "kept")
+    room.directory.apply([kept])
+    room.delivery.tell([failed, kept])
     assert bob.said() == ["kept"]
     error, reply = alice.events()
     assert error == {"event": "error", "re": 7, "code": "storage_full", "text": "No room."}
-    assert reply["seq"] == 2
+    assert reply["seq"] == 1
 
 
 def test_a_duplicate_is_answered_and_not_delivered(room: Room) -> None:
     alice, bob = room.join("alice"), room.join("bob")
-    posts = [room.post(alice, "again"), room.post(alice, "again", "bob", "carol")]
-    for post in posts:
-        post.duplicate = True
-    room.deliver(*posts)
+    room.deliver(room.post(alice, "first", key="k"), room.post(alice, "psst", "bob", key="l"))
+    assert bob.said() == ["first", "psst"]
+    alice.events()
+    again = room.post(alice, "psst", "bob", "carol", key="l")
+    room.deliver(room.post(alice, "first", key="k"), again)
     assert bob.events() == []
     broadcast, send = alice.events()
-    assert broadcast["duplicate"] is True
-    assert send["duplicate"] is True
+    assert (broadcast["seq"], broadcast["duplicate"]) == (1, True)
+    assert (send["seq"], send["duplicate"]) == (2, True)
     assert (send["delivered"], send["stored"]) == ([], ["bob", "carol"])
 
 
 def test_an_answer_does_not_wait_for_the_deliveries(room: Room) -> None:
     alice, bob = room.join("alice"), room.join("bob")
-    post = room.post(alice, "hi")
-    alice.connection.appended()
-    room.delivery.deliver([post])
-    assert alice.connection.settle(0)
-    assert len(alice.events()) == 1
-    assert bob.events() == []  # until the batch is sent
-    room.delivery.drain()
-    assert bob.said() == ["hi"]
+    shown: list[int] = []
+    send = bob.stream.send
+
+    def noticed(data: bytes | memoryview) -> int:
+        shown.append(len(alice.events()))
+        return send(data)
+
+    bob.connection.outbox._send = noticed
+    room.deliver(room.post(alice, "hi"), room.post(alice, "psst", "bob"))
+    assert shown == [2]  # both answers have gone, and bob's messages go together
 
 
 def test_every_answer_is_counted(room: Room) -> None:
@@ -269,8 +311,11 @@ def test_where_it_echoes_a_session_is_shown_its_own_words_in_their_place(room: R
     assert desk.said() == ["1", "2", "3", "4"]
 
 
-def test_after_a_fault_an_echo_is_missed_like_any_message(room: Room) -> None:
-    echoing, desk = room.join("alice", EchoingRenderer()), room.join("alice")
-    room.delivery.abandon([room.post(echoing, "never shown")])
-    assert echoing.connection.ended.is_set()
-    assert desk.connection.ended.is_set()
+def test_after_a_fault_whoever_may_lack_something_is_cut(room: Room) -> None:
+    echoing, desk, bob = room.join("alice", EchoingRenderer()), room.join("alice"), room.join("bob")
+    entry = room.post(echoing, "never shown")
+    room.directory.apply([entry])
+    assert isinstance(entry.result, Delivered)
+    room.delivery.abandon([entry])
+    assert all(each.connection.ended.is_set() for each in (echoing, desk, bob))
+    assert bob.said() == []

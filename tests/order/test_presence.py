@@ -1,25 +1,37 @@
 """Presence: who is told what when somebody comes, goes, hides or is busy."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from server.fakes import CHEAP, Client, Event, Server
 
 from chatserver.dialects.json import JsonRenderer
-from chatserver.order.presence import Presence
-from chatserver.sessions.directory import UserDirectory
+from chatserver.order.items import Busy, Hidden, Idle, Shown
 from chatserver.settings import SessionSettings, Settings
-from chatserver.storage.store import Standing
-
-from .fakes import CHEAP, Client, Event, Server
 
 
 def notice(name: str, state: str) -> Event:
     return {"event": "presence", "name": name, "state": state}
 
 
-def change(server: Server, action: Callable[[], object]) -> None:
-    server.log.run(lambda _: action())
+def hide(server: Server, client: Client) -> None:
+    server.order.run(Hidden(at=0, account=client.session.account_id))
+    server.settle()
+
+
+def appear(server: Server, client: Client) -> None:
+    server.order.run(Shown(at=0, account=client.session.account_id))
+    server.settle()
+
+
+def busy(server: Server, client: Client, reply: str = "") -> None:
+    server.order.run(Busy(at=0, account=client.session.account_id, reply=reply))
+    server.settle()
+
+
+def idle(server: Server, client: Client) -> None:
+    session = client.session
+    server.order.run(Idle(at=0, account=session.account_id, session=session.id))
     server.settle()
 
 
@@ -45,21 +57,21 @@ def test_a_second_session_is_no_news(server: Server) -> None:
 
 def test_hiding_is_going_and_appearing_is_coming(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    change(server, lambda: server.presence.hide(bob.session, hidden=True))
+    hide(server, bob)
     assert alice.events() == [notice("bob", "offline")]
-    change(server, lambda: server.presence.hide(bob.session, hidden=True))
+    hide(server, bob)
     assert alice.events() == []
-    change(server, lambda: server.presence.hide(bob.session, hidden=False))
+    appear(server, bob)
     assert alice.events() == [notice("bob", "online")]
     assert bob.events() == []
 
 
 def test_of_the_hidden_there_is_never_any_news(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    change(server, lambda: server.presence.hide(bob.session, hidden=True))
+    hide(server, bob)
     alice.events()
-    change(server, lambda: server.presence.busy(bob.session, "no", 0))
-    change(server, lambda: server.presence.idle(bob.session, 0))
+    busy(server, bob, "no")
+    idle(server, bob)
     server.leave(bob)
     server.join(bob)
     assert alice.events() == []
@@ -67,28 +79,28 @@ def test_of_the_hidden_there_is_never_any_news(server: Server) -> None:
 
 def test_appearing_while_busy_is_both(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    change(server, lambda: server.presence.hide(bob.session, hidden=True))
-    change(server, lambda: server.presence.busy(bob.session, "no", 0))
+    hide(server, bob)
+    busy(server, bob, "no")
     alice.events()
-    change(server, lambda: server.presence.hide(bob.session, hidden=False))
+    appear(server, bob)
     assert alice.events() == [notice("bob", "online"), notice("bob", "busy")]
 
 
 def test_busy_and_idle_are_told_once(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    change(server, lambda: server.presence.busy(bob.session, "no", 0))
-    change(server, lambda: server.presence.busy(bob.session, "not now", 0))
+    busy(server, bob, "no")
+    busy(server, bob, "not now")
     assert alice.events() == [notice("bob", "busy")]
-    assert dict(server.directory.busy_replies()) == {"bob": "not now"}
-    change(server, lambda: server.presence.idle(bob.session, 0))
+    assert dict(server.directory.state.busy_replies()) == {"bob": "not now"}
+    idle(server, bob)
     bob.connection.outbox.release()
-    change(server, lambda: server.presence.idle(bob.session, 0))
+    idle(server, bob)
     assert alice.events() == [notice("bob", "idle")]
 
 
 def test_the_busy_are_told_too(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    change(server, lambda: server.presence.busy(bob.session, "no", 0))
+    busy(server, bob, "no")
     server.leave(alice)
     assert bob.events() == [notice("alice", "offline")]
 
@@ -107,7 +119,7 @@ def test_the_hidden_do_not_make_a_crowd(tmp_path: Path) -> None:
     settings = Settings(passwords=CHEAP, session=SessionSettings(presence_notices_up_to=2))
     with Server(tmp_path, settings) as server:
         alice, bob = server.joined("alice", "bob")
-        change(server, lambda: server.presence.hide(bob.session, hidden=True))
+        hide(server, bob)
         alice.events()
         server.join(Client("carol"))
         assert alice.events() == [notice("carol", "online")]
@@ -140,39 +152,39 @@ def test_a_login_has_its_place_and_holds_what_comes_after(server: Server) -> Non
     server.settle()
     assert joined.seq == 1
     assert joined.online == ("alice",)
-    assert joined.standing.since == 1
+    assert joined.since == 1
     assert bob.events() == []
     bob.connection.outbox.release()
     bob.connection.drain()
     assert bob.said() == ["after"]
 
 
-def test_a_cursor_is_never_ahead_of_the_log() -> None:
-    directory = UserDirectory([Standing("bob", read=3)])
-    presence = Presence(directory, 0)
-    for since, cursor in ((None, 3), (0, 0), (5, 5), (999, 10)):
-        client = Client("bob", since=since)
-        presence.join(client.session, 10, known=True)
-        assert client.session.cursor == cursor
-
-
-def test_how_far_somebody_has_read_outlives_the_session(server: Server) -> None:
-    (bob,) = server.joined("bob")
-    bob.session.acknowledged = 5
+@pytest.mark.parametrize(("since", "cursor"), [(None, 3), (0, 0), (5, 5), (999, 10)])
+def test_a_cursor_is_never_ahead_of_the_log(server: Server, since: int | None, cursor: int) -> None:
+    alice, bob = server.joined("alice", "bob")
+    for number in range(10):
+        server.say(alice, str(number))
+    server.settle()
+    bob.session.acknowledged = 3
     server.leave(bob)
-    standing = server.directory.standing("bob")
-    assert standing is not None
-    assert standing.read == 5
+    again = Client("bob", since=since)
+    server.admit(again)
+    assert again.session.cursor == cursor
 
 
 def test_idle_owes_every_session_of_the_account_what_was_held(server: Server) -> None:
-    desk, laptop = server.joined("bob", "bob")
-    change(server, lambda: server.presence.busy(desk.session, "", 3))
-    sessions = server.log.run(lambda _: server.presence.idle(laptop.session, 8))
-    assert sessions == (desk.session, laptop.session)
-    for each in sessions:
+    alice, desk, laptop = server.joined("alice", "bob", "bob")
+    server.say(alice, "before")
+    server.settle()
+    busy(server, desk)
+    server.say(alice, "meanwhile")
+    server.settle()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(server.presence, "_show", lambda _: None)  # whom another asked for
+        idle(server, laptop)
+    for each in (desk.session, laptop.session):
         (window,) = each.owed
-        assert (window.after, window.own_after, window.upto) == (3, 3, 8)
+        assert (window.after, window.own_after, window.upto) == (1, 1, 2)
         assert each.connection.outbox.holding
 
 
@@ -189,21 +201,27 @@ def test_a_notice_that_fails_keeps_nobody_from_coming_or_going(
     with monkeypatch.context() as patched:
         patched.setattr(target, step, broken)
         server.admit(bob)
-        assert [each.name for each in server.directory.here(but="alice")] == ["bob"]
-        server.log.run(lambda _: server.presence.leave(bob.session))
-    assert server.directory.here(but="alice") == ()
+        assert [each.name for each in server.directory.here(but=alice.session.account_id)] == [
+            "bob"
+        ]
+        server.leave(bob)
+    assert server.directory.here(but=alice.session.account_id) == ()
 
 
 def test_leaving_without_having_come_is_no_error(server: Server) -> None:
-    bob = Client("bob")
-    server.leave(bob)
-    server.join(Client("bob"))
-    server.leave(bob)
-    assert [each.name for each in server.directory.here(but="")] == ["bob"]
+    (here,) = server.joined("bob")
+    never = Client("bob")
+    never.session.account_id = here.session.account_id
+    server.leave(never)
+    assert [each.name for each in server.directory.here(but=0)] == ["bob"]
 
 
 def test_busy_again_does_not_lose_what_was_held(server: Server) -> None:
     (bob,) = server.joined("bob")
-    change(server, lambda: server.presence.busy(bob.session, "", 3))
-    change(server, lambda: server.presence.busy(bob.session, "", 8))
-    assert bob.session.cursor == 3
+    server.say(bob, "one")
+    server.settle()
+    busy(server, bob, "")
+    server.say(bob, "two")
+    server.settle()
+    busy(server, bob, "again")
+    assert bob.session.cursor == 1

@@ -1,0 +1,171 @@
+"""What can happen, as data: everything that has a place in the one order is one of these.
+
+An item says who (an account, and where it matters a session), when, and what. It can be stored,
+replayed and sent to another machine, so it names accounts and conversations by number and holds
+nothing that lives: no connection, no clock, no setting. What follows from an item is decided by
+`apply`, when its turn comes, and nowhere else.
+
+The tag has the version of the item's meaning: an item whose meaning changes gets a new one, and
+whoever does not know a tag must stop instead of passing over it.
+"""
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+Reason: TypeAlias = Literal["removed", "disabled", "password"]
+"""Why sessions end: the account's line is gone, switched off, or has another password."""
+
+
+class Item(Struct, frozen=True, kw_only=True, gc=False, tag_field="what"):
+    """Anything that happens. `at` is in milliseconds since 1970 (UTC), by the sender's clock."""
+
+    at: int
+
+
+class Started(Item, frozen=True, kw_only=True, tag="started/1"):
+    """The server has started: whatever sessions there were have ended, at `seen_at` at the latest.
+
+    `seen_at` is when the server is last known to have run.
+    """
+
+    seen_at: int
+
+
+class Alive(Item, frozen=True, kw_only=True, tag="alive/1"):
+    """The server runs, and deletes nothing for `rest` more seconds of that."""
+
+    rest: float = 0.0
+
+
+class Said(Item, frozen=True, kw_only=True, tag="said/1"):
+    """Something was said, in a room or else to the accounts `to`.
+
+    `key` makes a repeat known; keys are per account.
+    """
+
+    account: int
+    session: int
+    text: str
+    room: int | None = None
+    to: tuple[int, ...] = ()
+    key: str | None = None
+    kind: str = "text"
+
+
+class Came(Item, frozen=True, kw_only=True, tag="came/1"):
+    """Somebody logged in, spelling the name as in `name`."""
+
+    account: int
+    session: int
+    name: str
+
+
+class Went(Item, frozen=True, kw_only=True, tag="went/1"):
+    """A session ended; its programs had been given everything up to `acked`."""
+
+    account: int
+    session: int
+    acked: int = 0
+
+
+class Busy(Item, frozen=True, kw_only=True, tag="busy/1"):
+    """Others' words are to be held back, and answered with `reply`."""
+
+    account: int
+    reply: str
+
+
+class Idle(Item, frozen=True, kw_only=True, tag="idle/1"):
+    """The end of busy, asked for by one of the account's sessions."""
+
+    account: int
+    session: int
+
+
+class Hidden(Item, frozen=True, kw_only=True, tag="hidden/1"):
+    """The account looks logged out from now on."""
+
+    account: int
+
+
+class Shown(Item, frozen=True, kw_only=True, tag="shown/1"):
+    """The end of being hidden."""
+
+    account: int
+
+
+class Acked(Item, frozen=True, kw_only=True, tag="acked/1"):
+    """The account's programs have been given everything up to `upto`."""
+
+    account: int
+    upto: int
+
+
+class AccountMade(Item, frozen=True, kw_only=True, tag="account-made/1"):
+    """There is an account of that name; nothing follows when there had been one."""
+
+    name: str
+
+
+class AccountDeleted(Item, frozen=True, kw_only=True, tag="account-deleted/1"):
+    """The account is gone for good; its name may be somebody else's from now on."""
+
+    account: int
+
+
+class Ended(Item, frozen=True, kw_only=True, tag="ended/1"):
+    """Sessions are their account's no more, for a reason."""
+
+    account: int
+    sessions: tuple[int, ...]
+    reason: Reason
+
+
+class Trimmed(Item, frozen=True, kw_only=True, tag="trimmed/1"):
+    """Messages are deleted, because they are older than is kept.
+
+    The newest there is stays: numbering goes on from it.
+    """
+
+    seqs: tuple[int, ...]
+
+
+class Purged(Item, frozen=True, kw_only=True, tag="purged/1"):
+    """Nothing is left in the search index of messages that had been deleted."""
+
+    seqs: tuple[int, ...]
+
+
+AnyItem: TypeAlias = (
+    Started
+    | Alive
+    | Said
+    | Came
+    | Went
+    | Busy
+    | Idle
+    | Hidden
+    | Shown
+    | Acked
+    | AccountMade
+    | AccountDeleted
+    | Ended
+    | Trimmed
+    | Purged
+)
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(AnyItem)
+
+
+def encode(item: Item) -> bytes:
+    """Return an item as JSON."""
+    return _ENCODER.encode(item)
+
+
+def decode(data: bytes) -> Item:
+    """Return the item in `data`. Raises msgspec.ValidationError for one that is not known."""
+    item: Item = _DECODER.decode(data)
+    return item

@@ -1,0 +1,94 @@
+"""What follows from an item: what to answer, and what to tell whom.
+
+Outcomes name accounts, sessions and conversations by number, as items do. Whoever has connections
+makes answers and deliveries from them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from chatwire.protocol import Code
+
+Change: TypeAlias = Literal["online", "offline", "busy", "idle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Others are to be told that an account came, went, or is or is no longer busy.
+
+    `visible` is how many accounts could be seen then: among too many nobody is told.
+    """
+
+    account: int
+    name: str
+    change: Change
+    visible: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What follows from any item: `seq` is the newest message or change before what comes next."""
+
+    seq: int
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(slots=True)
+class Refused(Outcome):
+    """Nothing followed, because of what had happened before: `text` is a sentence for the asker."""
+
+    code: Code = "bad_request"
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Delivered(Outcome):
+    """Something was said, as message `seq`; or it had been before, then nobody is told.
+
+    `audience` are the sessions that are shown it now, the sender's among them.
+    """
+
+    at: int = 0
+    sender: str = ""
+    room: str | None = None
+    to: tuple[str, ...] = ()
+    to_self: bool = False
+    duplicate: bool = False
+    audience: tuple[int, ...] = ()
+    busy: Mapping[str, str] = field(default_factory=dict)
+    delivered: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Arrived(Outcome):
+    """A session has its place: what was said up to `seq` is replayed, what comes after is live."""
+
+    acked: int = 0
+    since: int = 0
+    """After which message the lobby begins for the account."""
+    busy: bool = False
+    hidden: bool = False
+    online: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Turned(Outcome):
+    """An account has become busy, or is so no longer: `sessions` begin or end to hold, at `seq`."""
+
+    sessions: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Registered(Outcome):
+    """An account is there, as number `account`."""
+
+    account: int = 0
+
+
+@dataclass(slots=True)
+class Revoked(Outcome):
+    """Sessions have ended that are their account's no more."""
+
+    sessions: tuple[int, ...] = ()

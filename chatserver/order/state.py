@@ -1,0 +1,383 @@
+"""How everything stands after the items so far: accounts, conversations, who is here.
+
+Plain data in memory, changed by `apply` alone and kept up with `chat.db` by the rows that it leaves
+in `unsaved`. There is no lock here and no clock: whoever owns a state guards it.
+
+What an item changes is journalled until it is on disk, so that a batch that the disk refuses can be
+taken back as if it had not been.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from chatwire.names import LOBBY, fold
+
+Kind: TypeAlias = Literal["room", "direct"]
+
+LOBBY_ID: Final = 1
+"""The lobby is the first conversation of every database."""
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """Somebody: a name used again is another account. Times are in milliseconds since 1970."""
+
+    id: int
+    name: str
+    made: int
+    folded: str = ""
+    role: str = "member"
+    busy: bool = False
+    reply: str = ""
+    hidden: bool = False
+    acked: int = 0
+    seen_at: int | None = 0
+    """When it was last visibly here: None while it is, 0 if it never was."""
+    deleted: int | None = None
+    sessions: tuple[int, ...] = ()
+    member_of: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.folded = fold(self.name)
+
+    @property
+    def visible(self) -> bool:
+        """Whether others can see that it is here."""
+        return bool(self.sessions) and not self.hidden
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """An account in a conversation, from message `since` on; `left` is when it ceased to be one."""
+
+    account: int
+    conversation: int
+    since: int
+    role: str = "member"
+    read: int = 0
+    notify: str = "default"
+    left: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Conversation:
+    """A room, or what a set of people say among themselves (`people`, in order)."""
+
+    id: int
+    kind: Kind
+    made: int
+    name: str | None = None
+    people: tuple[int, ...] = ()
+    topic: str = ""
+    access: str = "open"
+    history: str = "all"
+    speaking: str = "everyone"
+    newest: int = 0
+    members: dict[int, Member] = field(default_factory=dict)
+    audience: tuple[int, ...] | None = None
+    """The sessions that get what is said here, until somebody comes, goes, or changes."""
+
+
+MessageRow: TypeAlias = tuple[int, int, int, int, str, str, int | None, str | None]
+"""seq, at, conversation, sender, kind, text, reply_to, key."""
+
+
+@dataclass(slots=True)
+class Unsaved:
+    """What the next transaction writes: new messages, and whatever is newer than the disk."""
+
+    messages: list[MessageRow] = field(default_factory=list)
+    accounts: dict[int, Account] = field(default_factory=dict)
+    conversations: dict[int, Conversation] = field(default_factory=dict)
+    members: dict[tuple[int, int], Member] = field(default_factory=dict)
+    deleted: list[int] = field(default_factory=list)
+    """Messages that are to go."""
+    gone: dict[int, bool] = field(default_factory=dict)
+    """Deleted messages, and whether the search index may still have their words."""
+    alive: tuple[int, float] | None = None
+    """When the server ran (ms since 1970), and how long nothing is deleted (s of running)."""
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.messages
+            or self.accounts
+            or self.conversations
+            or self.members
+            or self.deleted
+            or self.gone
+            or self.alive
+        )
+
+    def clear(self) -> None:
+        """Note that all of it is on disk. Takes no memory: between a commit and this, nothing may
+        fail, or the next transaction would write it again."""
+        self.messages.clear()
+        self.accounts.clear()
+        self.conversations.clear()
+        self.members.clear()
+        self.deleted.clear()
+        self.gone.clear()
+        self.alive = None
+
+
+class State:
+    """Everything that `apply` decides by. One thread at a time."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        """The number of the newest message or change."""
+        self.at = 0
+        """The time of the newest item: it never goes back."""
+        self.applied = 0
+        """How many items there have been."""
+        self.accounts: dict[int, Account] = {}
+        self.conversations: dict[int, Conversation] = {}
+        self.keys: dict[tuple[int, str], int] = {}
+        """Keys in use that matter to the items about to be applied; see `Order`."""
+        self.unsaved = Unsaved()
+        self._by_name: dict[str, Account] = {}
+        self._rooms: dict[str, Conversation] = {}
+        self._direct: dict[tuple[int, ...], Conversation] = {}
+        self._next_account = 1
+        self._next_conversation = 1
+        self._visible_keys: list[str] = []  # in order, and their names beside them
+        self._visible_names: list[str] = []
+        self._busy: Mapping[str, str] | None = None
+        self._journal: list[tuple[Any, Any, Any]] = []
+        self._before = (0, 0, 0)  # what seq, at and applied were when the journal was empty
+
+    # -- what there is --
+
+    def account(self, name: str) -> Account | None:
+        """Return the account that has this name now."""
+        return self._by_name.get(fold(name))
+
+    def room(self, name: str) -> Conversation | None:
+        """Return the room of this name."""
+        return self._rooms.get(fold(name))
+
+    def direct(self, people: tuple[int, ...]) -> Conversation | None:
+        """Return the conversation of exactly these accounts, given in order."""
+        return self._direct.get(people)
+
+    def conversations_of(self, account: int, other: int | None = None) -> Iterator[Conversation]:
+        """Yield the direct conversations in which an account, and also `other`, takes part."""
+        for number in self.accounts[account].member_of:
+            found = self.conversations[number]
+            if found.kind == "direct" and (other is None or other in found.members):
+                yield found
+
+    @property
+    def visible_count(self) -> int:
+        """How many accounts others can see to be here."""
+        return len(self._visible_keys)
+
+    def visible(self) -> Iterator[Account]:
+        """Yield the accounts that others can see to be here, in the order of their names."""
+        return map(self._by_name.__getitem__, self._visible_keys)
+
+    def online(self, but: str) -> tuple[str, ...]:
+        """Return the names of the visible accounts in order, without the folded name `but`."""
+        at = bisect_left(self._visible_keys, but)
+        beyond = at + (self._visible_keys[at : at + 1] == [but])
+        return (*self._visible_names[:at], *self._visible_names[beyond:])
+
+    def busy_replies(self) -> Mapping[str, str]:
+        """Return what the busy say meanwhile, by name: those that others can see to be here."""
+        if self._busy is None:
+            self._busy = {
+                each.name: each.reply for each in self._visible_busy(self.accounts.values())
+            }
+        return self._busy
+
+    def audience(self, conversation: Conversation) -> tuple[int, ...]:
+        """Return the sessions that are shown at once what is said there: not those of the busy."""
+        if conversation.audience is None:
+            accounts = self.accounts
+            conversation.audience = tuple(
+                session
+                for number, member in conversation.members.items()
+                if member.left is None and not accounts[number].busy
+                for session in accounts[number].sessions
+            )
+        return conversation.audience
+
+    # -- changes, for `apply` --
+
+    def set(self, target: object, name: str, value: object) -> None:
+        """Change an attribute, so that it can be taken back."""
+        self._journal.append((target, name, getattr(target, name)))
+        setattr(target, name, value)
+
+    def add_account(self, name: str) -> Account:
+        """Make an account, now, in every place where everybody is."""
+        account = Account(self._next_account, name, self.at)
+        self.set(self, "_next_account", account.id + 1)
+        self._put(self.accounts, account.id, account)
+        self._put(self._by_name, account.folded, account)
+        self.touch(account)
+        return account
+
+    def add_conversation(
+        self, kind: Kind, name: str | None = None, people: tuple[int, ...] = ()
+    ) -> Conversation:
+        """Make a conversation; its people are members from the beginning."""
+        made = Conversation(self._next_conversation, kind, self.at, name, people)
+        self.set(self, "_next_conversation", made.id + 1)
+        self._put(self.conversations, made.id, made)
+        if name is not None:
+            self._put(self._rooms, fold(name), made)
+        else:
+            self._put(self._direct, people, made)
+        self._put(self.unsaved.conversations, made.id, made)
+        for number in people:
+            self.add_member(made, self.accounts[number], since=0)
+        return made
+
+    def add_member(self, conversation: Conversation, account: Account, since: int) -> None:
+        """Make an account a member, from message `since` on."""
+        member = Member(account.id, conversation.id, since, read=since)
+        self._put(conversation.members, account.id, member)
+        self.set(account, "member_of", account.member_of | {conversation.id})
+        self._put(self.unsaved.members, (account.id, conversation.id), member)
+        self.set(conversation, "audience", None)
+
+    def add_message(self, conversation: Conversation, row: MessageRow) -> None:
+        """Note a message that is to be written."""
+        seq = row[0]
+        self._journal.append((conversation, "newest", conversation.newest))
+        self.seq = conversation.newest = seq
+        self.unsaved.messages.append(row)
+
+    def use_key(self, account: int, key: str, seq: int) -> None:
+        """Note for which message an account has used a key."""
+        self._put(self.keys, (account, key), seq)
+
+    def delete_messages(self, seqs: tuple[int, ...]) -> None:
+        """Have messages deleted, but the newest: numbering goes on from it."""
+        gone = {seq for seq in seqs if seq < self.seq}
+        self.unsaved.deleted += gone
+        # Taking back throws all new messages away, so these need not be journalled.
+        messages = self.unsaved.messages
+        messages[:] = [row for row in messages if row[0] not in gone]
+        for seq in gone:
+            self._put(self.unsaved.gone, seq, True)
+        for key in [key for key, seq in self.keys.items() if seq in gone]:
+            self._journal.append((self.keys, key, self.keys.pop(key)))
+
+    def note_purged(self, seqs: tuple[int, ...]) -> None:
+        """Note that the search index has nothing more of messages that were deleted."""
+        for seq in seqs:
+            self._put(self.unsaved.gone, seq, False)
+
+    def touch(self, account: Account) -> None:
+        """Note that an account is newer than the disk."""
+        self.unsaved.accounts[account.id] = account
+
+    def see(self, account: Account, **changes: object) -> int:
+        """Change what decides who can be seen and spoken to (sessions, busy, reply, hidden, name).
+
+        Return 1 when the account has become visible by that, -1 when invisible, else 0.
+        """
+        before, key = account.visible, account.folded
+        for name, value in changes.items():
+            self.set(account, name, value)
+        self.set(self, "_busy", None)
+        for number in account.member_of:
+            self.set(self.conversations[number], "audience", None)
+        step = int(account.visible) - int(before)
+        if step:
+            self.set(account, "seen_at", None if step > 0 else self.at)
+        if step or (account.visible and "name" in changes):
+            self._show(key, account)
+        self.touch(account)
+        return step
+
+    def remove_account(self, account: Account) -> None:
+        """Take an account's name away from it, now; what it said stays its own."""
+        self.see(account, sessions=(), hidden=True)
+        self.set(account, "deleted", self.at)
+        self._journal.append((self._by_name, account.folded, account))
+        del self._by_name[account.folded]
+
+    # -- the disk, for whoever owns the state --
+
+    def load(self, item: Account | Conversation | Member) -> None:
+        """Take in what is on disk: accounts, then conversations, then members."""
+        match item:
+            case Account():
+                self.accounts[item.id] = item
+                self._next_account = max(self._next_account, item.id + 1)
+                if item.deleted is None:
+                    self._by_name[item.folded] = item
+            case Conversation():
+                self.conversations[item.id] = item
+                self._next_conversation = max(self._next_conversation, item.id + 1)
+                if item.name is not None:
+                    self._rooms[fold(item.name)] = item
+                else:
+                    self._direct[item.people] = item
+            case Member():
+                self.conversations[item.conversation].members[item.account] = item
+                if item.left is None:
+                    self.accounts[item.account].member_of.add(item.conversation)
+
+    def saved(self) -> None:
+        """Note that everything is on disk now."""
+        self.unsaved.clear()
+        self.kept()
+
+    def kept(self) -> None:
+        """Note that what is not on disk is not to be taken back any more."""
+        self._journal.clear()
+        self._before = self.seq, self.at, self.applied
+
+    def take_back(self) -> None:
+        """Have everything as it was at the last `saved` or `kept`."""
+        for target, name, value in reversed(self._journal):
+            if isinstance(target, dict):
+                if value is None:
+                    target.pop(name, None)
+                else:
+                    target[name] = value
+            else:
+                setattr(target, name, value)
+        self._journal.clear()
+        self.seq, self.at, self.applied = self._before
+        unsaved = self.unsaved
+        unsaved.messages.clear()
+        unsaved.deleted.clear()
+        gone = [number for number in unsaved.accounts if number not in self.accounts]
+        for number in gone:
+            del unsaved.accounts[number]
+        self._visible_keys = sorted(each.folded for each in self._by_name.values() if each.visible)
+        self._visible_names = [self._by_name[key].name for key in self._visible_keys]
+
+    def _put(self, mapping: dict[Any, Any], key: object, value: object) -> None:
+        self._journal.append((mapping, key, mapping.get(key)))
+        mapping[key] = value
+
+    def _show(self, key: str, account: Account) -> None:
+        at = bisect_left(self._visible_keys, key)
+        there = self._visible_keys[at : at + 1] == [key]
+        if not account.visible:
+            if there:
+                del self._visible_keys[at], self._visible_names[at]
+        elif there:
+            self._visible_names[at] = account.name
+        else:
+            insort(self._visible_keys, key)
+            self._visible_names.insert(at, account.name)
+
+    @staticmethod
+    def _visible_busy(accounts: Iterable[Account]) -> Iterator[Account]:
+        return (each for each in accounts if each.busy and each.visible)
+
+
+def first_state() -> State:
+    """Return the state of a database in which nothing has happened."""
+    state = State()
+    state.load(Conversation(LOBBY_ID, "room", 0, name=LOBBY))
+    return state

@@ -1,0 +1,322 @@
+"""What was said before, read from `chat.db`: replays, histories, counts.
+
+Any thread may ask. A few connections are lent out, one query at a time; they see what is committed
+and hold nobody up. However much there is, a query looks at no more than it may give back.
+"""
+
+import json
+import queue
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from chatserver.storage.tables import AS_JSON, READ
+from chatwire.protocol import MOST_COUNTED
+
+BUSY_SECONDS: Final = 5.0
+"""How long a connection waits for another program's (a backup)."""
+
+_READERS: Final = 4
+_HEADS: Final = 100
+"""How many conversations tell where the edge is, at most."""
+
+_MS: Final = 1000
+
+
+class StoredMessage(msgspec.Struct, frozen=True, array_like=True):
+    """One message as it is on disk, with everybody's name as it is spelled now.
+
+    Either `room` or `to` is there: those it was said to, or the sender who said it to himself.
+    """
+
+    seq: int
+    at: int
+    sender: str
+    room: str | None
+    to: tuple[str, ...]
+    text: str
+    conversation: int
+    sender_id: int
+    people: tuple[int, ...]
+    """The accounts of a direct conversation."""
+
+
+class Stretch(NamedTuple):
+    """What an account may read of a conversation: what was said after message `since`."""
+
+    conversation: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was said in some conversations with `after` < seq < `before`: by anybody, or by some."""
+
+    stretches: Sequence[Stretch]
+    after: int
+    before: int
+    forward: bool = False
+    senders: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The messages of some conversations that `account` lacks: those of others with `after` < seq
+    <= `upto`, and its own with `own_after` < seq <= `upto`, but for `without`."""
+
+    stretches: tuple[Stretch, ...]
+    account: int
+    after: int
+    own_after: int
+    upto: int
+    without: tuple[int, ...] = ()
+
+    @property
+    def picks(self) -> bool:
+        """Whether some of what lies in it is not lacked."""
+        return self.own_after != self.after or bool(self.without)
+
+    def parameters(self) -> dict[str, object]:
+        """Return the window as the parameters of a query."""
+        return {
+            "stretches": json.dumps(dict(self.stretches)),
+            "account": self.account,
+            "after": self.after,
+            "own_after": self.own_after,
+            "behind": min(self.after, self.own_after),
+            "before": self.upto + 1,
+            "without": json.dumps(self.without),
+        }
+
+
+_STRETCHES: Final = """
+    stretch AS MATERIALIZED (
+        SELECT CAST(key AS INTEGER) AS id, max(value, :behind) AS since FROM json_each(:stretches))
+"""
+"""Each conversation and where it begins, from an object of these."""
+_LACKED: Final = """
+    AND seq > iif(sender = :account, :own_after, :after)
+    AND seq NOT IN (SELECT value FROM json_each(:without))
+"""
+_UNREAD: Final = f"""
+    WITH {_STRETCHES}
+    SELECT id, (SELECT count(*) FROM (
+        SELECT 1 FROM messages WHERE conversation = id AND seq > since LIMIT :most))
+    FROM stretch
+"""  # noqa: S608 - put together from constants, like those below
+_ALL_OF: Final = f"SELECT json_group_array({AS_JSON}) FROM"
+"""Messages come as one value, because the interpreter is given up and waited for at each row."""
+
+_SOME: Final = f"""
+    {_ALL_OF} ({READ} WHERE seq IN (SELECT value FROM json_each(:seqs)) AND EXISTS (
+        SELECT 1 FROM members WHERE account = :account
+        AND members.conversation = messages.conversation AND left IS NULL AND seq > since)
+    ORDER BY seq DESC)
+"""  # noqa: S608
+_FOLLOWING: Final = f"""
+    {_ALL_OF} (
+        {READ} WHERE seq > :seq AND seq <= coalesce(
+            (SELECT max(seq) FROM (
+                SELECT seq, sum(length(text)) OVER (ORDER BY seq) AS characters
+                FROM messages WHERE seq > :seq ORDER BY seq LIMIT :limit)
+            WHERE characters <= :characters),
+            (SELECT min(seq) FROM messages WHERE seq > :seq))
+        ORDER BY seq)
+"""  # noqa: S608
+_ACKED: Final = """
+    SELECT id, acked FROM accounts
+    WHERE id IN (SELECT value FROM json_each(?)) AND deleted IS NULL
+"""
+
+
+_SAID_BY: Final = " AND sender IN (SELECT value FROM json_each(:senders))"
+
+
+@cache
+def _nearest(which: str, *, newest: bool) -> str:
+    """Return the query for the `limit` newest, or else oldest, messages of some conversations that
+    fit the condition `which`.
+
+    None of them lies beyond an edge: where there are `limit` already in a few conversations, which
+    is known by the message at some `depth` (the head) of each. So of each conversation only what is
+    on this side of the edge is looked at, and no more than `limit`.
+    """
+    # One bound at each end, because SQLite looks only one up in the index.
+    if newest:
+        order, none, beyond, bounds = "DESC", "0", ">=", ("max(since, edge.seq - 1)", ":before")
+    else:
+        order, none, beyond, bounds = (
+            "ASC",
+            ":before",
+            "<=",
+            ("since", "min(:before, edge.seq + 1)"),
+        )
+    return f"""
+        WITH {_STRETCHES},
+        heads AS MATERIALIZED (
+            SELECT id, since, (
+                SELECT seq FROM messages
+                WHERE conversation = id AND seq > since AND seq < :before {which}
+                ORDER BY seq {order} LIMIT 1 OFFSET :depth - 1) AS head
+            FROM stretch),
+        edge AS MATERIALIZED (
+            SELECT iif(:limit < 0, {none}, coalesce((
+                SELECT head FROM heads WHERE head IS NOT NULL
+                ORDER BY head {order} LIMIT 1 OFFSET (:limit + :depth - 1) / :depth - 1),
+                {none})) AS seq),
+        found AS MATERIALIZED (
+            SELECT one.value AS seq FROM edge CROSS JOIN heads CROSS JOIN json_each((
+                SELECT json_group_array(seq) FROM (
+                    SELECT seq FROM messages
+                    WHERE conversation = heads.id AND seq > {bounds[0]} AND seq < {bounds[1]}
+                    {which}
+                    ORDER BY seq {order} LIMIT :limit))) AS one
+            WHERE :depth > 1 OR head {beyond} edge.seq
+            ORDER BY one.value {order} LIMIT :limit)
+        {_ALL_OF} ({READ} WHERE seq IN (SELECT seq FROM found) ORDER BY seq)
+    """  # noqa: S608
+
+
+def _limits(limit: int) -> dict[str, int]:
+    """Return the parameters by which `_nearest` is limited."""
+    return {"limit": limit, "depth": max(1, limit // _HEADS)}
+
+
+@cache
+def _count(*, picks: bool) -> str:
+    """Return the query that counts messages among the first MOST_COUNTED there are: anybody may
+    ask again and again."""
+    return f"""
+        WITH {_STRETCHES}
+        SELECT count(*) FROM (
+            SELECT seq{", sender" if picks else ""} FROM stretch CROSS JOIN messages
+            ON conversation = id AND seq > since AND seq < :before LIMIT {MOST_COUNTED})
+        WHERE TRUE {_LACKED if picks else ""}
+    """  # noqa: S608
+
+
+class Past:
+    """The reading side of a database; `Store` adds the other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        for _ in range(_READERS):
+            reader = connect(path)
+            reader.execute("PRAGMA query_only = ON")
+            self._readers.put(reader)
+
+    def messages(self, window: Window, limit: int) -> list[StoredMessage]:
+        """Return the newest `limit` messages in the window (-1: all), the oldest of them first."""
+        return self._messages(
+            _nearest(_LACKED if window.picks else "", newest=True),
+            window.parameters() | _limits(limit),
+        )
+
+    def history(self, page: Page, limit: int) -> list[StoredMessage]:
+        """Return up to `limit` messages of a page, the oldest first.
+
+        They are the newest before its end, or, where it goes on `forward`, the first after its
+        beginning.
+        """
+        return self._messages(
+            _nearest(_SAID_BY if page.senders else "", newest=not page.forward),
+            {
+                "stretches": json.dumps(dict(page.stretches)),
+                "senders": json.dumps(page.senders),
+                "behind": page.after,
+                "before": page.before,
+                **_limits(limit),
+            },
+        )
+
+    def some(self, seqs: Sequence[int], account: int) -> list[StoredMessage]:
+        """Return the messages with these numbers that there still are, the newest first.
+
+        Only those that the account may read, as a member of where they were said.
+        """
+        return self._messages(_SOME, {"seqs": json.dumps(seqs), "account": account})
+
+    def following(self, seq: int, limit: int, characters: int) -> list[StoredMessage]:
+        """Return the first messages of anybody after number `seq`; none where there are none.
+
+        So many that they are at most `limit` and have at most so many `characters`, or else one.
+        """
+        values = {"seq": seq, "limit": limit, "characters": characters}
+        return self._messages(_FOLLOWING, values)
+
+    def count(self, window: Window) -> int:
+        """Return how many messages are in the window, as far as MOST_COUNTED of them were looked
+        at: of more, it is the least there are."""
+        with self._reader() as reader:
+            row = reader.execute(_count(picks=window.picks), window.parameters()).fetchone()
+        return int(row[0])
+
+    def unread(self, stretches: Iterable[Stretch], most: int) -> dict[int, int]:
+        """Return for each conversation how many messages it has in its stretch, up to `most`."""
+        values = {"stretches": json.dumps(dict(stretches)), "behind": 0, "most": most}
+        with self._reader() as reader:
+            return dict(reader.execute(_UNREAD, values).fetchall())
+
+    def acked(self, accounts: Iterable[int]) -> dict[int, int]:
+        """Return how far the programs of these accounts have been given everything.
+
+        Accounts that were deleted are not in it.
+        """
+        with self._reader() as reader:
+            return dict(reader.execute(_ACKED, (json.dumps(tuple(accounts)),)).fetchall())
+
+    def gone(self) -> list[int]:
+        """Return which messages were deleted of which the index may still have the words."""
+        with self._reader() as reader:
+            return [seq for (seq,) in reader.execute("SELECT seq FROM gone ORDER BY seq")]
+
+    def alive(self) -> float | None:
+        """Return when the server last ran, by its clock (seconds since 1970), if that is known."""
+        found = self._fact("alive")
+        return None if found is None else found / _MS
+
+    def rest(self) -> float:
+        """Return for how many seconds of running no message is deleted."""
+        return self._fact("rest") or 0.0
+
+    def close(self) -> None:
+        """Close the connections, once they are all back."""
+        for _ in range(_READERS):
+            self._readers.get().close()
+
+    def _fact(self, name: str) -> float | None:
+        with self._reader() as reader:
+            row = reader.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def _messages(self, query: str, values: Mapping[str, object]) -> list[StoredMessage]:
+        with self._reader() as reader:
+            found = reader.execute(query, values).fetchone()[0]
+        return _decode_messages(found)
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        reader = self._readers.get()
+        try:
+            yield reader
+        finally:
+            self._readers.put(reader)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection for one thread at a time: the log thread, or whoever borrowed it."""
+    return sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+_decode_messages: Final = msgspec.json.Decoder(list[StoredMessage]).decode
+decode_message: Final = msgspec.json.Decoder(StoredMessage).decode
+"""Returns a message from a row of READ as JSON."""

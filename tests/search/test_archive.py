@@ -1,0 +1,168 @@
+"""The archive: pages of the past, and what is found in it, for those who may read it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kept import ALICE, BOB, CAROL, DAVE, NOW, Kept
+
+from chatserver.order.items import AccountDeleted, AccountMade, Came, Trimmed
+from chatserver.search.archive import Archive
+from chatserver.search.index import SearchIndex
+from chatserver.storage.past import Page
+
+from .test_index import index_all
+
+NEVER = 2**62
+
+
+class Talked:
+    """A store with messages 1 to 8, and its archive."""
+
+    def __init__(self, kept: Kept, folder: Path, most_bytes: int = 0) -> None:
+        self.kept = kept
+        kept.say("room 1", ALICE)
+        kept.say("to bob 2", ALICE, BOB)
+        kept.say("to alice 3", BOB, ALICE)
+        kept.say("to both 4", BOB, ALICE, CAROL)
+        kept.say("room 5", BOB)
+        kept.say("to myself 6", ALICE, ALICE)
+        kept.say("to carol 7", BOB, CAROL)
+        kept.say("room 8", ALICE)
+        self.index = SearchIndex(folder / "search.db", kept.store)
+        index_all(self.index)
+        self.archive = Archive(kept.store, self.index, most_bytes)
+
+    def found(
+        self, words: str, account: int, since: int = 0, limit: int = 10
+    ) -> tuple[list[str], bool]:
+        messages, more = self.archive.search(words, account, since, limit)
+        return [each.text for each in messages], more
+
+    def close(self) -> None:
+        self.index.close()
+        self.kept.close()
+
+
+@pytest.fixture
+def talked(tmp_path: Path) -> Iterator[Talked]:
+    opened = Talked(Kept(tmp_path / "chat.db"), tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "forward", "limit", "expected", "more"),
+    [
+        (0, NEVER, False, 2, ["room 5", "room 8"], True),
+        (0, NEVER, False, 3, ["room 1", "room 5", "room 8"], False),
+        (0, 8, False, 1, ["room 5"], True),
+        (0, 5, False, 1, ["room 1"], False),
+        (0, 1, False, 9, [], False),
+        (0, NEVER, True, 2, ["room 1", "room 5"], True),
+        (5, NEVER, True, 2, ["room 8"], False),
+    ],
+)
+def test_a_page_of_the_room(
+    talked: Talked,
+    after: int,
+    before: int,
+    forward: bool,
+    limit: int,
+    expected: list[str],
+    more: bool,
+) -> None:
+    lobby = talked.kept.stretches(DAVE)
+    messages, left = talked.archive.history(Page(lobby, after, before, forward), limit)
+    assert ([each.text for each in messages], left) == (expected, more)
+
+
+def test_pages_backward_and_forward_meet(talked: Talked) -> None:
+    with_bob = (
+        *talked.kept.direct(ALICE, BOB),
+        *talked.kept.direct(ALICE, BOB, CAROL),
+    )
+    backward: list[str] = []
+    before, more = NEVER, True
+    while more:
+        messages, more = talked.archive.history(Page(with_bob, 0, before), 1)
+        backward = [each.text for each in messages] + backward
+        before = messages[0].seq
+    assert backward == ["to bob 2", "to alice 3", "to both 4"]
+    forward, _ = talked.archive.history(Page(with_bob, 0, NEVER, True), 9)
+    assert [each.text for each in forward] == backward
+
+
+def test_messages_are_as_their_readers_got_them(talked: Talked) -> None:
+    both = talked.kept.direct(ALICE, BOB, CAROL)
+    (message,), _ = talked.archive.history(Page(both, 0, NEVER), 1)
+    assert (message.seq, message.sender, message.to) == (4, "bob", ("alice", "carol"))
+    (said,), _ = talked.archive.history(Page(talked.kept.stretches(DAVE), 0, 5), 1)
+    assert (said.seq, said.room) == (1, "lobby")
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, 1), (450, 2), (10_000, 3)])
+def test_an_answer_has_a_size_and_at_least_one_message(
+    tmp_path: Path, most: int, expected: int
+) -> None:
+    talked = Talked(Kept(tmp_path / "chat.db"), tmp_path, most)
+    lobby = talked.kept.stretches(DAVE)
+    for forward in (False, True):
+        messages, more = talked.archive.history(Page(lobby, 0, NEVER, forward), 9)
+        assert (len(messages), more) == (expected, expected < 3)
+        assert messages[0 if forward else -1].seq == (1 if forward else 8)
+    talked.close()
+
+
+# -- search --
+
+
+@pytest.mark.parametrize(
+    ("words", "account", "since", "expected"),
+    [
+        ("to*", ALICE, 0, ["to myself 6", "to both 4", "to alice 3", "to bob 2"]),
+        ("to*", BOB, 0, ["to carol 7", "to both 4", "to alice 3", "to bob 2"]),
+        ("to*", CAROL, 0, ["to carol 7", "to both 4"]),
+        ("to*", DAVE, 0, []),
+        ("to* from:alice", BOB, 0, ["to bob 2"]),
+        ("room", DAVE, 0, ["room 8", "room 5", "room 1"]),
+        ("room", DAVE, 5, ["room 8"]),
+        ("both", CAROL, 5, ["to both 4"]),
+        (" ", ALICE, 0, []),
+        ("!?", ALICE, 0, []),
+    ],
+)
+def test_a_search_finds_what_one_may_read_newest_first(
+    talked: Talked, words: str, account: int, since: int, expected: list[str]
+) -> None:
+    assert talked.found(words, account, since) == (expected, False)
+
+
+def test_a_search_says_whether_there_is_more(talked: Talked) -> None:
+    assert talked.found("room", DAVE, limit=2) == (["room 8", "room 5"], True)
+    assert talked.found("room", DAVE, limit=3)[1] is False
+
+
+def test_what_is_no_longer_there_is_neither_found_nor_counted(talked: Talked) -> None:
+    """The index is behind: what was deleted is still in it."""
+    talked.kept.apply(Trimmed(at=NOW, seqs=(1, 4)))
+    assert talked.found("room", ALICE, limit=2) == (["room 8", "room 5"], False)
+    assert talked.found("both", CAROL) == ([], False)
+
+
+def test_a_name_used_again_finds_nothing_of_the_account_before(talked: Talked) -> None:
+    talked.kept.apply(
+        AccountDeleted(at=NOW, account=ALICE),
+        AccountMade(at=NOW, name="alice"),
+        Came(at=NOW, account=5, session=5, name="alice"),
+    )
+    assert talked.found("to*", 5) == ([], False)
+    assert talked.found("to*", CAROL)[0] == ["to carol 7", "to both 4"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ['carol" OR "room', "readers:a1", "NOT room", "x OR room", 'to* readers:"a1"', "a1", "a2"],
+)
+def test_nobody_can_search_for_what_is_not_his(talked: Talked, words: str) -> None:
+    assert not [text for text in talked.found(words, DAVE)[0] if "to" in text]

@@ -1,0 +1,220 @@
+"""Reading the past: who may read what, in which order, and where it ends."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from kept import ALICE, BOB, CAROL, DAVE, NOW, Kept, item
+
+from chatserver.order.items import AccountDeleted, AccountMade, Acked, Came, Trimmed
+from chatserver.storage.past import Page, StoredMessage, Stretch, Window
+from chatwire.protocol import MOST_COUNTED
+
+NEVER = 2**62
+
+
+def test_a_message_is_given_back_as_it_was_stored(kept: Kept) -> None:
+    kept.say("hi\n'there' \0 ü 😀")
+    kept.say("psst", BOB, CAROL, ALICE)
+    kept.say("hm", ALICE, ALICE)
+    assert kept.store.messages(kept.window(own_after=0), 10) == [
+        StoredMessage(1, NOW, "bob", "lobby", (), "hi\n'there' \0 ü 😀", 1, BOB, ()),
+        StoredMessage(2, NOW, "bob", None, ("alice", "carol"), "psst", 2, BOB, (1, 2, 3)),
+        StoredMessage(3, NOW, "alice", None, ("alice",), "hm", 3, ALICE, (1,)),
+    ]
+
+
+def test_names_are_spelled_as_they_are_now(kept: Kept) -> None:
+    kept.say("psst", BOB, ALICE)
+    kept.apply(
+        Came(at=NOW, account=BOB, session=9, name="BOB"),
+        AccountDeleted(at=NOW, account=ALICE),
+        AccountMade(at=NOW, name="Alice"),
+    )
+    (message,) = kept.store.following(0, 10, 1000)
+    assert (message.sender, message.to) == ("BOB", ("alice",))
+
+
+# -- windows --
+
+
+def test_a_window_has_the_room_and_ones_private_messages(kept: Kept) -> None:
+    kept.say("room")
+    kept.say("to alice", BOB, ALICE)
+    kept.say("to carol", BOB, CAROL)
+    kept.say("to both", BOB, CAROL, ALICE)
+    assert kept.texts(kept.window()) == ["room", "to alice", "to both"]
+    assert kept.texts(kept.window(CAROL)) == ["room", "to carol", "to both"]
+    assert kept.texts(kept.window(DAVE)) == ["room"]
+
+
+def test_what_one_said_oneself_may_begin_later_and_leave_some_out(kept: Kept) -> None:
+    kept.say("1 mine", ALICE)
+    kept.say("2 not mine")
+    kept.say("3 mine, here", ALICE)
+    kept.say("4 mine to both", ALICE, BOB, CAROL)
+    kept.say("5 mine, here", ALICE, BOB)
+    kept.say("6 not mine", BOB, ALICE)
+    kept.say("7 mine, to myself", ALICE, ALICE)
+    assert kept.texts(kept.window()) == ["2 not mine", "6 not mine"]
+    assert len(kept.texts(kept.window(own_after=0))) == 7
+    lacked = replace(kept.window(own_after=1), without=(3, 5, 7))
+    assert kept.texts(lacked) == ["2 not mine", "4 mine to both", "6 not mine"]
+    assert kept.store.count(lacked) == 3
+    assert kept.texts(lacked, limit=2) == ["4 mine to both", "6 not mine"]
+
+
+def test_a_window_begins_after_its_start_and_ends_with_its_end(kept: Kept) -> None:
+    for number in range(1, 7):
+        kept.say(str(number), BOB, *(() if number % 2 else (ALICE,)))
+    assert kept.texts(kept.window(after=2, upto=5)) == ["3", "4", "5"]
+    assert kept.texts(kept.window(after=6)) == []
+    assert kept.texts(kept.window(upto=0)) == []
+
+
+def test_a_conversation_begins_with_its_stretch(kept: Kept) -> None:
+    kept.say("before")
+    kept.say("private before", BOB, ALICE)
+    kept.say("after")
+    (private,) = kept.direct(ALICE, BOB)
+    for after in (0, 1):
+        window = Window((Stretch(1, 2), private), ALICE, after, after, 9)
+        assert kept.texts(window) == ["private before", "after"]
+        assert kept.store.count(window) == 2
+
+
+def test_of_too_many_the_newest_are_shown_oldest_first(kept: Kept) -> None:
+    for number in range(10):
+        kept.say(str(number))
+    assert kept.texts(kept.window(), limit=3) == ["7", "8", "9"]
+    assert kept.store.count(kept.window()) == 10
+    assert len(kept.texts(kept.window(), limit=-1)) == 10
+
+
+def test_a_count_ends_somewhere(kept: Kept) -> None:
+    for to in ((), (ALICE,)):
+        kept.apply(*(item("x", BOB, *to) for _ in range(MOST_COUNTED + 5)))
+        for window in (kept.window(), kept.window(own_after=0)):
+            assert kept.store.count(window) == MOST_COUNTED
+    assert kept.store.count(kept.window(after=MOST_COUNTED * 2)) == 10
+
+
+# -- many conversations, of which the query looks only at what it may give --
+
+
+@pytest.fixture
+def busy(kept: Kept) -> Kept:
+    """Give a store with conversations of all lengths, mixed and one after another."""
+    others = [CAROL, DAVE, *range(5, 30)]
+    kept.apply(*(AccountMade(at=0, name=f"u{number}") for number in others[2:]))
+    for number in others[2:]:
+        kept.apply(Came(at=0, account=number, session=number, name=f"u{number}"))
+    batch = [item("early", number, ALICE) for number in others for _ in range(number % 7)]
+    batch += [item("mixed", others[number * 7 % 27], ALICE) for number in range(200)]
+    batch += [item("mine", ALICE, others[number % 3]) for number in range(50)]
+    batch += [item("lobby", BOB) for number in range(120)]
+    batch += [item("late", others[number % 5], ALICE) for number in range(9)]
+    kept.apply(*batch)
+    return kept
+
+
+@pytest.mark.parametrize("limit", [1, 2, 9, 50, 150, 450, 1000, -1])
+@pytest.mark.parametrize("own_after", [0, 10**6, 300])
+def test_the_nearest_of_many_are_those_that_a_look_at_all_would_give(
+    busy: Kept, limit: int, own_after: int
+) -> None:
+    everything = busy.store.following(0, 10_000, 10**6)
+    stretches = busy.stretches(ALICE)
+    for upto in (busy.state.seq, 333, 20):
+        lacked = [
+            each
+            for each in everything
+            if each.seq <= upto and (each.sender_id != ALICE or each.seq > own_after)
+        ]
+        window = Window(stretches, ALICE, 0, own_after, upto)
+        found = busy.store.messages(window, limit)
+        assert found == (lacked if limit < 0 else lacked[-limit:])
+        assert busy.store.count(window) == len(lacked)
+        before = [each for each in everything if 20 < each.seq < upto]
+        back = busy.store.history(Page(stretches, 20, upto), limit)
+        assert back == (before if limit < 0 else before[-limit:])
+        forward = busy.store.history(Page(stretches, 20, upto, True), limit)
+        assert forward == (before if limit < 0 else before[:limit])
+
+
+def seqs(messages: Iterable[StoredMessage]) -> list[int]:
+    return [each.seq for each in messages]
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "forward", "limit", "expected"),
+    [
+        (0, NEVER, False, 2, [7, 8]),
+        (0, NEVER, True, 2, [1, 2]),
+        (3, 8, False, 9, [4, 5, 7]),
+        (3, 8, True, 1, [4]),
+        (8, NEVER, True, 9, []),
+        (0, 2, False, 9, [1]),
+    ],
+)
+def test_a_history_is_of_one_or_several_conversations(
+    kept: Kept, after: int, before: int, forward: bool, limit: int, expected: list[int]
+) -> None:
+    for number in range(1, 9):
+        kept.say("x", BOB, *([ALICE], [CAROL], [ALICE, CAROL])[number % 3])
+    with_carol = (*kept.direct(BOB, CAROL), *kept.direct(ALICE, BOB, CAROL))
+    assert seqs(kept.store.history(Page(with_carol, after, before, forward), limit)) == expected
+
+
+# -- others --
+
+
+def test_some_are_those_that_one_may_read(kept: Kept) -> None:
+    kept.say("room")
+    kept.say("to alice", BOB, ALICE)
+    kept.say("to carol", BOB, CAROL)
+    kept.say("gone")
+    kept.say("last")
+    kept.apply(Trimmed(at=NOW, seqs=(4,)))
+    kept.apply(AccountMade(at=NOW, name="eve"), Came(at=NOW, account=5, session=5, name="eve"))
+    asked = [1, 2, 3, 4, 5, 99]
+    found = {each: seqs(kept.store.some(asked, each)) for each in (ALICE, BOB, CAROL, DAVE, 5)}
+    assert found == {ALICE: [5, 2, 1], BOB: [5, 3, 2, 1], CAROL: [5, 3, 1], DAVE: [5, 1], 5: []}
+
+
+def test_in_a_room_that_was_left_nothing_is_read(kept: Kept) -> None:
+    kept.say("room")
+    kept.state.conversations[1].members[ALICE].left = 1
+    kept.state.unsaved.members[ALICE, 1] = kept.state.conversations[1].members[ALICE]
+    kept.store.write(kept.state)
+    assert seqs(kept.store.some([1], ALICE)) == []
+    assert seqs(kept.store.some([1], BOB)) == [1]
+
+
+@pytest.mark.parametrize(
+    ("after", "limit", "characters", "expected"),
+    [(0, 10, 100, [1, 2, 3]), (1, 1, 100, [2]), (0, 10, 9, [1, 2]), (0, 9, 1, [1]), (3, 9, 9, [])],
+)
+def test_what_follows_has_a_limit_of_messages_and_of_characters(
+    kept: Kept, after: int, limit: int, characters: int, expected: list[int]
+) -> None:
+    for text, to in (("four", ()), ("fours", (ALICE,)), ("x" * 50, (CAROL, DAVE))):
+        kept.say(text, BOB, *to)
+    assert seqs(kept.store.following(after, limit, characters)) == expected
+
+
+def test_unread_is_counted_for_each_conversation_up_to_a_number(kept: Kept) -> None:
+    for number in range(5):
+        kept.say("x")
+        if number % 2:
+            kept.say("x", BOB, ALICE)
+    (private,) = kept.direct(ALICE, BOB)
+    assert kept.store.unread([Stretch(1, 0), private], 3) == {1: 3, private.conversation: 2}
+    assert kept.store.unread([Stretch(1, 4), Stretch(99, 0)], 9) == {1: 2, 99: 0}
+    assert kept.store.unread([], 9) == {}
+
+
+def test_how_far_accounts_were_given_everything(kept: Kept) -> None:
+    kept.say("x")
+    kept.apply(Acked(at=NOW, account=ALICE, upto=1), AccountDeleted(at=NOW, account=CAROL))
+    assert kept.store.acked([ALICE, BOB, CAROL, 99]) == {ALICE: 1, BOB: 0}
