@@ -96,10 +96,11 @@ class Keeper:
         """Go on with a connection that is logged in."""
         self.seen = seen
         self._requests.send_again(connection)
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._keep, args=(connection,), name="chat-keeper", daemon=True
         )
-        self._thread.start()
+        thread.start()
+        self._thread = thread  # only now: an interrupt may come in between, and it is joined then
 
     def hurry(self) -> None:
         """Connect now, or see now that the client is closed, instead of at the end of the pause."""

@@ -17,6 +17,7 @@ from chatserver.order.items import (
     Idle,
     Item,
     Purged,
+    Reason,
     Said,
     Shown,
     Started,
@@ -46,7 +47,7 @@ class History:
         at = self._at = self._at + step  # the clock may be set back
         session = self.session(account, n)
         key = (None, None, "k", "l")[n % 4]
-        seqs = tuple(each + n for each in others)
+        seqs = tuple(each + n % 4 for each in others)  # of the first, so that there are some
         item: Item
         if kind is Came:
             number = len(self.owners) + 1
@@ -62,10 +63,10 @@ class History:
                 at=at, account=account, session=session, text=text, room=room, to=to, key=key
             )
         elif kind is Ended:
-            reasons = ("removed", "disabled", "password")
+            reasons: tuple[Reason, ...] = ("removed", "disabled", "password")
             item = Ended(at=at, account=account, sessions=(session,), reason=reasons[n % 3])
         elif kind in (Hidden, Shown, AccountDeleted):
-            item = kind(at=at, account=account)  # type: ignore[call-arg]
+            item = kind(at=at, account=account)
         else:
             item = {
                 Started: Started(at=at, seen_at=at),
@@ -81,15 +82,15 @@ class History:
         self.items.append(item)
 
 
-KINDS = (
-    *(Said, Said, Said, Said, Came, Came, Came, Busy, Idle, Went),
+KINDS: tuple[type[Item], ...] = (
+    *((Said,) * 10 + (Came,) * 3 + (Busy, Busy, Idle, Idle, Went)),
     *(Hidden, Shown, Ended, AccountDeleted, AccountMade, Acked, Alive, Trimmed, Purged, Started),
 )
-ACCOUNTS = st.integers(1, 5)
+ACCOUNTS = st.integers(1, 4)
 
 
 @st.composite
-def histories(draw: st.DrawFn, most: int = 40) -> History:
+def histories(draw: st.DrawFn, most: int = 50) -> History:
     """Give a history that begins with some accounts, of which some are here."""
     history = History()
     for n in range(4):
@@ -103,6 +104,7 @@ def histories(draw: st.DrawFn, most: int = 40) -> History:
         st.lists(ACCOUNTS, min_size=1, max_size=2),
         st.integers(-1, 5),
     )
-    for each in draw(st.lists(rest, max_size=most)):
+    # Long ones find more than many: what somebody does has to meet what was done before.
+    for each in draw(st.lists(rest, min_size=most // 2, max_size=most)):
         history.add(*each)
     return history

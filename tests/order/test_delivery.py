@@ -319,3 +319,13 @@ def test_after_a_fault_whoever_may_lack_something_is_cut(room: Room) -> None:
     room.delivery.abandon([entry])
     assert all(each.connection.ended.is_set() for each in (echoing, desk, bob))
     assert bob.said() == []
+
+
+def test_after_a_fault_who_has_been_told_is_not_cut(room: Room) -> None:
+    alice, bob, carol = room.join("alice"), room.join("bob"), room.join("carol")
+    told, untold = room.post(alice, "shown", "bob"), room.post(carol, "never shown", "carol")
+    room.deliver(told)
+    room.directory.apply([untold])
+    room.delivery.abandon([told, untold])
+    assert carol.connection.ended.is_set()
+    assert not any(each.connection.ended.is_set() for each in (alice, bob))

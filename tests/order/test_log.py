@@ -112,7 +112,7 @@ def test_nobody_hears_of_anything_before_it_is_on_disk(
 )
 def test_a_full_batch_fits_into_the_smallest_outbox(server: Server, text: str, count: int) -> None:
     (alice,) = server.joined("alice")
-    fields = msgspec.inspect.type_info(SessionSettings).fields  # type: ignore[union-attr]
+    fields = msgspec.inspect.type_info(SessionSettings).fields  # type: ignore[attr-defined]
     (smallest,) = (each.type.ge for each in fields if each.name == "outbox_bytes")
     bob = server.join(Client("bob", outbox_bytes=smallest))
     with server.paused():

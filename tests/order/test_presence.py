@@ -6,7 +6,9 @@ import pytest
 from server.fakes import CHEAP, Client, Event, Server
 
 from chatserver.dialects.json import JsonRenderer
-from chatserver.order.items import Busy, Hidden, Idle, Shown
+from chatserver.errors import CommandError
+from chatserver.order.items import Busy, Ended, Hidden, Idle, Reason, Shown
+from chatserver.order.outcome import Outcome
 from chatserver.settings import SessionSettings, Settings
 
 
@@ -225,3 +227,41 @@ def test_busy_again_does_not_lose_what_was_held(server: Server) -> None:
     server.settle()
     busy(server, bob, "again")
     assert bob.session.cursor == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [("removed", "kicked"), ("disabled", "disabled"), ("password", "password_changed")],
+)
+def test_a_session_that_is_its_accounts_no_more_is_told_why(
+    server: Server, reason: Reason, code: str
+) -> None:
+    alice, desk, laptop = server.joined("alice", "bob", "bob")
+    for client, told in ((desk, []), (laptop, [notice("bob", "offline")])):
+        session = client.session
+        server.order.run(
+            Ended(at=5, account=session.account_id, sessions=(session.id,), reason=reason)
+        )
+        server.settle()
+        assert client.connection.ending is not None
+        assert client.connection.ending.code == code
+        with pytest.raises(CommandError):
+            session.check()
+        assert alice.events() == told
+    assert [each.name for each in server.directory.here(but=0)] == ["alice"]
+
+
+def test_a_session_that_cannot_follow_is_cut_and_keeps_nobody_else_from_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, laptop = server.joined("bob", "bob")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(desk.session, "keep_back", broken)
+    outcome = server.order.run(Busy(at=5, account=desk.session.account_id, reply=""))
+    assert isinstance(outcome, Outcome)
+    assert desk.connection.ended.is_set()
+    assert not laptop.connection.ended.is_set()
+    assert laptop.session.held
