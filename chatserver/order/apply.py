@@ -28,7 +28,6 @@ from chatserver.order.items import (
 )
 from chatserver.order.outcome import (
     Arrived,
-    Change,
     Delivered,
     Notice,
     Outcome,
@@ -38,6 +37,7 @@ from chatserver.order.outcome import (
     Turned,
 )
 from chatserver.order.state import LOBBY_ID, Account, Conversation, State
+from chatwire.protocol import PresenceState
 
 
 def apply(state: State, item: Item) -> Outcome:
@@ -276,7 +276,7 @@ def _appearance(state: State, account: Account) -> tuple[Notice, ...]:
     return (*online, *_notice(state, account, "busy")) if account.busy else online
 
 
-def _notice(state: State, account: Account, change: Change) -> tuple[Notice, ...]:
+def _notice(state: State, account: Account, change: PresenceState) -> tuple[Notice, ...]:
     return (Notice(account.id, account.name, change, state.visible_count),)
 
 

@@ -6,11 +6,8 @@ makes answers and deliveries from them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
-from chatwire.protocol import Code
-
-Change: TypeAlias = Literal["online", "offline", "busy", "idle"]
+from chatwire.protocol import Code, PresenceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +19,7 @@ class Notice:
 
     account: int
     name: str
-    change: Change
+    change: PresenceState
     visible: int
 
 

@@ -73,7 +73,6 @@ class Parts:
     """
 
     def __init__(self, path: Path, identity: str, newest: int) -> None:
-        self._path = path
         self._writer = connect(path)
         try:
             self._prepare(identity, newest)
