@@ -1,10 +1,10 @@
 """From a batch that is on disk to outboxes. Everything here runs in the log thread.
 
-The answers to what was said go first; then everything happens in its order: messages are shown,
-sessions come, go, begin and end to hold back. Messages to the same audience that follow each other
-are rendered and joined once for each renderer, and every recipient's outbox gets a reference to
-those same bytes, so that the cost of a crowd is one append and one send each, however many messages
-there are.
+Everything happens in its order: messages are shown, sessions come, go, begin and end to hold back.
+Of messages between which nothing else happened, the answers go first. Those to the same audience
+that follow each other are rendered and joined once for each renderer, and every recipient's outbox
+gets a reference to those same bytes, so that the cost of a crowd is one append and one send each,
+however many messages there are.
 
 What an answer says was settled when the item was applied. So how long it takes says nothing about
 who is hidden.
@@ -47,20 +47,16 @@ class Delivery:
 
     def tell(self, batch: Sequence[Entry]) -> None:
         """Answer and tell everything that follows from a batch. May raise: see `abandon`."""
-        self._answer(batch)
-        run: list[Entry] = []
+        messages: list[Entry] = []
         for entry in batch:
-            if not isinstance(entry.result, Delivered):
-                self._show(run)
-                run = []
-                self._presence.follow(entry)
-                entry.told = True
-            elif run and not _go_together(run[-1], entry):
-                self._show(run)
-                run = [entry]
-            else:
-                run.append(entry)
-        self._show(run)
+            if type(entry.item) is Said:
+                messages.append(entry)
+                continue
+            self._say(messages)
+            messages = []
+            self._presence.follow(entry)
+            entry.told = True
+        self._say(messages)
         for entry in batch:
             if isinstance(entry.ticket, Waiter):
                 entry.ticket.settle(_outcome(entry))
@@ -125,18 +121,27 @@ class Delivery:
 
     # -- messages --
 
+    def _say(self, messages: Sequence[Entry]) -> None:
+        """Answer and show messages between which nobody came, went, hid or became busy."""
+        for entry in messages:  # before the answer: who has that may ask what is held for him
+            if isinstance(entry.result, Delivered) and isinstance(entry.ticket, Question):
+                entry.ticket.session.note_said(entry.result.seq)
+        self._answer(messages)
+        run: list[Entry] = []
+        for entry in messages:
+            if not isinstance(entry.result, Delivered) or entry.result.duplicate:
+                entry.told = True
+            elif run and not _go_together(run[-1], entry):
+                self._show(run)
+                run = [entry]
+            else:
+                run.append(entry)
+        self._show(run)
+
     def _show(self, run: Sequence[Entry]) -> None:
         """Show messages to their audience, which is the same for all of them."""
-        if not run:
-            return
-        first = run[0].result
-        assert isinstance(first, Delivered)
-        for entry in run:
-            assert isinstance(entry.result, Delivered)
-            if isinstance(entry.ticket, Question):
-                entry.ticket.session.note_said(entry.result.seq)
-        if not first.duplicate:
-            self._fan_out(run, first)
+        if run and isinstance(run[0].result, Delivered):
+            self._fan_out(run, run[0].result)
         for entry in run:
             entry.told = True
 
@@ -195,11 +200,7 @@ def _go_together(one: Entry, other: Entry) -> bool:
     """Tell whether two messages that follow each other are shown to the same."""
     assert isinstance(one.result, Delivered)
     assert isinstance(other.result, Delivered)
-    return (
-        one.result.audience is other.result.audience
-        and one.result.duplicate is other.result.duplicate
-        and one.result.room == other.result.room
-    )
+    return one.result.audience is other.result.audience and one.result.room == other.result.room
 
 
 def _is_own(entry: Entry, session: Session) -> bool:

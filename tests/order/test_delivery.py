@@ -279,6 +279,22 @@ def test_an_answer_does_not_wait_for_the_deliveries(room: Room) -> None:
     assert shown == [2]  # both answers have gone, and bob's messages go together
 
 
+def test_who_has_the_answer_is_told_of_nothing_held_that_he_said(room: Room) -> None:
+    bob = room.join("bob")
+    room.busy("bob", "")
+    own: list[tuple[int, ...]] = []
+    send = bob.stream.send
+
+    def asked(data: bytes | memoryview) -> int:
+        own.append(room.directory.window(bob.session, 9).without)
+        return send(data)
+
+    bob.connection.outbox._send = asked
+    room.deliver(room.post(bob, "to all"))
+    room.deliver(room.post(bob, "to myself", "bob"))
+    assert own == [(1,), (1, 2)]
+
+
 def test_every_answer_is_counted(room: Room) -> None:
     alice = room.join("alice")
     room.deliver(room.post(alice, "1"), room.post(alice, "2"), room.post(alice, "3"))

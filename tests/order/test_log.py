@@ -206,8 +206,8 @@ def test_on_a_full_disk_only_what_is_said_or_deleted_is_refused(server: Server) 
     assert isinstance(arrived, Arrived)
     assert (arrived.seq, arrived.online) == (2, ("alice",))
     assert [each.get("code") or each["state"] for each in alice.events()] == [
-        "storage_full",
         "offline",
+        "storage_full",
         "online",
     ]
     assert not server.store.load().accounts[number(bob)].hidden
