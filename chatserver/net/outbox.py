@@ -131,6 +131,8 @@ class Outbox:
         Once the system has refused bytes, only a drain with `retry` (the flusher's) tries again.
         Raises nothing: when the peer is gone the outbox closes, and the reader will notice.
         """
+        if len(self._marks) >= _MARKS:
+            self.arrived_seq()  # so that there are marks left for what is sent next
         with self._lock:
             if self._draining or not (self._entries or self._taken):
                 return True
@@ -258,12 +260,13 @@ class Outbox:
     def _mark(self) -> None:
         """Note which number is complete with what has been sent. The caller holds the lock.
 
-        Where there are many marks the last one moves on: what it stood for counts a little later.
+        Where there are many, every other one goes: what it stood for counts a little later. The last
+        stays, because what is sent when a client goes is all that it may not have.
         """
         if self._unacknowledged is None:  # nobody will ask
             return
         if len(self._marks) >= _MARKS:
-            self._marks.pop()
+            self._marks = deque(list(self._marks)[1::2])
         self._marks.append((self._sent, self.written_seq))
 
     def _signal(self) -> None:

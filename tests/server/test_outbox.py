@@ -175,6 +175,17 @@ def test_what_had_arrived_before_the_peer_was_gone_is_known(wire: Wire) -> None:
     assert outbox.arrived_seq() == 1
 
 
+@pytest.mark.parametrize("lost", [1, 3])
+def test_only_what_was_last_on_the_way_may_be_missing(wire: Wire, lost: int) -> None:
+    on_the_way = 0
+    outbox = Outbox(wire.send, 0, unacknowledged=lambda: on_the_way)
+    for seq in range(1, 101):
+        outbox.push(b"x", seq)
+        outbox.drain()
+    on_the_way = lost  # nobody has asked before the peer goes
+    assert outbox.arrived_seq() == 100 - lost
+
+
 def test_however_much_is_on_the_way_nothing_counts_too_early(wire: Wire) -> None:
     on_the_way = 0
     outbox = Outbox(wire.send, 0, unacknowledged=lambda: on_the_way)
