@@ -260,8 +260,8 @@ class Outbox:
     def _mark(self) -> None:
         """Note which number is complete with what has been sent. The caller holds the lock.
 
-        Where there are many, every other one goes: what it stood for counts a little later. The last
-        stays, because what is sent when a client goes is all that it may not have.
+        Where there are many, every other one goes: what it stood for counts a little later. The
+        last stays: of a client that goes, only what was sent last may not have arrived.
         """
         if self._unacknowledged is None:  # nobody will ask
             return
