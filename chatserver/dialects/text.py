@@ -4,6 +4,8 @@ What people say begins with their name and a colon; what the server says begins 
 no name can begin with.
 """
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -21,6 +23,7 @@ from chatwire.usage import UsageError, Value, parse_arguments
 from chatwire.wording import event_lines, message_lines
 
 _NOTICE: Final = "-- "
+_PLACE: Final = re.compile(r"\([^)]*\)|(?!\d+(?:\s|$))\S+")
 
 
 class TextRenderer(Struct, frozen=True):
@@ -31,33 +34,42 @@ class TextRenderer(Struct, frozen=True):
 
     def event(self, event: Event, viewer: str = "") -> bytes:
         """Return the event as lines, or nothing for what people need not see."""
-        if isinstance(event, Message):
-            lines = message_lines(event, viewer)
-            if event.replay is not UNSET:
-                lines[0] = _stamp(event) + lines[0]
-        elif isinstance(event, HistoryReply | SearchReply):
-            lines = []
-            for message in event.messages:
-                first, *others = message_lines(message, viewer)
-                lines += [_stamp(message) + first, *others]
-            lines += [_NOTICE + line for line in _ends(event)]
-        elif isinstance(event, Replayed) and not event.more:
-            lines = [f"{_NOTICE}That is all."]
-        else:
-            lines = [_NOTICE + line for line in event_lines(event)]
-        return "".join(f"{line}\n" for line in lines).encode()
+        return _encoded(_lines(event, viewer))
 
-    def answer(self, request: Asked | None, event: Answer, viewer: str = "") -> bytes:  # noqa: ARG002
+    def answer(self, request: Asked | None, event: Answer, viewer: str = "") -> bytes:
         """Return the answer as lines: it follows what was asked."""
-        return self.event(event, viewer)
+        lines = _lines(event, viewer)
+        if isinstance(event, HistoryReply) and event.more and event.messages:
+            # Nobody here sees numbers elsewhere.
+            seq = event.messages[0].seq
+            place = request.place if isinstance(request, TextRequest) else ""
+            lines[-1] = (
+                f"{_NOTICE}There is more: ask again with a count and {seq},"
+                f" as in history {place}50 {seq}."
+            )
+        return _encoded(lines)
 
 
-def _ends(event: HistoryReply | SearchReply) -> list[str]:
-    """Return the line below what was said before; nobody here sees numbers elsewhere."""
-    if isinstance(event, HistoryReply) and event.more and event.messages:
-        seq = event.messages[0].seq
-        return [f"There is more: ask again with a count and {seq}, as in history 50 {seq}."]
-    return event_lines(event)
+def _lines(event: Event, viewer: str) -> list[str]:
+    if isinstance(event, Message):
+        lines = message_lines(event, viewer)
+        if event.replay is not UNSET:
+            lines[0] = _stamp(event) + lines[0]
+    elif isinstance(event, HistoryReply | SearchReply):
+        lines = []
+        for message in event.messages:
+            first, *others = message_lines(message, viewer)
+            lines += [_stamp(message) + first, *others]
+        lines += [_NOTICE + line for line in event_lines(event)]
+    elif isinstance(event, Replayed) and not event.more:
+        lines = [f"{_NOTICE}That is all."]
+    else:
+        lines = [_NOTICE + line for line in event_lines(event)]
+    return lines
+
+
+def _encoded(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _stamp(message: Message) -> str:
@@ -76,6 +88,12 @@ class TextRequest:
         self.op = op
         self._rest = rest
         self._values = values
+
+    @property
+    def place(self) -> str:
+        """The names before the numbers in what was typed, with a space; none: the room."""
+        found = _PLACE.match(self._rest)
+        return f"{found[0]} " if found else ""
 
     def find(self, registry: Registry) -> Command | None:
         """Return the command that is meant: aliases count, case does not."""

@@ -432,16 +432,31 @@ OLD = Message(seq=3, at=AT, sender="bob", room="lobby", text="hi\nho", replay=Tr
             SearchReply(messages=(HI,), more=True),
             "[2026-11-22 15:24 UTC] bob: hi\n-- There is more; add a word to find less.\n",
         ),
-        (
-            HistoryReply(messages=(HI,), more=True),
-            "[2026-11-22 15:24 UTC] bob: hi\n"
-            "-- There is more: ask again with a count and 1, as in history 50 1.\n",
-        ),
         (HistoryReply(messages=(), more=False), "-- Nothing was found.\n"),
     ],
 )
 def test_an_event_reads_well(event: Event, text: str) -> None:
     assert TextRenderer().event(event, "alice").decode() == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "place"),
+    [
+        ("", ""),
+        ("20", ""),
+        ("lobby 20", "lobby "),
+        ("bob", "bob "),
+        ("7of9 20", "7of9 "),
+        ("(bob carol) 20 9", "(bob carol) "),
+    ],
+)
+def test_who_reads_on_is_told_how(typed: str, place: str) -> None:
+    request = TextRequest("history", typed)
+    event = HistoryReply(messages=(HI,), more=True)
+    assert TextRenderer().answer(request, event, "alice").decode() == (
+        "[2026-11-22 15:24 UTC] bob: hi\n"
+        f"-- There is more: ask again with a count and 1, as in history {place}50 1.\n"
+    )
 
 
 @given(st.text(st.characters(codec="utf-8") | st.sampled_from("\n\t")))
