@@ -2,10 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+from typing import Any, Final
 
-from chatserver.order.state import Account, Conversation, Kind, Member, State
+from chatserver.order.state import Account, Conversation, Member, State
 from chatserver.storage.tables import ACCOUNT, CONVERSATION, MEMBER, MESSAGE
 
 
@@ -33,21 +34,15 @@ _LAST: Final = """
 def load(connection: sqlite3.Connection) -> State:
     """Return the state that a database is in."""
     state = State()
-    for row in connection.execute(f"SELECT {ACCOUNT} FROM accounts"):  # noqa: S608
-        number, _, name, role, busy, reply, hidden, acked, seen_at, made, deleted = row
-        account = Account(number, name, made, role=role, reply=reply, acked=acked)
-        account.busy, account.hidden = bool(busy), bool(hidden)
-        account.seen_at, account.deleted = seen_at, deleted
+    for values in _select(connection, ACCOUNT, "accounts"):
+        account = Account(**values)
+        account.busy, account.hidden = bool(account.busy), bool(account.hidden)
         state.load(account)
-    for row in connection.execute(f"SELECT {CONVERSATION} FROM conversations"):  # noqa: S608
-        number, kind, name, people, topic, access, history, speaking, made = row
-        among = tuple(json.loads(people)) if people else ()
-        state.load(
-            Conversation(number, _kind(kind), made, name, among, topic, access, history, speaking)
-        )
-    for row in connection.execute(f"SELECT {MEMBER} FROM members"):  # noqa: S608
-        number, conversation, role, since, read, notify, left = row
-        state.load(Member(number, conversation, since, role, read, notify, left))
+    for values in _select(connection, CONVERSATION, "conversations"):
+        values["people"] = tuple(json.loads(values["people"] or "[]"))
+        state.load(Conversation(**values))
+    for values in _select(connection, MEMBER, "members"):
+        state.load(Member(**values))
     for number, newest in connection.execute(_NEWEST):
         state.conversations[number].newest = newest or 0
     state.seq = last_seq(connection)
@@ -105,47 +100,18 @@ def write(connection: sqlite3.Connection, state: State) -> None:
     connection.execute(_PUT_APPLIED, (state.at, state.applied))
 
 
-def _account(each: Account) -> tuple[object, ...]:
-    return (
-        each.id,
-        each.folded,
-        each.name,
-        each.role,
-        each.busy,
-        each.reply,
-        each.hidden,
-        each.acked,
-        each.seen_at,
-        each.made,
-        each.deleted,
-    )
+def _select(connection: sqlite3.Connection, columns: str, table: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table as what the state calls its columns, which is the same."""
+    names = columns.split(", ")
+    for row in connection.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608 - constants
+        yield dict(zip(names, row, strict=True))
+
+
+_account: Final = attrgetter(*ACCOUNT.split(", "))
+_member: Final = attrgetter(*MEMBER.split(", "))
 
 
 def _conversation(each: Conversation) -> tuple[object, ...]:
-    return (
-        each.id,
-        each.kind,
-        each.name,
-        json.dumps(each.people, separators=(",", ":")) if each.people else None,
-        each.topic,
-        each.access,
-        each.history,
-        each.speaking,
-        each.made,
-    )
-
-
-def _member(each: Member) -> tuple[object, ...]:
-    return (
-        each.account,
-        each.conversation,
-        each.role,
-        each.since,
-        each.read,
-        each.notify,
-        each.left,
-    )
-
-
-def _kind(text: str) -> Kind:
-    return "room" if text == "room" else "direct"
+    people = json.dumps(each.people, separators=(",", ":")) if each.people else None
+    values = ((name, getattr(each, name)) for name in CONVERSATION.split(", "))
+    return tuple(people if name == "people" else value for name, value in values)
