@@ -192,7 +192,8 @@ def test_in_text_too(parted: Scene) -> None:
                 person.send(each)
             shown = "\n".join(person.fence())
             # Each of the two has said something of its own, and so under other numbers.
-            answers.append(re.sub(r"\d+, as in history 50 \d+", "N", shown.replace(name, "NAME")))
+            shown = shown.replace(name, "NAME")
+            answers.append(re.sub(r"\d+, as in history NAME 50 \d+", "N", shown))
         for each in ("who", "last 60"):
             person.send(each)
         shown = person.fence()
