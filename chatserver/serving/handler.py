@@ -20,7 +20,7 @@ from chatserver.net.flusher import Flusher
 from chatserver.net.ratelimit import TokenBucket
 from chatserver.net.stream import Stream
 from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream
-from chatserver.order.items import Went
+from chatserver.order.items import Acked, Went
 from chatserver.order.outcome import Outcome
 from chatserver.order.pending import Waiter
 from chatserver.services import Services
@@ -239,32 +239,41 @@ class ClientHandler:
 
     def _leave(self, context: Context) -> None:
         """Give up the session. What was appended before is answered when this returns."""
-        session = context.session
+        session, services = context.session, self._services
         if session is None:
             return
-        try:
-            if not context.connection.renderer.traits.acknowledges:
-                context.connection.settle_arrivals(_ARRIVAL_SECONDS)
-        except Exception:  # it leaves all the same
-            _log.exception("it is not known what has arrived")
-        gone, services = Waiter(), self._services
-        went = Went(
-            at=services.clock.now(),
-            account=session.account_id,
-            session=session.id,
-            acked=0 if session.revoked else session.read,
+        says_so = context.connection.renderer.traits.acknowledges
+        self._happen(
+            Went(
+                at=services.clock.now(),
+                account=session.account_id,
+                session=session.id,
+                acked=session.read if says_so and not session.revoked else 0,
+            )
         )
+        services.directory.remove(session)
+        if not says_so and not session.revoked:
+            # Only now nothing is added any more to what may arrive.
+            try:
+                context.connection.settle_arrivals(_ARRIVAL_SECONDS)
+            except Exception:  # there is a goodbye all the same
+                _log.exception("it is not known what has arrived")
+            upto = session.read
+            self._happen(Acked(at=services.clock.now(), account=session.account_id, upto=upto))
+
+    def _happen(self, item: Went | Acked) -> None:
+        """Put the end of a session in the order, and wait for its turn. Raises nothing."""
+        waiter = Waiter()
         try:
             # Not withdrawn when it takes long: it has to happen some time.
-            services.order.append(went, gone)
-            if not isinstance(gone.wait(_LEAVE_SECONDS), Outcome):
-                _log.error("a session could not leave: %s", gone.result or "it takes too long")
+            self._services.order.append(item, waiter)
+            if not isinstance(waiter.wait(_LEAVE_SECONDS), Outcome):
+                reason = waiter.result or "it takes too long"
+                _log.error("the end of a session was not noted: %s", reason)
         except CommandError as error:
             _log.warning("the end of a session could not be noted: %s", error.text)
         except Exception:  # there is a goodbye all the same
             _log.exception("the end of a session could not be noted")
-        finally:
-            services.directory.remove(session)
 
     def _say_goodbye(self, connection: Connection) -> None:
         bye = connection.farewell()
