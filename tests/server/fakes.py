@@ -124,7 +124,7 @@ class FakeStream:
         self.gone = True
 
 
-_NUMBERS = itertools.count(1)
+_NUMBERS = itertools.count(1000)  # a handler beside these counts from 1
 
 
 class Client:
