@@ -1,8 +1,9 @@
 """How events become bytes: what the sessions and the order know of a dialect."""
 
 import logging
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from chatwire.protocol import Error, Event, Reply
 
@@ -11,8 +12,7 @@ _log = logging.getLogger(__name__)
 Answer: TypeAlias = Reply | Error
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """What may be expected of the clients that read a renderer's bytes."""
 
     acknowledges: bool = False

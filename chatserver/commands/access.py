@@ -52,7 +52,7 @@ def _enter(context: Context, account: Account, since: int | None) -> None:
         context.bucket = services.rates.of(session.key)  # one for all sessions of the account
         connection.logged_in = True
         # What is owed was settled in the order: somebody may be busy, or no longer, by now.
-        past = None if arrived.busy else services.replay.read(session.owed.popleft())
+        past = None if arrived.busy else services.replay.read(session.owed.pop(0))
         context.answer(
             LoginReply(
                 name=account.name,

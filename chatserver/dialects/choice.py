@@ -1,13 +1,13 @@
 """Which dialect a client speaks, by what it says first."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from chatserver.dialects.dialect import Dialect
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A dialect that is recognised by the first bytes, and how one is made for a connection."""
 
     recognises: Callable[[bytes], bool | None]
@@ -15,8 +15,7 @@ class Offer:
     make: Callable[[], Dialect]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """The dialects there are: the first that recognises its own, otherwise what is left."""
 
     offers: tuple[Offer, ...]

@@ -10,7 +10,6 @@ after that, is dropped, and its owner ends the connection.
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -48,11 +47,11 @@ class Outbox:
         self._seal = seal
         self._unacknowledged = unacknowledged
         self._sent = 0  # bytes the system has taken, as sealed
-        self._marks: deque[tuple[int, int]] = deque()  # (what `_sent` was, the newest seq by then)
+        self._marks: list[tuple[int, int]] = []  # (what `_sent` was, the newest seq by then)
         self._arrived_seq = 0
         self._lock = threading.Lock()
-        self._entries: deque[_Entry] = deque()
-        self._held: deque[list[_Entry]] = deque()  # for each `hold`, what came after it
+        self._entries: list[_Entry] = []
+        self._held: list[list[_Entry]] = []  # for each `hold`, what came after it
         self._held_bytes = 0
         self._front: _Data = b""  # sealed, and partly sent
         self._front_seq = 0
@@ -101,7 +100,7 @@ class Outbox:
         """Let follow what came between the oldest `hold` and the next."""
         with self._lock:
             if self._held:
-                entries = self._held.popleft()
+                entries = self._held.pop(0)
                 self._entries.extend(entries)
                 self._held_bytes -= sum(len(data) for data, _ in entries)
 
@@ -193,7 +192,7 @@ class Outbox:
         with self._lock:
             if not self._closed:  # else the descriptor may have been somebody else's
                 while self._marks and self._marks[0][0] <= arrived:
-                    self._arrived_seq = self._marks.popleft()[1]
+                    self._arrived_seq = self._marks.pop(0)[1]
             return self._arrived_seq
 
     def wait_below(self, limit: int, timeout: float) -> bool:
@@ -210,7 +209,7 @@ class Outbox:
         with self._lock:
             if not self._closed:
                 self._forget_held()
-                self._entries = deque([(data, 0)])
+                self._entries = [(data, 0)]
                 self._bytes = self._front_bytes + len(data)
 
     def close(self) -> None:
@@ -245,15 +244,15 @@ class Outbox:
     def _take(self) -> bytes:
         """Remove what to send next, and note what it counts for. The caller holds the lock."""
         entries = self._entries
-        data, newest = entries.popleft()
-        if entries and len(data) < _JOIN_BYTES:
-            parts, size = [data], len(data)
-            while entries and size < _JOIN_BYTES:
-                part, seq = entries.popleft()
-                parts.append(part)
-                size += len(part)
-                newest = max(newest, seq)
-            data = b"".join(parts)
+        count = size = newest = 0
+        for data, seq in entries:
+            if size >= _JOIN_BYTES:
+                break
+            count += 1
+            size += len(data)
+            newest = max(newest, seq)
+        data = b"".join([each for each, _ in entries[:count]]) if count > 1 else entries[0][0]
+        del entries[:count]
         self._front_bytes, self._front_seq, self._taken = len(data), newest, True
         return data
 
@@ -266,7 +265,7 @@ class Outbox:
         if self._unacknowledged is None:  # nobody will ask
             return
         if len(self._marks) >= _MARKS:
-            self._marks = deque(list(self._marks)[1::2])
+            self._marks = self._marks[1::2]
         self._marks.append((self._sent, self.written_seq))
 
     def _signal(self) -> None:

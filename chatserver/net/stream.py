@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from chatserver.errors import Disconnected
 
 CHUNK_BYTES: Final = 65536
-_IDLE_BYTES: Final = 2048
+_IDLE_BYTES: Final = 1024
 """Asked for until more comes at once: the buffer is there as long as a thread waits in `recv`, and
 most of them wait most of the time."""
 

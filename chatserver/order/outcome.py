@@ -5,13 +5,13 @@ makes answers and deliveries from them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from chatwire.protocol import Code, PresenceState
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """Others are to be told that an account came, went, or is or is no longer busy.
 
     `visible` is how many accounts could be seen then: among too many nobody is told.
@@ -23,15 +23,13 @@ class Notice:
     visible: int
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What follows from any item: `seq` is the newest message or change before what comes next."""
 
     seq: int
     notices: tuple[Notice, ...] = ()
 
 
-@dataclass(slots=True)
 class Refused(Outcome):
     """Nothing followed, because of what had happened before: `text` is a sentence for the asker."""
 
@@ -39,7 +37,6 @@ class Refused(Outcome):
     text: str = ""
 
 
-@dataclass(slots=True)
 class Delivered(Outcome):
     """Something was said, as message `seq`; or it had been before, then nobody is told.
 
@@ -58,7 +55,6 @@ class Delivered(Outcome):
     stored: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
 class Arrived(Outcome):
     """A session has its place: what was said up to `seq` is replayed, what comes after is live."""
 
@@ -70,21 +66,18 @@ class Arrived(Outcome):
     online: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
 class Turned(Outcome):
     """An account has become busy, or is so no longer: `sessions` begin or end to hold, at `seq`."""
 
     sessions: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
 class Registered(Outcome):
     """An account is there, as number `account`."""
 
     account: int = 0
 
 
-@dataclass(slots=True)
 class Revoked(Outcome):
     """Sessions have ended that are their account's no more."""
 

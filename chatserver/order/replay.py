@@ -8,8 +8,9 @@ thread of its own: showing waits for the client that reads, and nobody else may.
 
 import logging
 import threading
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from chatserver.search.archive import event_of
 from chatserver.sessions.session import Session
@@ -23,8 +24,7 @@ _log = logging.getLogger(__name__)
 _ALL: Final = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """The messages of a window up to `upto` that are shown, of `count` that there are at least."""
 
     messages: tuple[StoredMessage, ...]
@@ -83,14 +83,14 @@ class Replay:
         """Show the session all it is owed, unless another thread is at it. Raises nothing."""
         while session.owed and session.claim.acquire(blocking=False):
             try:
-                while session.owed and not session.connection.ended.is_set():
-                    self.show(session, self.read(session.owed.popleft()))
+                while session.owed and not session.connection.ended:
+                    self.show(session, self.read(session.owed.pop(0)))
             except BaseException:
                 session.connection.cut()
                 _log.exception("a replay failed")
             finally:
                 session.claim.release()
-            if session.connection.ended.is_set():
+            if session.connection.ended:
                 return
 
     def start(self, session: Session) -> None:

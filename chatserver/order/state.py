@@ -9,8 +9,9 @@ taken back as if it had not been.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from chatwire.names import LOBBY, fold
 
@@ -20,8 +21,7 @@ LOBBY_ID: Final = 1
 """The lobby is the first conversation of every database."""
 
 
-@dataclass(slots=True, eq=False)
-class Account:
+class Account(Struct, eq=False):
     """Somebody: a name used again is another account. Times are in milliseconds since 1970."""
 
     id: int
@@ -48,8 +48,7 @@ class Account:
         return bool(self.sessions) and not self.hidden
 
 
-@dataclass(slots=True, eq=False)
-class Member:
+class Member(Struct, eq=False):
     """An account in a conversation, from message `since` on; `left` is when it ceased to be one."""
 
     account: int
@@ -61,8 +60,7 @@ class Member:
     left: int | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Conversation:
+class Conversation(Struct, eq=False):
     """A room, or what a set of people say among themselves (`people`, in order)."""
 
     id: int
@@ -84,8 +82,7 @@ MessageRow: TypeAlias = tuple[int, int, int, int, str, str, int | None, str | No
 """seq, at, conversation, sender, kind, text, reply_to, key."""
 
 
-@dataclass(slots=True)
-class Unsaved:
+class Unsaved(Struct):
     """What the next transaction writes: new messages, and whatever is newer than the disk."""
 
     messages: list[MessageRow] = field(default_factory=list)

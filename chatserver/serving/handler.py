@@ -194,10 +194,10 @@ class ClientHandler:
     def _converse(self, context: Context, dialect: Dialect, data: bytes) -> None:
         """Carry out what comes until somebody ends the connection."""
         connection = context.connection
-        if not connection.ended.is_set():
+        if not connection.ended:
             connection.push_bytes(dialect.opening() + dialect.ready(logged_in=False))
             connection.drain()
-        while not connection.ended.is_set():
+        while not connection.ended:
             try:
                 for item in dialect.receive(data):
                     connection.renderer = dialect.renderer
@@ -232,7 +232,7 @@ class ClientHandler:
                 self._services.replay.serve(context.session)
             if connection.renderer.traits.in_order:
                 connection.settle(_SETTLE_SECONDS)
-        if not connection.ended.is_set():
+        if not connection.ended:
             prompt = dialect.ready(context.session is not None)
             if prompt:
                 connection.push_bytes(prompt)

@@ -43,7 +43,6 @@ class Connection:
         self.outbox = Outbox(stream.send, outbox_bytes, stream.seal, unacknowledged)
         stream.on_output = self._send_output
         self.renderer = renderer
-        self.ended = threading.Event()
         self.ending: Ending | None = None
         now = time.monotonic()
         self.connected_at = now
@@ -66,10 +65,16 @@ class Connection:
         self._appended = 0  # the handler thread
         self._answered = 0  # the log thread
         self._settled: threading.Event | None = None
+        self._resting: threading.Event | None = None  # most clients never need one
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for the flusher."""
         return self.stream.fileno()
+
+    @property
+    def ended(self) -> bool:
+        """Whether somebody has called `end`."""
+        return self.ending is not None
 
     def push(self, event: Event, viewer: str = "") -> None:
         """Queue an event of this connection's own, which waits for no replay; `drain` sends it."""
@@ -110,7 +115,9 @@ class Connection:
             if self.ending is not None:
                 return
             self.ending = Ending(code, text)
-        self.ended.set()
+        resting = self._resting
+        if resting is not None:
+            resting.set()
         if threading.get_ident() != self._owner:
             # The handler itself needs no waking, and may still have to read what the client is
             # sending, so that closing does not reset the connection under its last words.
@@ -149,7 +156,7 @@ class Connection:
         if self._ahead is None:
             self._ahead = self.stream.receive(0)  # to be carried out later
         left = self._ahead == b"" and not self.more_read
-        if left or self.ended.is_set() or self.stream.is_gone():
+        if left or self.ended or self.stream.is_gone():
             raise Disconnected("closed by the client")
 
     @contextmanager
@@ -166,7 +173,10 @@ class Connection:
     def rest(self, seconds: float) -> None:
         """Read nothing for a while, because the client is over its rate. Handler thread."""
         self.drain()
-        self.ended.wait(seconds)
+        resting = self._resting = threading.Event()
+        if not self.ended:  # else nobody may be left to wake us
+            resting.wait(seconds)
+        self._resting = None
         if self.stream.is_gone():  # what it still wanted is wanted no more
             self.end(None, "reset by the client")
 
@@ -177,9 +187,9 @@ class Connection:
         half = self.outbox.limit // 2
         if half and self.outbox.waiting > half:
             self.drain()
-            while not self.ended.is_set() and not self.outbox.wait_below(half, _LOOK_SECONDS):
+            while not self.ended and not self.outbox.wait_below(half, _LOOK_SECONDS):
                 pass
-        return not self.ended.is_set()
+        return not self.ended
 
     def settle_arrivals(self, timeout: float) -> None:
         """Wait a moment for what was just sent to be confirmed, so that it is not shown again at

@@ -7,8 +7,9 @@ in the same order as everything said. Any thread may ask; what it gets is a snap
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from chatserver.errors import CommandError
 from chatserver.order.apply import apply
@@ -27,8 +28,7 @@ class Applied(Protocol):
     result: Outcome | CommandError | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How an account stands."""
 
     busy: bool

@@ -1,7 +1,6 @@
 """One logged-in connection. An account may have several: desk and laptop."""
 
 import threading
-from collections import deque
 from typing import Final
 
 from chatserver.errors import CommandError
@@ -49,7 +48,7 @@ class Session:
         """While held: the newest message up to which it lacks nothing that others said."""
         self.own_cursor = 0
         """While held: the same for what other sessions of its account said."""
-        self.owed: deque[Window] = deque()
+        self.owed: list[Window] = []
         """What is to be shown before what the outbox holds: a window for each `hold` there."""
         self.claim = threading.Lock()
         """Taken, never waited for, by the one thread that shows this session what it is owed."""

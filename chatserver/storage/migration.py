@@ -13,9 +13,10 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from chatserver.storage.schema import APPLICATION_ID, StoreError
 from chatserver.storage.tables import ACCOUNT, CONVERSATION, FIRST_ROWS, MEMBER, MESSAGE, TABLES
@@ -199,8 +200,7 @@ def _fill(new: sqlite3.Connection, tables: set[str], now: int, progress: Progres
     new.execute(f"PRAGMA main.user_version = {TO}")
 
 
-@dataclass(slots=True, eq=False)
-class _Account:
+class _Account(Struct, eq=False):
     """Who a name was; when it was `deleted` (ms), another may have the name."""
 
     id: int

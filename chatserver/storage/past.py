@@ -9,12 +9,12 @@ import queue
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from chatserver.storage.tables import AS_JSON, READ
 from chatwire.protocol import MOST_COUNTED
@@ -54,8 +54,7 @@ class Stretch(NamedTuple):
     since: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """What was said in some conversations with `after` < seq < `before`: by anybody, or by some."""
 
     stretches: Sequence[Stretch]
@@ -65,8 +64,7 @@ class Page:
     senders: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """The messages of some conversations that `account` lacks: those of others with `after` < seq
     <= `upto`, and its own with `own_after` < seq <= `upto`, but for `without`."""
 

@@ -613,7 +613,7 @@ def test_logout_comes_after_the_answers_to_everything_before(pair: Pair) -> None
 def test_logout_is_possible_before_a_login(server: Server) -> None:
     client = Client()
     assert server.ask(server.context(client, logged_in=False), "logout") is not None
-    assert client.connection.ended.is_set()
+    assert client.connection.ended
 
 
 def test_help_describes_what_people_type(server: Server) -> None:

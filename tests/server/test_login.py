@@ -188,7 +188,7 @@ def test_a_login_of_which_nobody_knows_whether_it_came_leaves_again(
         answer = server.ask(context, "login", name="bob", password=PASSWORD)
     assert answer is not None
     assert answer["code"] == "internal"
-    assert client.connection.ended.is_set()
+    assert client.connection.ended
     assert context.session is not None  # which its handler gives up
     client.session = context.session
     server.leave(client)

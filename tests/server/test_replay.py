@@ -14,7 +14,7 @@ def missed_by(server: Server, client: Client, *, limit: int = 500) -> None:
     """Log the client in and show it what it has missed, as `login` does."""
     server.admit(client)
     replay = Replay(server.store, limit)
-    replay.show(client.session, replay.read(client.session.owed.popleft()))
+    replay.show(client.session, replay.read(client.session.owed.pop(0)))
 
 
 def gone(server: Server, name: str) -> None:
@@ -50,7 +50,7 @@ def test_live_messages_follow_without_gap_or_repeat(server: Server) -> None:
     for number in range(5, 10):
         server.say(alice, str(number))
     server.settle()
-    server.replay.show(bob.session, server.replay.read(bob.session.owed.popleft()))
+    server.replay.show(bob.session, server.replay.read(bob.session.owed.pop(0)))
     events = bob.events()
     assert [each.get("text") for each in events] == [*"01234", None, *"56789"]
     assert not bob.connection.outbox.holding
@@ -224,5 +224,5 @@ def test_what_is_held_does_not_slow_the_replay(server: Server) -> None:
     server.admit(bob)
     bob.connection.push_bytes(b"x" * 30_000 + b"\n")  # live messages, in a busy room
     start = time.monotonic()
-    server.replay.show(bob.session, server.replay.read(bob.session.owed.popleft()))
+    server.replay.show(bob.session, server.replay.read(bob.session.owed.pop(0)))
     assert time.monotonic() - start < PATIENCE

@@ -1,10 +1,10 @@
 """Reading the past: who may read what, in which order, and where it ends."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
 from kept import ALICE, BOB, CAROL, DAVE, NOW, Kept, item
+from msgspec.structs import replace
 
 from chatserver.order.items import AccountDeleted, AccountMade, Acked, Came, Trimmed
 from chatserver.storage.past import Page, StoredMessage, Stretch, Window
