@@ -47,6 +47,7 @@ from chatserver.serving.control import Control
 from chatserver.serving.handler import ClientHandler
 from chatserver.serving.housekeeper import Housekeeper
 from chatserver.sessions.directory import UserDirectory
+from chatserver.sessions.rooms import Rooms
 from chatserver.settings import Settings
 from chatserver.storage.schema import StoreError
 from chatserver.storage.store import FILE_NAME as STORE_FILE
@@ -59,6 +60,9 @@ from chatwire.protocol import Bye, encode
 _log = logging.getLogger(__name__)
 
 _STOP_SECONDS: Final = 4.0
+_GUESSES: Final = 20
+"""How many taken names of rooms somebody may find in a day: each may be that of a closed one."""
+
 _FULL_LINE: Final = encode(Bye(code="server_full", text="The server is full; try again later."))
 
 
@@ -175,7 +179,9 @@ class ChatServer:
             self._presence = Presence(
                 directory, settings.session.presence_notices_up_to, self._replay.start
             )
-            self._log = Log(self._store, directory, Delivery(directory, self._presence))
+            self._log = Log(
+                self._store, directory, Delivery(directory, self._presence), self._index.forget
+            )
             self._order = LocalOrder(self._log)
             self._flusher = Flusher()
             services = Services(
@@ -194,6 +200,8 @@ class ChatServer:
                 registrar=Registrar(self.accounts, directory, self._order, self._clock),
                 archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
                 replay=self._replay,
+                rooms=Rooms(directory, lobby=settings.rooms.lobby),
+                guesses=TokenBuckets(_GUESSES / 86_400, _GUESSES),
                 rates=TokenBuckets(settings.session.rate_per_second, settings.session.rate_burst),
             )
             registry = all_commands()

@@ -11,6 +11,7 @@ from chatserver.order.registrar import Registrar
 from chatserver.order.replay import Replay
 from chatserver.search.archive import Archive
 from chatserver.sessions.directory import UserDirectory
+from chatserver.sessions.rooms import Rooms
 from chatserver.settings import Settings
 
 
@@ -27,5 +28,8 @@ class Services:
     registrar: Registrar
     replay: Replay
     archive: Archive
+    rooms: Rooms
+    guesses: TokenBuckets
+    """How many taken names of rooms each account may find, by its number."""
     rates: TokenBuckets
     """How fast each account may ask, by its folded name."""

@@ -58,7 +58,7 @@ class TlsSettings(Section, frozen=True, kw_only=True):
 class SessionSettings(Section, frozen=True, kw_only=True):
     """What a connection may cost."""
 
-    idle_timeout: Seconds = 1800
+    idle_timeout: Seconds = 43200
     ping_seconds: Seconds = 60
     outbox_bytes: OutboxBytes = 1048576
     rate_per_second: Annotated[float, Meta(ge=0, le=1_000_000_000)] = 10
@@ -72,6 +72,18 @@ class MessageSettings(Section, frozen=True, kw_only=True):
 
     max_characters: Count = 4000
     max_line_bytes: Annotated[int, Meta(ge=256)] = 65536
+    edit_seconds: Seconds = 86400
+    max_reactions: Count = 20
+
+
+class RoomSettings(Section, frozen=True, kw_only=True):
+    """Who may make rooms, how many, and how large."""
+
+    lobby: bool = True
+    create: Literal["everyone", "admins"] = "everyone"
+    max_per_account: Count = 50
+    max_members: Count = 5000
+    max_topic: Count = 250
 
 
 class PasswordSettings(Section, frozen=True, kw_only=True):
@@ -99,6 +111,7 @@ class Settings(Section, frozen=True, kw_only=True):
     login: LoginSettings = field(default_factory=LoginSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
     message: MessageSettings = field(default_factory=MessageSettings)
+    rooms: RoomSettings = field(default_factory=RoomSettings)
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
 

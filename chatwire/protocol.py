@@ -14,6 +14,8 @@ from msgspec import UNSET, Struct, UnsetType, field
 PROTOCOL: Final = "chat/1"
 DEFAULT_PORT: Final = 4119
 MAX_KEY_LENGTH: Final = 64
+MOST_UNREAD: Final = 100
+"""Where a server stops to count what is unread in one conversation."""
 MOST_COUNTED: Final = 10_000
 """Where a server stops to count what waits: so much is so much or more."""
 
@@ -25,6 +27,13 @@ Code: TypeAlias = Literal[
     "not_logged_in",
     "already_logged_in",
     "no_such_user",
+    "no_such_room",
+    "no_such_message",
+    "room_exists",
+    "not_a_member",
+    "not_allowed",
+    "muted",
+    "too_late",
     "text_too_long",
     "line_too_long",
     "invalid_utf8",
@@ -46,9 +55,18 @@ Code: TypeAlias = Literal[
 
 PresenceState: TypeAlias = Literal["online", "offline", "busy", "idle"]
 
-ParameterKind: TypeAlias = Literal["name", "names", "number", "word", "words"]
+ParameterKind: TypeAlias = Literal[
+    "name", "names", "number", "word", "words", "room", "place", "target", "settings"
+]
 """How a parameter is typed: one name, one or several names in brackets, a whole number, one word,
-or the rest of the line."""
+the rest of the line; a room as `#ops`; a place, which is a room (`room` on the wire, then), a name
+or several; the number of a message as `^12`; words that set a room up, each a field on the wire
+(`chatwire.rooms`)."""
+
+Role: TypeAlias = Literal["owner", "moderator", "member"]
+Access: TypeAlias = Literal["open", "closed"]
+Speaking: TypeAlias = Literal["everyone", "moderators"]
+Past: TypeAlias = Literal["all", "joined"]
 
 
 class Event(Struct, kw_only=True, tag_field="event"):
@@ -60,10 +78,17 @@ class Hello(Event, kw_only=True, tag="hello"):
 
     protocol: str = PROTOCOL
     server: str
+    can: tuple[str, ...] = ()
+    """The requests there are: a client sends no other."""
 
 
 class Message(Event, kw_only=True, tag="message"):
-    """Something somebody said: to a `room` or `to` the accounts named."""
+    """Something somebody said: to a `room` or `to` the accounts named.
+
+    `mentions` are the accounts that its text names. Where it is from the past, `edited` is when its
+    words were last corrected, `deleted` tells that they were taken away, and `reactions` has who
+    reacted, by what.
+    """
 
     seq: int
     at: str
@@ -71,7 +96,90 @@ class Message(Event, kw_only=True, tag="message"):
     room: str | UnsetType = UNSET
     to: tuple[str, ...] | UnsetType = UNSET
     text: str
+    kind: str | UnsetType = UNSET
+    reply_to: int | UnsetType = UNSET
+    mentions: tuple[str, ...] | UnsetType = UNSET
+    edited: str | UnsetType = UNSET
+    deleted: bool | UnsetType = UNSET
+    reactions: dict[str, tuple[str, ...]] | UnsetType = UNSET
     replay: bool | UnsetType = UNSET
+
+
+class Edited(Event, kw_only=True, tag="edited"):
+    """The words of message `target` were corrected: it reads `text` now."""
+
+    seq: int
+    at: str
+    sender: str = field(name="from")
+    room: str | UnsetType = UNSET
+    to: tuple[str, ...] | UnsetType = UNSET
+    target: int
+    text: str
+    mentions: tuple[str, ...] | UnsetType = UNSET
+    replay: bool | UnsetType = UNSET
+
+
+class Deleted(Event, kw_only=True, tag="deleted"):
+    """The words of message `target` were taken away, by `from`."""
+
+    seq: int
+    at: str
+    sender: str = field(name="from")
+    room: str | UnsetType = UNSET
+    to: tuple[str, ...] | UnsetType = UNSET
+    target: int
+    replay: bool | UnsetType = UNSET
+
+
+class Reacted(Event, kw_only=True, tag="reacted"):
+    """Somebody reacted to message `target`, or, where it is not `on`, no longer does."""
+
+    seq: int
+    at: str
+    sender: str = field(name="from")
+    room: str | UnsetType = UNSET
+    to: tuple[str, ...] | UnsetType = UNSET
+    target: int
+    reaction: str
+    on: bool
+    replay: bool | UnsetType = UNSET
+
+
+class RoomChanged(Event, kw_only=True, tag="room"):
+    """Something about a room changed: `change` says what, `from` by whom, `name` for whom."""
+
+    seq: int
+    at: str
+    room: str
+    change: str
+    """made, joined, left, invited, withdrawn (an invitation), removed, role, muted, topic, set."""
+    sender: str = field(name="from")
+    name: str | UnsetType = UNSET
+    role: str | UnsetType = UNSET
+    minutes: int | UnsetType = UNSET
+    """Of a mute; 0 ends it."""
+    reason: str | UnsetType = UNSET
+    topic: str | UnsetType = UNSET
+    access: str | UnsetType = UNSET
+    speaking: str | UnsetType = UNSET
+    history: str | UnsetType = UNSET
+    replay: bool | UnsetType = UNSET
+
+
+class ReadOn(Event, kw_only=True, tag="read"):
+    """Another session of the account has read a conversation up to `upto`."""
+
+    room: str | UnsetType = UNSET
+    with_: tuple[str, ...] | UnsetType = field(name="with", default=UNSET)
+    upto: int
+
+
+class Typing(Event, kw_only=True, tag="typing"):
+    """Somebody is writing something, in a `room` or to the reader and the others in `to`."""
+
+    sender: str = field(name="from")
+    room: str | UnsetType = UNSET
+    to: tuple[str, ...] | UnsetType = UNSET
 
 
 class Presence(Event, kw_only=True, tag="presence"):
@@ -127,6 +235,8 @@ class LoginReply(Reply, kw_only=True, tag="reply"):
     missed: int
     busy: bool
     hidden: bool
+    invited: tuple[str, ...] = ()
+    """The rooms to which the account is invited."""
 
 
 class Here(Struct, kw_only=True, frozen=True):
@@ -179,6 +289,91 @@ class SendReply(Reply, kw_only=True, tag="reply"):
     busy: dict[str, str]
     unknown: tuple[str, ...]
     duplicate: bool | UnsetType = UNSET
+
+
+class ChangeReply(Reply, kw_only=True, tag="reply"):
+    """What was asked for has happened, as `seq`; or it was so already, then that is the newest."""
+
+    seq: int
+    duplicate: bool | UnsetType = UNSET
+
+
+class Room(Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """One room, as the asker may see it. `role` is the asker's own; without it he is no member."""
+
+    name: str
+    topic: str = ""
+    access: str
+    speaking: str = "everyone"
+    history: str = "all"
+    people: int
+    role: str = ""
+    invited: bool = False
+    unread: int = 0
+    mentions: int = 0
+
+
+class RoomReply(Reply, kw_only=True, tag="reply"):
+    """The room that was made or joined, and as which `seq`."""
+
+    seq: int
+    room: Room
+    duplicate: bool | UnsetType = UNSET
+
+
+class RoomsReply(Reply, kw_only=True, tag="reply"):
+    """The rooms that the asker is in, is invited to or may join, in the order of their names."""
+
+    op: str = "rooms"
+    rooms: tuple[Room, ...]
+
+
+class RoomMember(Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """One account in a room."""
+
+    name: str
+    role: str
+    here: bool
+    busy: bool = False
+    muted: bool = False
+
+
+class MembersReply(Reply, kw_only=True, tag="reply"):
+    """Who is in a room, in the order of their names, and who is invited."""
+
+    op: str = "members"
+    room: str
+    members: tuple[RoomMember, ...]
+    invited: tuple[str, ...] = ()
+
+
+class Waiting(Struct, kw_only=True, frozen=True):
+    """One conversation: a `room`, or `with` these others (oneself, where one talks to oneself).
+
+    `newest` is its newest message or change, `read` how far its reader has looked; `unread` and
+    `mentions` count what others said after that, up to a bound (`MOST_UNREAD`).
+    """
+
+    room: str | UnsetType = UNSET
+    with_: tuple[str, ...] | UnsetType = field(name="with", default=UNSET)
+    newest: int
+    read: int
+    unread: int
+    mentions: int
+
+
+class ConversationsReply(Reply, kw_only=True, tag="reply"):
+    """The conversations of the asker, those first in which something was said last."""
+
+    op: str = "conversations"
+    conversations: tuple[Waiting, ...]
+
+
+class ReadReply(Reply, kw_only=True, tag="reply"):
+    """A conversation, or all of them, is read `upto`."""
+
+    op: str = "read"
+    upto: int
 
 
 class StatusReply(Reply, kw_only=True, tag="reply"):
@@ -244,10 +439,33 @@ _REPLIES: Final[dict[str, type[Reply]]] = {
     "help": HelpReply,
     "history": HistoryReply,
     "search": SearchReply,
+    "create": RoomReply,
+    "join": RoomReply,
+    "rooms": RoomsReply,
+    "members": MembersReply,
+    "conversations": ConversationsReply,
+    "unread": ConversationsReply,
+    "read": ReadReply,
+    "edit": ChangeReply,
+    "delete": ChangeReply,
+    "react": ChangeReply,
+    "leave": ChangeReply,
+    "invite": ChangeReply,
+    "remove": ChangeReply,
+    "role": ChangeReply,
+    "mute": ChangeReply,
+    "topic": ChangeReply,
+    "set": ChangeReply,
 }
 _EVENTS: Final[dict[str, type[Event]]] = {
     "hello": Hello,
     "message": Message,
+    "edited": Edited,
+    "deleted": Deleted,
+    "reacted": Reacted,
+    "room": RoomChanged,
+    "read": ReadOn,
+    "typing": Typing,
     "presence": Presence,
     "replayed": Replayed,
     "ping": Ping,

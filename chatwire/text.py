@@ -6,6 +6,7 @@ because it must not depend on the server's honesty for what happens on its own s
 """
 
 import re
+import unicodedata
 from typing import Final
 
 _PICTOGRAPH: Final = "\u2190-\u2bff\U0001f000-\U0001faff"
@@ -22,6 +23,10 @@ _NOT_TEXT: Final = re.compile(
     "\ud800-\udfff"  # halves of surrogate pairs, which no UTF-8 can carry
     "]"
 )
+
+
+_MOST_REACTION: Final = 16
+_MOST_MARKS: Final = 2
 
 
 def clean(text: str) -> str:
@@ -47,6 +52,14 @@ def _escape(found: re.Match[str]) -> str:
 def one_line(text: str) -> str:
     """Return `text` cleaned, with every run of white space a single space: for busy replies."""
     return " ".join(clean(text).split())
+
+
+def is_reaction(text: str) -> bool:
+    """Tell whether `text` is short enough to stand behind a message, and nothing but that: a word
+    or an emoji of up to 16 characters, without a space, and with no pile of marks on it."""
+    marks = sum(unicodedata.combining(each) != 0 for each in text)
+    fits = 0 < len(text) <= _MOST_REACTION and marks <= _MOST_MARKS
+    return fits and " " not in text and text == one_line(text)
 
 
 def for_log(text: str, limit: int = 80) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from chatwire.protocol import CommandHelp, Parameter
+from chatwire.rooms import SETTINGS, room_name
 
 Value = str | int | list[str]
 
@@ -27,7 +28,7 @@ class UsageError(ValueError):
 def usage_lines(name: str, parameters: Sequence[Parameter]) -> list[str]:
     """Return every way to type the command: `send <user> <message>` and the one in brackets."""
     lines = [" ".join([name, *(_placeholder(each, several=False) for each in parameters)])]
-    if any(each.kind == "names" for each in parameters):
+    if any(each.kind in {"names", "place"} for each in parameters):
         lines.append(" ".join([name, *(_placeholder(each, several=True) for each in parameters)]))
     return lines
 
@@ -48,7 +49,8 @@ def parse_arguments(command: CommandHelp, rest: str) -> dict[str, Value]:
             if parameter.required:
                 raise UsageError(f"<{parameter.label}> is missing. {_usage(command)}")
             break
-        values[parameter.name], rest = _take(command, parameter, rest)
+        taken, rest = _take(command, parameter, rest)
+        values |= taken
     if rest:
         raise UsageError(f"There is something left over: '{rest[:40]}'. {_usage(command)}")
     return values
@@ -83,38 +85,77 @@ def _is_slip(typed: str, meant: str) -> bool:
 
 def _skipped(parameter: Parameter, following: Parameter | None, rest: str) -> bool:
     """Tell whether an optional name was left out before a number: `history 20`."""
-    number_follows = following is not None and following.kind == "number"
-    if parameter.kind not in {"name", "names"} or parameter.required or not number_follows:
+    word = (rest.split(maxsplit=1) or [""])[0]
+    if parameter.required:
         return False
-    return (rest.split(maxsplit=1) or [""])[0].isdigit()
+    if parameter.kind == "target":
+        return not (word.startswith("^") and word[1:].isascii() and word[1:].isdigit())
+    number_follows = following is not None and following.kind == "number"
+    return parameter.kind in {"name", "names", "place"} and number_follows and word.isdigit()
 
 
-def _take(command: CommandHelp, parameter: Parameter, rest: str) -> tuple[Value, str]:
-    """Return the value of one parameter and what is left after it."""
+def _take(command: CommandHelp, parameter: Parameter, rest: str) -> tuple[dict[str, Value], str]:
+    """Return the fields of one parameter and what is left after it."""
+    name = parameter.name
     if parameter.kind == "words":
-        return rest, ""
-    if parameter.kind == "names" and rest.startswith("("):
+        return {name: rest}, ""
+    if parameter.kind == "settings":
+        return _settings(command, rest), ""
+    if parameter.kind in {"names", "place"} and rest.startswith("("):
         inside, closing, after = rest[1:].partition(")")
         names = inside.replace(",", " ").split()
         if not closing or not names:
             raise UsageError(f"Put the names in brackets: (bob carol). {_usage(command)}")
-        return names, after.strip()
+        return {name: names}, after.strip()
     word, *others = rest.split(maxsplit=1)
-    after = others[0] if others else ""
+    after = others[0].strip() if others else ""
+    return {_field(parameter, word): _value(command, parameter, word)}, after
+
+
+def _field(parameter: Parameter, word: str) -> str:
+    return "room" if parameter.kind == "place" and room_name(word) else parameter.name
+
+
+def _value(command: CommandHelp, parameter: Parameter, word: str) -> Value:
+    """Return what one word means."""
     if parameter.kind == "names":
-        return [word], after.strip()
-    if parameter.kind == "number":
+        return [word]
+    if parameter.kind == "place":
+        return room_name(word) or [word]
+    if parameter.kind == "room":
+        return room_name(word) or word
+    if parameter.kind == "target":
+        word = word.removeprefix("^")
+    if parameter.kind in {"number", "target"}:
         if not (word.isascii() and word.isdigit() and len(word) <= _MAX_DIGITS):
             raise UsageError(
                 f"<{parameter.label}> must be a whole number, not '{word[:40]}'. {_usage(command)}"
             )
-        return int(word), after.strip()
-    return word, after.strip()
+        return int(word)
+    return word
+
+
+def _settings(command: CommandHelp, rest: str) -> dict[str, Value]:
+    """Return the fields that words such as `closed announce` set."""
+    values: dict[str, Value] = {}
+    for word in rest.lower().split():
+        if word not in SETTINGS:
+            known = ", ".join(SETTINGS)
+            raise UsageError(f"'{word[:40]}' is none of {known}. {_usage(command)}")
+        field, value = SETTINGS[word]
+        values[field] = value
+    return values
 
 
 def _placeholder(parameter: Parameter, *, several: bool) -> str:
+    if parameter.kind == "settings":
+        return "[" + "|".join(SETTINGS) + "]" if not parameter.required else "|".join(SETTINGS)
     text = f"<{parameter.label}>"
-    if parameter.kind == "names" and several:
+    if parameter.kind == "room":
+        text = f"#<{parameter.label}>"
+    elif parameter.kind == "target":
+        text = f"^<{parameter.label}>"
+    elif parameter.kind in {"names", "place"} and several:
         text = f"({text} {text} …)"
     return text if parameter.required else f"[{text}]"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from chatserver.order.apply import apply
 from chatserver.order.items import AccountMade, Came, Item, Said, Went
 from chatserver.order.outcome import Delivered, Outcome
-from chatserver.order.state import LOBBY_ID
+from chatserver.order.records import LOBBY_ID
 from chatserver.storage.past import Stretch, Window
 from chatserver.storage.store import Store
 

@@ -17,7 +17,7 @@ from chatclient.errors import Refused
 from chatclient.link.connection import Connection
 from chatserver.order.apply import apply
 from chatserver.order.items import AccountMade, Came, Item, Said, Went
-from chatserver.order.state import LOBBY_ID
+from chatserver.order.records import LOBBY_ID
 from chatserver.search.index import FILE_NAME as INDEX_FILE
 from chatserver.storage.store import FILE_NAME as STORE_FILE
 from chatserver.storage.store import Store

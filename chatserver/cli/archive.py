@@ -84,7 +84,7 @@ def export(
     config: Path | None,
 ) -> None:
     """Write messages to standard output, the oldest first, also while the server runs."""
-    from chatserver.search.archive import event_of  # noqa: PLC0415
+    from chatserver.search.events import event_of  # noqa: PLC0415
     from chatserver.storage.schema import StoreError  # noqa: PLC0415
     from chatserver.storage.snapshot import stored_messages  # noqa: PLC0415
     from chatserver.storage.store import FILE_NAME  # noqa: PLC0415

@@ -1,6 +1,6 @@
 """What people can ask for: a registry, and the decorated functions by subject."""
 
-from chatserver.commands import access, past, people, standing, talk, upkeep
+from chatserver.commands import access, changes, past, people, rooms, standing, talk, unread, upkeep
 from chatserver.commands.registry import Registry
 
 
@@ -9,7 +9,10 @@ def all_commands() -> Registry:
     return Registry(
         *people.COMMANDS,
         *talk.COMMANDS,
+        *rooms.COMMANDS,
+        *changes.COMMANDS,
         *past.COMMANDS,
+        *unread.COMMANDS,
         *standing.COMMANDS,
         *access.COMMANDS,
         *upkeep.COMMANDS,

@@ -15,9 +15,17 @@ _SETTLE_SECONDS = 10.0
 
 @command("access", "", when="before login")
 def login(
-    context: Context, name: Name, password: Secret, since: OptionalSeq = None
+    context: Context,
+    name: Name,
+    password: Secret,
+    since: OptionalSeq = None,
+    attended: bool = True,
 ) -> Reply | None:
-    """Log in; what came after `since`, or after the account's read position, is replayed."""
+    """Log in; what came after `since`, or after the account's read position, is replayed.
+
+    A client that is not `attended` by a person is not logged out for doing nothing.
+    """
+    context.connection.attended = attended
     with context.connection.login_waits():
         account = _authenticate(context, name, password)
         _enter(context, account, since)
@@ -61,9 +69,10 @@ def _enter(context: Context, account: Account, since: int | None) -> None:
                 missed=_held(context, session, arrived) if past is None else past.count,
                 busy=arrived.busy,
                 hidden=arrived.hidden,
+                invited=arrived.invited,
             )
         )
-        services.replay.show(session, past or Past((), 0, arrived.seq))
+        services.replay.show(session, past or Past((), 0, 0, arrived.seq))
     except _NoPlace as error:
         context.session = None  # it may try again
         raise error.reason from None
@@ -103,6 +112,7 @@ def _come(context: Context, session: Session) -> Arrived:
                 account=session.account_id,
                 session=session.id,
                 name=session.account,
+                lobby=services.settings.rooms.lobby,
             )
         )
         assert isinstance(arrived, Arrived)

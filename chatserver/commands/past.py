@@ -1,56 +1,61 @@
-"""What was said before: history and search."""
-
-from collections.abc import Iterable
+"""What was said before: history, what stands around a message, and search."""
 
 from chatserver.commands.context import Context
+from chatserver.commands.parts import NEVER, account_ids, no_such_room
 from chatserver.commands.registry import (
+    AroundTarget,
     Before,
     Count,
     Limit,
-    OptionalNames,
+    NoRoom,
+    OptionalPlace,
     OptionalSeq,
     SearchWords,
     command,
 )
 from chatserver.errors import CommandError
-from chatserver.storage.past import Page
+from chatserver.storage.past import Page, Stretch
 from chatwire.names import LOBBY, fold
 from chatwire.protocol import HistoryReply, Reply, SearchReply
-from chatwire.text import for_log
 
-_NEVER = 2**62
-"""Beyond every number of a message, and not beyond those that SQLite takes."""
+_AROUND = 20
+"""How many messages stand around one, by itself."""
 
 
-@command("past", "Read what was said before, to everybody or with somebody.")
+@command("past", "Read what was said before: in the lobby, in a room, with somebody.")
 def history(
     context: Context,
-    with_: OptionalNames = None,
+    with_: OptionalPlace = None,
     limit: Count = 50,
-    room: str | None = None,
+    room: NoRoom = None,
     before: Before = None,
     after: OptionalSeq = None,
+    around: OptionalSeq = None,
 ) -> Reply | None:
-    """Answer with messages: the newest, or those before or after a number.
+    """Answer with messages: the newest, or those before, after or around a number.
 
-    They are those of the room, or those that the asker and `with` said to each other, alone or
-    among others; with several names, those that exactly these people said among themselves.
+    They are those of a room, or those that the asker and `with` said to each other, alone or among
+    others; with several names, those that exactly these people said among themselves.
     """
     names = (with_,) if isinstance(with_, str) else with_ or ()
     if len(names) == 1 and room is None and fold(names[0]) == LOBBY:
         names, room = (), LOBBY  # as people type it; no account has that name
     if names and room is not None:
         raise CommandError("bad_request", "history: name a user or a room, not both.")
-    if before is not None and after is not None:
-        raise CommandError("bad_request", "history: give before or after, not both.")
-    if room not in (None, LOBBY):
-        raise CommandError("bad_request", f"history: the only room is {LOBBY}.")
-    directory, me = context.services.directory, context.me.account_id
-    others = _ids(context, names)
+    if sum(each is not None for each in (before, after, around)) > 1:
+        raise CommandError("bad_request", "history: give one of before, after and around.")
+    if around is not None:
+        return _around(context, around, limit)
+    me = context.me.account_id
+    others = account_ids(context, names)
     page = Page(
-        stretches=directory.talks(me, others) if others else directory.lobby(me),
-        after=min(after or 0, _NEVER),
-        before=_NEVER if before is None else min(before, _NEVER),
+        stretches=(
+            context.services.directory.talks(me, others)
+            if others
+            else (_room(context, room or LOBBY),)
+        ),
+        after=min(after or 0, NEVER),
+        before=NEVER if before is None else min(before, NEVER),
         forward=after is not None,
         # What a third person said to both of them was not said by one to the other.
         senders=(me, *others) if len(others) == 1 else (),
@@ -59,25 +64,44 @@ def history(
     return HistoryReply(messages=messages, more=more)
 
 
-@command("past", 'Find messages: words, begin*, "a phrase", from:bob.', cost=2.0)
+@command("past", "Read what was said before and after a message.")
+def around(context: Context, target: AroundTarget, limit: Count = _AROUND) -> Reply | None:
+    """Answer with the messages around one, as `history` does."""
+    return _around(context, target, limit)
+
+
+@command("past", 'Find messages: words, begin*, "a phrase", from:bob, in:#room.', cost=2.0)
 def search(context: Context, query: SearchWords, limit: Limit = 20) -> Reply | None:
     """Answer with the newest messages that the asker may read and that match."""
-    me = context.me.account_id
-    lobby = context.services.directory.lobby(me)
-    since = lobby[0].since if lobby else _NEVER
-    messages, more = context.services.archive.search(query, me, since, limit)
+    services, me = context.services, context.me.account_id
+    messages, more = services.archive.search(query, me, services.rooms.stretches(me), limit)
     return SearchReply(messages=messages, more=more)
 
 
-def _ids(context: Context, names: Iterable[str]) -> tuple[int, ...]:
-    """Return the numbers of accounts. Raises CommandError (no_such_user)."""
-    accounts = {name: context.services.accounts.find(name) for name in names}
-    unknown = [for_log(name, 32) for name, account in accounts.items() if account is None]
-    if unknown:
-        raise CommandError("no_such_user", f"No such user: {', '.join(unknown)}.")
-    # Each once, and as its owner spells it: it may get its number now.
-    known = {account.name: None for account in accounts.values() if account is not None}
-    return tuple(map(context.services.registrar.account_id, known))
+def _room(context: Context, name: str) -> Stretch:
+    """Return what somebody may read of a room. Raises CommandError."""
+    stretch, there = context.services.rooms.readable(context.me.account_id, name)
+    if not there:
+        raise no_such_room(name)
+    if stretch is None:
+        raise CommandError(
+            "not_a_member", f"Only members read what was said in #{name}; join it first."
+        )
+    return stretch
 
 
-COMMANDS = (history, search)
+def _around(context: Context, target: int, limit: int) -> Reply:
+    services = context.services
+    target = min(target, NEVER)
+    stretches = services.rooms.stretches(context.me.account_id)
+    message = services.archive.one(target, stretches)
+    if message is None:
+        raise CommandError("no_such_message", "There is no such message that you can read.")
+    place = [each for each in stretches if each.conversation == message.conversation]
+    before, more = services.archive.history(Page(place, 0, target), limit // 2)
+    rest = max(1, limit - len(before))
+    after, _ = services.archive.history(Page(place, target - 1, NEVER, forward=True), rest)
+    return HistoryReply(messages=(*before, *after), more=more)
+
+
+COMMANDS = (history, around, search)

@@ -28,11 +28,22 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chatserver.speech import Asked
-from chatwire.protocol import MAX_KEY_LENGTH, CommandHelp, Parameter, ParameterKind, Reply
+from chatwire.protocol import (
+    MAX_KEY_LENGTH,
+    Access,
+    CommandHelp,
+    Parameter,
+    ParameterKind,
+    Past,
+    Reply,
+    Speaking,
+)
 from chatwire.usage import near
 
 When: TypeAlias = Literal["before login", "after login", "always"]
-Group: TypeAlias = Literal["people", "talk", "past", "standing", "access", "upkeep"]
+Group: TypeAlias = Literal[
+    "people", "talk", "rooms", "changes", "past", "standing", "access", "upkeep"
+]
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class Shown:
 
     kind: ParameterKind
     label: str
+    required: bool = False
+    """Whether a person has to type it, though a program may say it otherwise."""
 
 
 _HOW_TO_TALK: Final = " To say something, type say and what it is; type help to see the commands."
@@ -58,16 +71,34 @@ Words = Annotated[str, Shown("words", "message")]
 ReplyWords = Annotated[str | None, Shown("words", "reply")]
 Minutes = Annotated[int, Meta(ge=1, le=5_256_000), Shown("number", "minutes")]
 CommandWord = Annotated[str | None, Shown("word", "command")]
+TypedWords = Annotated[str, Shown("words", "message", required=True)]
+Reaction = Annotated[str, Meta(max_length=64), Shown("words", "emoji", required=True)]
+ReasonWords = Annotated[str | None, Shown("words", "reason")]
+TopicWords = Annotated[str | None, Shown("words", "topic")]
+RoleWord = Annotated[str, Shown("word", "role")]
+Minutes0 = Annotated[int, Meta(ge=0, le=5_256_000), Shown("number", "minutes")]
+Setup = Annotated[Access, Shown("settings", "settings")]
+AccessWord = Annotated[Access | None, Shown("settings", "settings", required=True)]
+OptionalSpeaking = Speaking | None
+PastWord = Past | None
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)] | None
 Seq = Annotated[int, Meta(ge=0)]
 OptionalSeq = Seq | None
 Before = Annotated[Seq | None, Shown("number", "before")]
-OptionalNames = Annotated[
+Place = Annotated[
+    Annotated[tuple[Annotated[str, _ONE], ...], Meta(min_length=1, max_length=100)] | None,
+    Shown("place", "user", required=True),
+]
+OptionalPlace = Annotated[
     Annotated[str, _ONE]
     | Annotated[tuple[Annotated[str, _ONE], ...], Meta(min_length=1, max_length=100)]
     | None,
-    Shown("names", "user"),
+    Shown("place", "user"),
 ]
+RoomName = Annotated[str, _ONE, Shown("room", "room")]
+NoRoom = Annotated[str, _ONE] | None
+Target = Annotated[Seq | None, Shown("target", "number")]
+AroundTarget = Annotated[Seq, Shown("target", "number")]
 Count = Annotated[int, Meta(ge=1, le=500), Shown("number", "count")]
 Limit = Annotated[int, Meta(ge=1, le=500)]
 SearchWords = Annotated[str, Shown("words", "words")]
@@ -150,7 +181,7 @@ def command(
                 name=_wire_name(each.name),
                 label=detail.label,
                 kind=detail.kind,
-                required=each.default is each.empty,
+                required=detail.required or each.default is each.empty,
             )
             for each in parameters
             for detail in get_args(hints[each.name])

@@ -1,29 +1,62 @@
-"""Saying something: to everybody, or to some."""
+"""Saying something: to everybody, to some, in a room; and in answer."""
 
 from chatserver.commands.context import Context
-from chatserver.commands.registry import Key, Names, Words, command
+from chatserver.commands.parts import (
+    account_ids,
+    act,
+    checked,
+    last_message,
+    room_id,
+)
+from chatserver.commands.registry import (
+    Key,
+    NoRoom,
+    OptionalSeq,
+    Place,
+    Target,
+    TypedWords,
+    Words,
+    command,
+)
 from chatserver.errors import CommandError
 from chatserver.order.items import Said
-from chatserver.order.pending import Question
-from chatserver.order.state import LOBBY_ID
+from chatserver.order.records import LOBBY_ID
+from chatserver.storage.past import StoredMessage
 from chatwire.names import fold
-from chatwire.protocol import Reply
-from chatwire.text import clean, for_log
+from chatwire.protocol import Reply, Typing
+from chatwire.text import for_log
 
 
 @command("talk", "Say something to everybody.", aliases=("say",))
 def broadcast(context: Context, text: Words, key: Key = None) -> Reply | None:
     """Send to everybody who is connected, but to this session."""
-    _say(context, _checked(context, text), key, room=LOBBY_ID)
+    if not context.services.settings.rooms.lobby:
+        raise CommandError(
+            "no_such_room", "There is no lobby here: say where, as in send #room hello."
+        )
+    _say(context, "broadcast", checked(context, text), key, room=LOBBY_ID)
     return None
 
 
-@command("talk", "Send a private message, now or at the next login.", aliases=("msg", "tell"))
-def send(context: Context, to: Names, text: Words, key: Key = None) -> Reply | None:
-    """Send to the accounts named, here or not."""
+@command("talk", "Say something to somebody, to several, or in a room.", aliases=("msg", "tell"))
+def send(
+    context: Context,
+    to: Place = None,
+    text: TypedWords = "",
+    key: Key = None,
+    room: NoRoom = None,
+    reply_to: OptionalSeq = None,
+) -> Reply | None:
+    """Send to the accounts named, here or not, or to the members of a room."""
+    if (to is None) == (room is None):
+        raise CommandError("bad_request", "send: name a room or whom to tell, and not both.")
+    if room is not None:
+        number = room_id(context, room)
+        _say(context, "send", checked(context, text), key, room=number, reply_to=reply_to)
+        return None
     known: dict[str, str] = {}
     unknown: dict[str, str] = {}
-    for name in to:
+    for name in to or ():
         account = context.services.accounts.find(name)
         if account is None:
             unknown[fold(name)] = for_log(name, 32)
@@ -31,18 +64,87 @@ def send(context: Context, to: Names, text: Words, key: Key = None) -> Reply | N
             known[fold(name)] = account.name
     if not known:
         raise CommandError("no_such_user", f"No such user: {', '.join(unknown.values())}.")
-    text = _checked(context, text)
+    text = checked(context, text)
     ids = tuple(map(context.services.registrar.account_id, known.values()))
-    _say(context, text, key, to=ids, unknown=tuple(unknown.values()))
+    _say(context, "send", text, key, ids, reply_to=reply_to, unknown=tuple(unknown.values()))
     return None
+
+
+@command("talk", "Answer the last message, or one by its number.")
+def reply(
+    context: Context, target: Target = None, text: TypedWords = "", key: Key = None
+) -> Reply | None:
+    """Answer a message where it was said."""
+    text = checked(context, text)
+    if target is None:
+        target = last_message(context, mine=False)
+    _answer(context, "reply", _message(context, target), text, key, reply_to=target)
+    return None
+
+
+@command("talk", "Answer where the last private message came from.")
+def answer(context: Context, text: Words, key: Key = None) -> Reply | None:
+    """Say something to whoever sent the last private message, and to everybody in it."""
+    text = checked(context, text)
+    found = _message(context, last_message(context, mine=False, private=True))
+    _answer(context, "answer", found, text, key)
+    return None
+
+
+@command("talk", "", cost=0.2)
+def typing(context: Context, to: Place = None, room: NoRoom = None) -> Reply | None:
+    """Show others that something is being written. There is no answer, and nothing is kept."""
+    services, me = context.services, context.me
+    if room is not None:
+        number = services.rooms.find(me.account_id, room)
+    else:
+        number = services.rooms.direct(me.account_id, account_ids(context, to or ()))
+    if number is None:
+        return None
+    event = Typing(sender=me.account)
+    if room is not None:
+        event.room = room
+    else:
+        event.to = to or ()
+    for session in services.directory.numbered(services.rooms.audience(me.account_id, number)):
+        session.connection.mention(event)
+    return None
+
+
+def _message(context: Context, seq: int) -> StoredMessage:
+    stretches = context.services.rooms.stretches(context.me.account_id)
+    found = context.services.archive.one(seq, stretches)
+    if found is None:
+        raise CommandError("no_such_message", "There is no such message that you can read.")
+    return found
+
+
+def _answer(
+    context: Context,
+    op: str,
+    message: StoredMessage,
+    text: str,
+    key: str | None,
+    reply_to: int | None = None,
+) -> None:
+    """Say something in the conversation of a message."""
+    if message.room is not None:
+        room = message.conversation
+        _say(context, op, text, key, room=room, reply_to=reply_to)
+        return
+    to = context.services.rooms.people(context.me.account_id, message.conversation)
+    _say(context, op, text, key, to, reply_to=reply_to)
 
 
 def _say(
     context: Context,
+    op: str,
     text: str,
     key: str | None,
-    room: int | None = None,
     to: tuple[int, ...] = (),
+    *,
+    room: int | None = None,
+    reply_to: int | None = None,
     unknown: tuple[str, ...] = (),
 ) -> None:
     me = context.me
@@ -54,23 +156,9 @@ def _say(
         room=room,
         to=to,
         key=key,
+        reply_to=reply_to,
     )
-    context.services.order.append(said, Question(me, context.request, unknown))
-    context.connection.appended()
+    act(context, said, op, unknown)
 
 
-def _checked(context: Context, text: str) -> str:
-    """Return the text as it is stored: cleaned, not empty, not too long."""
-    text = clean(text)
-    if not text or text.isspace():
-        raise CommandError("bad_request", "There is nothing to say in that message.")
-    limit = context.services.settings.message.max_characters
-    if 0 < limit < len(text):
-        raise CommandError(
-            "text_too_long",
-            f"That message has {len(text)} characters; the limit is {limit}. Send it in parts.",
-        )
-    return text
-
-
-COMMANDS = (broadcast, send)
+COMMANDS = (broadcast, send, reply, answer, typing)

@@ -34,8 +34,10 @@ def ack(context: Context, upto: Seq) -> Reply | None:
 
 
 @command("upkeep", "", when="always", cost=0.05, activity=False)
-def ping(_: Context) -> Reply | None:
-    """Answer, to show that the server is there."""
+def ping(context: Context, active: bool = False) -> Reply | None:
+    """Answer, to show that the server is there; `active`: and that somebody is at the keyboard."""
+    if active:
+        context.connection.touch()
     return Reply(op="ping")
 
 

@@ -86,10 +86,11 @@ class JsonDialect(LineDialect):
     def __init__(self, registry: Registry, max_line_bytes: int) -> None:
         super().__init__(max_line_bytes)
         self._decode = registry.decoder.decode
+        self._can = tuple(each.name for each in registry)
 
     def opening(self) -> bytes:
         """Return the hello."""
-        return encode(Hello(server=f"chat {__version__}"))
+        return encode(Hello(server=f"chat {__version__}", can=self._can))
 
     def read(self, line: bytes) -> JsonRequest | Direct:
         """Return the request in `line`, or nothing to say to an empty one."""

@@ -60,11 +60,11 @@ def _lines(event: Event, viewer: str) -> list[str]:
         for message in event.messages:
             first, *others = message_lines(message, viewer)
             lines += [_stamp(message) + first, *others]
-        lines += [_NOTICE + line for line in event_lines(event)]
+        lines += [_NOTICE + line for line in event_lines(event, viewer)]
     elif isinstance(event, Replayed) and not event.more:
         lines = [f"{_NOTICE}That is all."]
     else:
-        lines = [_NOTICE + line for line in event_lines(event)]
+        lines = [_NOTICE + line for line in event_lines(event, viewer)]
     return lines
 
 

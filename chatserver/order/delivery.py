@@ -15,15 +15,24 @@ from collections.abc import Sequence
 from typing import Final
 
 from chatserver.errors import CommandError
-from chatserver.order.items import Said
-from chatserver.order.outcome import Delivered, Outcome, Refused
+from chatserver.order.items import Act, Said
+from chatserver.order.outcome import Changed, Delivered, Outcome, ReadOn, Refused
 from chatserver.order.pending import Entry, Question, Waiter
 from chatserver.order.presence import Presence
+from chatserver.search.events import event_of_change
 from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
-from chatserver.speech import Answer, rendered
-from chatwire.protocol import BroadcastReply, Message, SendReply, timestamp
+from chatserver.speech import Answer, Renderer, rendered
+from chatwire.protocol import (
+    BroadcastReply,
+    ChangeReply,
+    Message,
+    RoomReply,
+    SendReply,
+    timestamp,
+)
+from chatwire.protocol import ReadOn as ReadEvent
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +63,12 @@ class Delivery:
                 continue
             self._say(messages)
             messages = []
-            self._presence.follow(entry)
+            if isinstance(entry.item, Act):
+                self._note_own(entry)
+                self._answer([entry])
+            else:
+                self._presence.follow(entry)
+            self._tell_changes(entry)
             entry.told = True
         self._say(messages)
         for entry in batch:
@@ -88,6 +102,9 @@ class Delivery:
                 session.connection.cut()
         elif not entry.told:
             self._presence.abandon(entry)
+            for told in entry.result.changes if isinstance(entry.result, Outcome) else ():
+                for session in self._of(told.audience):
+                    session.connection.cut()
 
     def _cut_all(self) -> None:
         """Cut off everybody: better that all come back than that one misses something."""
@@ -119,13 +136,51 @@ class Delivery:
             entry.answered = True
             connection.answered()
 
+    def _note_own(self, entry: Entry) -> None:
+        """Have a session know what it has said and changed itself: it is not shown that again."""
+        if isinstance(entry.ticket, Question) and isinstance(entry.result, Delivered | Changed):
+            entry.ticket.session.note_said(entry.result.seq)
+
+    # -- what else has happened --
+
+    def _tell_changes(self, entry: Entry) -> None:
+        """Show changes to whom it concerns, but to the session that made them."""
+        outcome = entry.result
+        if isinstance(outcome, ReadOn):
+            self._tell_read(outcome)
+        asker = entry.ticket.session if isinstance(entry.ticket, Question) else None
+        for told in outcome.changes if isinstance(outcome, Outcome) else ():
+            change = told.change
+            event = event_of_change(change)
+            frames: dict[tuple[Renderer, str], bytes] = {}
+            for session in self._of(told.audience):
+                renderer = session.connection.renderer
+                if session is asker and not renderer.traits.echoes:
+                    continue
+                # In a room all read the same but those who are named.
+                named = change.room is None or session.account in (change.by, change.name)
+                key = renderer, session.account if named else ""
+                if key not in frames:
+                    frames[key] = rendered(renderer, event, key[1])
+                self._push(session.connection, frames[key], change.seq)
+
+    def _tell_read(self, outcome: ReadOn) -> None:
+        """Tell an account's other sessions what has been read on this one."""
+        for session in self._of(outcome.sessions):
+            for room, others in outcome.conversations:
+                event = ReadEvent(upto=outcome.upto)
+                if room is None:
+                    event.with_ = others
+                else:
+                    event.room = room
+                self._push(session.connection, rendered(session.connection.renderer, event), 0)
+
     # -- messages --
 
     def _say(self, messages: Sequence[Entry]) -> None:
         """Answer and show messages between which nobody came, went, hid or became busy."""
         for entry in messages:  # before the answer: who has that may ask what is held for him
-            if isinstance(entry.result, Delivered) and isinstance(entry.ticket, Question):
-                entry.ticket.session.note_said(entry.result.seq)
+            self._note_own(entry)
         self._answer(messages)
         run: list[Entry] = []
         for entry in messages:
@@ -220,6 +275,12 @@ def _event(entry: Entry) -> Message:
         message.to = said.to
     else:
         message.room = said.room
+    if said.mentions:
+        message.mentions = said.mentions
+    if entry.item.reply_to is not None:
+        message.reply_to = entry.item.reply_to
+    if entry.item.kind != "text":
+        message.kind = entry.item.kind
     return message
 
 
@@ -246,25 +307,34 @@ def _answer_to(entry: Entry, error: CommandError | None) -> bytes:
 
 
 def _reply(entry: Entry) -> Answer:
-    said, question = entry.result, entry.ticket
+    outcome, question = entry.result, entry.ticket
     assert isinstance(question, Question)
-    reply: BroadcastReply | SendReply
-    if isinstance(said, CommandError):
-        return said.event()
-    if isinstance(said, Refused):
-        return (question.session.revoked or CommandError(said.code, said.text)).event()
-    if not isinstance(said, Delivered):
+    if isinstance(outcome, CommandError):
+        return outcome.event()
+    if isinstance(outcome, Refused):
+        return (question.session.revoked or CommandError(outcome.code, outcome.text)).event()
+    if not isinstance(outcome, Delivered | Changed):
         return _FAULT.event()
-    if said.room is not None:
-        reply = BroadcastReply(seq=said.seq, busy=dict(said.busy))
-    else:
-        reply = SendReply(
-            seq=said.seq,
-            delivered=said.delivered,
-            stored=said.stored,
-            busy=dict(said.busy),
-            unknown=question.unknown,
-        )
-    if said.duplicate:
+    reply = _reply_to(outcome, question)
+    if outcome.duplicate:
         reply.duplicate = True
     return reply
+
+
+def _reply_to(
+    outcome: Delivered | Changed, question: Question
+) -> BroadcastReply | SendReply | RoomReply | ChangeReply:
+    if isinstance(outcome, Changed):
+        if outcome.room is None:
+            return ChangeReply(op=question.op, seq=outcome.seq)
+        return RoomReply(op=question.op, seq=outcome.seq, room=outcome.room)
+    if question.op == "broadcast":
+        return BroadcastReply(seq=outcome.seq, busy=dict(outcome.busy))
+    return SendReply(
+        op=question.op,
+        seq=outcome.seq,
+        delivered=outcome.delivered,
+        stored=outcome.stored,
+        busy=dict(outcome.busy),
+        unknown=question.unknown,
+    )

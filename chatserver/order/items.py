@@ -14,6 +14,8 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from chatwire.protocol import Access, Past, Role, Speaking
+
 Reason: TypeAlias = Literal["removed", "disabled", "password"]
 """Why sessions end: the account's line is gone, switched off, or has another password."""
 
@@ -39,27 +41,138 @@ class Alive(Item, frozen=True, kw_only=True, tag="alive/1"):
     rest: float = 0.0
 
 
-class Said(Item, frozen=True, kw_only=True, tag="said/1"):
-    """Something was said, in a room or else to the accounts `to`.
+class Act(Item, frozen=True, kw_only=True):
+    """Something an account wants to have happened in a conversation, and is answered about.
 
     `key` makes a repeat known; keys are per account.
     """
 
     account: int
     session: int
+    key: str | None = None
+
+
+class Said(Act, frozen=True, kw_only=True, tag="said/1"):
+    """Something was said, in a room or else to the accounts `to`; perhaps it answers `reply_to`."""
+
     text: str
     room: int | None = None
     to: tuple[int, ...] = ()
-    key: str | None = None
     kind: str = "text"
+    reply_to: int | None = None
+
+
+class Edited(Act, frozen=True, kw_only=True, tag="edited/1"):
+    """The words of message `target` are `text` now, unless it was said before `since` (ms)."""
+
+    target: int
+    text: str
+    since: int = 0
+
+
+class Erased(Act, frozen=True, kw_only=True, tag="erased/1"):
+    """The words of message `target` are taken away; one's own, unless said before `since` (ms)."""
+
+    target: int
+    since: int = 0
+
+
+class Reacted(Act, frozen=True, kw_only=True, tag="reacted/1"):
+    """Somebody reacts to message `target`, or no longer does; to one message by at most `most`."""
+
+    target: int
+    reaction: str
+    on: bool = True
+    most: int = 0
+
+
+class RoomMade(Act, frozen=True, kw_only=True, tag="room-made/1"):
+    """Somebody makes a room, one of at most `most` that are that account's (0: any number)."""
+
+    name: str
+    access: Access = "open"
+    speaking: Speaking = "everyone"
+    history: Past | None = None
+    """None: all of an open room, and of a closed one what is said from joining on."""
+    most: int = 0
+
+
+class RoomSet(Act, frozen=True, kw_only=True, tag="room-set/1"):
+    """A room is set up differently; None leaves a thing as it is."""
+
+    room: int
+    access: Access | None = None
+    speaking: Speaking | None = None
+    history: Past | None = None
+
+
+class TopicSet(Act, frozen=True, kw_only=True, tag="topic-set/1"):
+    """A room has another topic."""
+
+    room: int
+    topic: str
+
+
+class Joined(Act, frozen=True, kw_only=True, tag="joined/1"):
+    """An account becomes a member of a room, one of at most `most` (0: any number)."""
+
+    room: int
+    most: int = 0
+
+
+class Left(Act, frozen=True, kw_only=True, tag="left/1"):
+    """An account is a member of a room no longer, by its own will."""
+
+    room: int
+
+
+class Invited(Act, frozen=True, kw_only=True, tag="invited/1"):
+    """Account `who` may join a room."""
+
+    room: int
+    who: int
+
+
+class Removed(Act, frozen=True, kw_only=True, tag="removed/1"):
+    """Account `who` is taken out of a room, or its invitation is withdrawn."""
+
+    room: int
+    who: int
+    reason: str = ""
+
+
+class RoleGiven(Act, frozen=True, kw_only=True, tag="role-given/1"):
+    """Account `who` has another role in a room."""
+
+    room: int
+    who: int
+    role: Role
+
+
+class Muted(Act, frozen=True, kw_only=True, tag="muted/1"):
+    """Account `who` may not speak in a room for some minutes; 0 ends that."""
+
+    room: int
+    who: int
+    minutes: int
+
+
+class Read(Item, frozen=True, kw_only=True, tag="read/1"):
+    """A person has looked at some conversations up to `upto`."""
+
+    account: int
+    session: int
+    conversations: tuple[int, ...]
+    upto: int
 
 
 class Came(Item, frozen=True, kw_only=True, tag="came/1"):
-    """Somebody logged in, spelling the name as in `name`."""
+    """Somebody logged in, spelling the name as in `name`; where there is a `lobby`, into that."""
 
     account: int
     session: int
     name: str
+    lobby: bool = True
 
 
 class Went(Item, frozen=True, kw_only=True, tag="went/1"):
@@ -97,16 +210,25 @@ class Shown(Item, frozen=True, kw_only=True, tag="shown/1"):
 
 
 class Acked(Item, frozen=True, kw_only=True, tag="acked/1"):
-    """The account's programs have been given everything up to `upto`."""
+    """The account's programs have been given everything up to `upto`; a person has `read` it, where
+    nothing else tells what people read."""
 
     account: int
     upto: int
+    read: bool = False
 
 
 class AccountMade(Item, frozen=True, kw_only=True, tag="account-made/1"):
     """There is an account of that name; nothing follows when there had been one."""
 
     name: str
+
+
+class AccountRole(Item, frozen=True, kw_only=True, tag="account-role/1"):
+    """The account is an admin of the server, or is so no longer."""
+
+    account: int
+    role: Literal["admin", "member"]
 
 
 class AccountDeleted(Item, frozen=True, kw_only=True, tag="account-deleted/1"):
@@ -124,7 +246,7 @@ class Ended(Item, frozen=True, kw_only=True, tag="ended/1"):
 
 
 class Trimmed(Item, frozen=True, kw_only=True, tag="trimmed/1"):
-    """Messages are deleted, because they are older than is kept.
+    """Messages and changes are deleted, because they are older than is kept.
 
     The newest there is stays: numbering goes on from it.
     """
@@ -142,6 +264,19 @@ AnyItem: TypeAlias = (
     Started
     | Alive
     | Said
+    | Edited
+    | Erased
+    | Reacted
+    | RoomMade
+    | RoomSet
+    | TopicSet
+    | Joined
+    | Left
+    | Invited
+    | Removed
+    | RoleGiven
+    | Muted
+    | Read
     | Came
     | Went
     | Busy
@@ -150,6 +285,7 @@ AnyItem: TypeAlias = (
     | Shown
     | Acked
     | AccountMade
+    | AccountRole
     | AccountDeleted
     | Ended
     | Trimmed

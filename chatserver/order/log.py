@@ -7,14 +7,14 @@ goes is no matter of disks) is applied again and waits in memory for the next tr
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from chatserver.errors import CommandError
 from chatserver.order.apply import refused_without_room
 from chatserver.order.delivery import Delivery
-from chatserver.order.items import Said
+from chatserver.order.items import Act, Edited, Erased, Reacted, Said
 from chatserver.order.pending import Entry
 from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.store import StorageFull, Store
@@ -28,8 +28,16 @@ _TIDY_SECONDS: Final = 1.0
 class Log:
     """Follows the order. Everything happens in one thread, the log thread."""
 
-    def __init__(self, store: Store, directory: UserDirectory, delivery: Delivery) -> None:
+    def __init__(
+        self,
+        store: Store,
+        directory: UserDirectory,
+        delivery: Delivery,
+        reindex: Callable[[list[int]], None],
+    ) -> None:
+        """`reindex` has somebody see to messages that read differently now, and never blocks."""
         self._store = store
+        self._reindex = reindex
         self._directory = directory
         self._delivery = delivery
         self._tidied_at = 0.0
@@ -57,15 +65,13 @@ class Log:
         """Set the result of each entry: what followed, now on disk, or why nothing did."""
         state = self._directory.state
         try:
-            keys = [
-                (entry.item.account, entry.item.key)
-                for entry in batch
-                if type(entry.item) is Said and entry.item.key is not None
-            ]
-            state.keys = self._store.keys_in_use(keys) if keys else {}
+            self._look_up(batch)
             self._directory.apply(batch)
             self._store.write(state)
+            changed = [seq for seq, still in state.unsaved.gone.items() if still]
             state.saved()
+            if changed:
+                self._reindex(changed)
         except StorageFull as error:
             self._go_without(batch, error)
         except BaseException:
@@ -77,6 +83,24 @@ class Log:
                     self._commit([entry])
             for entry in batch if len(batch) == 1 else ():
                 entry.result = CommandError("internal", "Something went wrong; nothing was done.")
+
+    def _look_up(self, batch: Sequence[Entry]) -> None:
+        """Have the state know what is on disk that these items may be decided by."""
+        state = self._directory.state
+        keys, targets = [], []
+        for entry in batch:
+            item = entry.item
+            if not isinstance(item, Act):
+                continue
+            if item.key is not None:
+                keys.append((item.account, item.key))
+            if isinstance(item, Said):
+                if item.reply_to is not None:
+                    targets.append(item.reply_to)
+            elif isinstance(item, Edited | Erased | Reacted):
+                targets.append(item.target)
+        state.keys = self._store.keys_in_use(keys) if keys else {}
+        state.targets = self._store.targets(targets) if targets else {}
 
     def _go_without(self, batch: Sequence[Entry], error: StorageFull) -> None:
         """Have what may wait take effect in memory, and refuse the rest."""

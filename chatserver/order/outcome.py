@@ -5,10 +5,29 @@ makes answers and deliveries from them.
 """
 
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from chatwire.protocol import Code, PresenceState
+from chatwire.protocol import Code, PresenceState, Room
+
+ChangeKind: TypeAlias = Literal[
+    "edit",
+    "delete",
+    "react",
+    "unreact",
+    "made",
+    "joined",
+    "left",
+    "invited",
+    "withdrawn",
+    "removed",
+    "role",
+    "muted",
+    "topic",
+    "set",
+]
+"""What happened to a conversation that is no message."""
 
 
 class Notice(Struct, frozen=True):
@@ -23,11 +42,38 @@ class Notice(Struct, frozen=True):
     visible: int
 
 
+class Change(Struct, frozen=True, kw_only=True, array_like=True):
+    """Something other than a message that belongs to a conversation's past.
+
+    Either `room` or `to` is there, as of a message. `name` is whom it is about; `value` is a role,
+    a topic, a reaction, a reason, minutes, settings as JSON, or what message `target` reads now.
+    """
+
+    seq: int
+    at: int
+    kind: ChangeKind
+    by: str
+    room: str | None
+    to: tuple[str, ...]
+    target: int | None = None
+    name: str | None = None
+    value: str = ""
+    mentions: tuple[str, ...] = ()
+
+
+class Told(Struct, frozen=True):
+    """A change, the sessions that are told of it at once, and the one that asked for it."""
+
+    change: Change
+    audience: tuple[int, ...]
+
+
 class Outcome(Struct):
     """What follows from any item: `seq` is the newest message or change before what comes next."""
 
     seq: int
     notices: tuple[Notice, ...] = ()
+    changes: tuple[Told, ...] = ()
 
 
 class Refused(Outcome):
@@ -48,11 +94,29 @@ class Delivered(Outcome):
     room: str | None = None
     to: tuple[str, ...] = ()
     to_self: bool = False
+    lobby: bool = False
+    mentions: tuple[str, ...] = ()
     duplicate: bool = False
     audience: tuple[int, ...] = ()
     busy: Mapping[str, str] = field(default_factory=dict)
     delivered: tuple[str, ...] = ()
     stored: tuple[str, ...] = ()
+
+
+class Changed(Outcome):
+    """What was asked for has happened, or, where there are no `changes`, it was so already."""
+
+    duplicate: bool = False
+    room: Room | None = None
+    """The room that was made or joined, as the asker sees it now."""
+
+
+class ReadOn(Outcome):
+    """An account has read on: `sessions` are told so, of each conversation by room or people."""
+
+    conversations: tuple[tuple[str | None, tuple[str, ...]], ...] = ()
+    upto: int = 0
+    sessions: tuple[int, ...] = ()
 
 
 class Arrived(Outcome):
@@ -64,6 +128,7 @@ class Arrived(Outcome):
     busy: bool = False
     hidden: bool = False
     online: tuple[str, ...] = ()
+    invited: tuple[str, ...] = ()
 
 
 class Turned(Outcome):

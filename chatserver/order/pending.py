@@ -15,19 +15,24 @@ _LOOK_SECONDS: Final = 1.0
 
 
 class Question:
-    """The request that a message came in: it is answered when the message is on disk.
+    """The request that something came in: it is answered, as `op`, when that is on disk.
 
     `unknown` are names in it that nobody has.
     """
 
-    __slots__ = ("request", "session", "unknown")
+    __slots__ = ("op", "request", "session", "unknown")
 
     def __init__(
-        self, session: Session, request: Asked | None, unknown: tuple[str, ...] = ()
+        self,
+        session: Session,
+        request: Asked | None,
+        unknown: tuple[str, ...] = (),
+        op: str = "send",
     ) -> None:
         self.session = session
         self.request = request
         self.unknown = unknown
+        self.op = op
 
 
 class Waiter:

@@ -8,26 +8,33 @@ thread of its own: showing waits for the client that reads, and nobody else may.
 
 import logging
 import threading
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
 
-from chatserver.search.archive import event_of
+from chatserver.order.outcome import Change
+from chatserver.search.events import event_of, event_of_change
 from chatserver.sessions.session import Session
 from chatserver.speech import rendered
-from chatserver.storage.past import StoredMessage, Window
+from chatserver.storage.past import StoredMessage, Stretch, Window
 from chatserver.storage.store import Store
-from chatwire.protocol import Replayed
+from chatwire.protocol import MOST_UNREAD, Replayed
 
 _log = logging.getLogger(__name__)
 
 _ALL: Final = -1
+_CHANGES: Final = 500
+"""How many changes are shown at least, where there is a limit at all: the newest."""
 
 
 class Past(Struct, frozen=True):
-    """The messages of a window up to `upto` that are shown, of `count` that there are at least."""
+    """The messages of a window up to `upto` that are shown, of `count` that there are at least, and
+    what else has happened there: `events` are both, in their order."""
 
-    messages: tuple[StoredMessage, ...]
+    events: tuple[StoredMessage | Change, ...]
+    shown: int
     count: int
     upto: int
 
@@ -50,13 +57,23 @@ class Replay:
         """Return how many messages are in the window, up to MOST_COUNTED."""
         return self._store.count(window)
 
+    def unread(self, account: int, behind: Sequence[Stretch]) -> dict[int, tuple[int, int]]:
+        """Return how many messages of others, and with a mention of the account, are in each of
+        some stretches, up to MOST_UNREAD."""
+        return self._store.unread(account, behind, MOST_UNREAD) if behind else {}
+
     def read(self, window: Window) -> Past:
         """Return what is to be shown of the window."""
-        messages = tuple(self._store.messages(window, self._limit or _ALL))
-        count = len(messages)
+        messages = self._store.messages(window, self._limit or _ALL)
+        shown = count = len(messages)
         if count == self._limit:
             count = max(count, self.count(window))
-        return Past(messages, count, window.upto)
+        events: list[StoredMessage | Change] = [*messages]
+        changes = self._store.changes(window, max(self._limit, _CHANGES) if self._limit else _ALL)
+        if changes:
+            events += changes
+            events.sort(key=attrgetter("seq"))
+        return Past(tuple(events), shown, count, window.upto)
 
     def show(self, session: Session, past: Past) -> None:
         """Push what was missed, and let live messages follow.
@@ -64,17 +81,16 @@ class Replay:
         Where the client ends before that, what is held is never sent: the next login has it.
         """
         connection = session.connection
-        for message in past.messages:
-            event = event_of(message)
+        for each in past.events:
+            event = event_of(each) if isinstance(each, StoredMessage) else event_of_change(each)
             event.replay = True
             data = rendered(connection.renderer, event, session.account)
-            connection.push_bytes(data, message.seq, ahead=True)
+            connection.push_bytes(data, each.seq, ahead=True)
             # A replay may be larger than an outbox: go on as the client reads.
             if not connection.keep_pace():
                 return
-        if past.messages:
-            shown = len(past.messages)
-            end = Replayed(count=shown, more=past.count - shown)
+        if past.events:
+            end = Replayed(count=past.shown, more=past.count - past.shown)
             connection.push_bytes(connection.renderer.event(end), past.upto, ahead=True)
         connection.outbox.release()
         connection.drain()

@@ -28,6 +28,7 @@ _DAY: Final = 86_400
 _MS: Final = 1000
 _REST_SECONDS: Final = 7.0 * _DAY
 _ALIVE_SECONDS: Final = 60.0
+_ROOMS_SECONDS: Final = 20.0
 _SWEEP_SECONDS: Final = 3600.0
 _WHOLE_SWEEPS: Final = 24
 """Every so often a sweep goes through everything, and does not end at the first that is young: a
@@ -58,6 +59,7 @@ class Retention:
         self._noted_at = float("-inf")
         self._sweep_at = float("-inf")
         self._sweeps = 0
+        self._rooms_at = float("-inf")
         self._former_at = float("-inf")
         self._after: int | None = None  # how far the sweep is that goes on
         self._deleted = 0
@@ -70,6 +72,8 @@ class Retention:
         self._note_deleted()
         if self._trimming is not None:
             pass  # it is looked at again when it is done
+        elif now >= self._rooms_at and self._clear_rooms(now):
+            pass
         elif self._days and not self._rest and (self._after is not None or now >= self._sweep_at):
             self._sweep(now)
         elif self._deleted:
@@ -106,6 +110,17 @@ class Retention:
             self._noted_at = now
             self._order.append(Alive(at=int(wall * 1000), rest=self._rest))
 
+    def _clear_rooms(self, now: float) -> bool:
+        """Have some of what was said in rooms deleted that there are no more; tell whether there
+        was any. Whatever the clock says: somebody has left them for good."""
+        seqs = tuple(self._store.of_deleted_rooms(_STEP))
+        # The newest message of all stays for the numbering, until there is a newer one.
+        if seqs and seqs != (self._store.last_seq,):
+            self._delete(seqs)
+            return True
+        self._rooms_at = now + _ROOMS_SECONDS
+        return False
+
     def _sweep(self, now: float) -> None:
         """Look at some more messages, and have the old ones among them deleted."""
         if self._after is None:
@@ -114,7 +129,7 @@ class Retention:
         found = self._store.following(self._after, _STEP, _STEP_CHARACTERS)
         old = self._expired(found)
         if old:
-            self._delete(old)
+            self._delete(tuple(each.seq for each in old))
         whole = self._sweeps % _WHOLE_SWEEPS == 1
         if found and found[-1].seq < self._store.last_seq and (old or whole):
             self._after = found[-1].seq
@@ -143,8 +158,8 @@ class Retention:
 
         return [each for each in old if not waits(each)]
 
-    def _delete(self, old: Iterable[StoredMessage]) -> None:
-        waiter, seqs = Waiter(), tuple(each.seq for each in old)
+    def _delete(self, seqs: tuple[int, ...]) -> None:
+        waiter = Waiter()
         self._order.append(Trimmed(at=self._clock.now(), seqs=seqs), waiter)
         self._trimming = waiter, seqs
 
@@ -155,7 +170,6 @@ class Retention:
         waiter, seqs = self._trimming
         self._trimming = None
         if isinstance(waiter.result, Outcome):
-            self._index.forget(seqs)
             self._deleted += len(seqs)
 
     def _note_purged(self) -> None:

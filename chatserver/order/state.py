@@ -9,114 +9,23 @@ taken back as if it had not been.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
-from msgspec import Struct, field
-
+from chatserver.order.records import (
+    LOBBY_ID,
+    Account,
+    ChangeRow,
+    Conversation,
+    Kind,
+    Member,
+    MessageRow,
+    Target,
+    Unsaved,
+)
 from chatwire.names import LOBBY, fold
 
-Kind: TypeAlias = Literal["room", "direct"]
-
-LOBBY_ID: Final = 1
-"""The lobby is the first conversation of every database."""
-
-
-class Account(Struct, eq=False):
-    """Somebody: a name used again is another account. Times are in milliseconds since 1970."""
-
-    id: int
-    name: str
-    made: int
-    folded: str = ""
-    role: str = "member"
-    busy: bool = False
-    reply: str = ""
-    hidden: bool = False
-    acked: int = 0
-    seen_at: int | None = 0
-    """When it was last visibly here: None while it is, 0 if it never was."""
-    deleted: int | None = None
-    sessions: tuple[int, ...] = ()
-    member_of: set[int] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.folded = fold(self.name)
-
-    @property
-    def visible(self) -> bool:
-        """Whether others can see that it is here."""
-        return bool(self.sessions) and not self.hidden
-
-
-class Member(Struct, eq=False):
-    """An account in a conversation, from message `since` on; `left` is when it ceased to be one."""
-
-    account: int
-    conversation: int
-    since: int
-    role: str = "member"
-    read: int = 0
-    notify: str = "default"
-    left: int | None = None
-
-
-class Conversation(Struct, eq=False):
-    """A room, or what a set of people say among themselves (`people`, in order)."""
-
-    id: int
-    kind: Kind
-    made: int
-    name: str | None = None
-    people: tuple[int, ...] = ()
-    topic: str = ""
-    access: str = "open"
-    history: str = "all"
-    speaking: str = "everyone"
-    newest: int = 0
-    members: dict[int, Member] = field(default_factory=dict)
-    audience: tuple[int, ...] | None = None
-    """The sessions that get what is said here, until somebody comes, goes, or changes."""
-
-
-MessageRow: TypeAlias = tuple[int, int, int, int, str, str, int | None, str | None]
-"""seq, at, conversation, sender, kind, text, reply_to, key."""
-
-
-class Unsaved(Struct):
-    """What the next transaction writes: new messages, and whatever is newer than the disk."""
-
-    messages: list[MessageRow] = field(default_factory=list)
-    accounts: dict[int, Account] = field(default_factory=dict)
-    conversations: dict[int, Conversation] = field(default_factory=dict)
-    members: dict[tuple[int, int], Member] = field(default_factory=dict)
-    deleted: list[int] = field(default_factory=list)
-    """Messages that are to go."""
-    gone: dict[int, bool] = field(default_factory=dict)
-    """Deleted messages, and whether the search index may still have their words."""
-    alive: tuple[int, float] | None = None
-    """When the server ran (ms since 1970), and how long nothing is deleted (s of running)."""
-
-    def __bool__(self) -> bool:
-        return bool(
-            self.messages
-            or self.accounts
-            or self.conversations
-            or self.members
-            or self.deleted
-            or self.gone
-            or self.alive
-        )
-
-    def clear(self) -> None:
-        """Note that all of it is on disk. Takes no memory: between a commit and this, nothing may
-        fail, or the next transaction would write it again."""
-        self.messages.clear()
-        self.accounts.clear()
-        self.conversations.clear()
-        self.members.clear()
-        self.deleted.clear()
-        self.gone.clear()
-        self.alive = None
+_MOST_ENDED: Final = 50
+"""Of so many rooms somebody is told at the next login that he is out of them."""
 
 
 class State:
@@ -132,7 +41,10 @@ class State:
         self.accounts: dict[int, Account] = {}
         self.conversations: dict[int, Conversation] = {}
         self.keys: dict[tuple[int, str], int] = {}
-        """Keys in use that matter to the items about to be applied; see `Order`."""
+        """Keys in use that matter to the items about to be applied: whoever applies them puts
+        them here first."""
+        self.targets: dict[int, Target] = {}
+        """Messages that these items are about, likewise."""
         self.unsaved = Unsaved()
         self._by_name: dict[str, Account] = {}
         self._rooms: dict[str, Conversation] = {}
@@ -165,6 +77,30 @@ class State:
             found = self.conversations[number]
             if found.kind == "direct" and (other is None or other in found.members):
                 yield found
+
+    def rooms(self) -> Iterator[Conversation]:
+        """Yield the rooms there are."""
+        return iter(self._rooms.values())
+
+    def rooms_made_by(self, account: int) -> int:
+        """Return how many of the rooms an account has made."""
+        return sum(each.maker == account for each in self._rooms.values())
+
+    def may_find(self, room: Conversation, account: int) -> bool:
+        """Tell whether there is such a room, as far as the account can know."""
+        if room.kind != "room" or room.deleted is not None:
+            return False
+        return room.access == "open" or account in room.invited or bool(room.member(account))
+
+    def mentioned(self, conversation: Conversation, words: Iterable[str]) -> tuple[int, ...]:
+        """Return the members whose names are among some folded words, in that order."""
+        by_name, members = self._by_name, conversation.members
+        found: dict[int, None] = {}
+        for word in words:
+            account = by_name.get(word)
+            if account is not None and account.id in members:
+                found[account.id] = None
+        return tuple([each for each in found if members[each].left is None])
 
     @property
     def visible_count(self) -> int:
@@ -218,51 +154,113 @@ class State:
         return account
 
     def add_conversation(
-        self, kind: Kind, name: str | None = None, people: tuple[int, ...] = ()
+        self, kind: Kind, name: str | None = None, people: tuple[int, ...] = (), **details: Any
     ) -> Conversation:
         """Make a conversation; its people are members from the beginning."""
-        made = Conversation(self._next_conversation, kind, self.at, name, people)
+        made = Conversation(self._next_conversation, kind, self.at, name, people, **details)
         self.set(self, "_next_conversation", made.id + 1)
         self._put(self.conversations, made.id, made)
         if name is not None:
             self._put(self._rooms, fold(name), made)
         else:
             self._put(self._direct, people, made)
-        self._put(self.unsaved.conversations, made.id, made)
+        self.renew(made)
         for number in people:
             self.add_member(made, self.accounts[number], since=0)
         return made
 
-    def add_member(self, conversation: Conversation, account: Account, since: int) -> None:
+    def renew(self, conversation: Conversation, **changes: object) -> None:
+        """Change a conversation, and note that it is newer than the disk."""
+        for name, value in changes.items():
+            self.set(conversation, name, value)
+        self._put(self.unsaved.conversations, conversation.id, conversation)
+
+    def remove_room(self, room: Conversation) -> None:
+        """Take a room's name away from it: there is no such room any more."""
+        assert room.name is not None
+        for account in tuple(room.invited):
+            self.invite(room, account, 0)
+        self.renew(room, deleted=self.at, audience=None)
+        self._remove(self._rooms, fold(room.name))
+
+    def add_member(
+        self, conversation: Conversation, account: Account, since: int, role: str = "member"
+    ) -> Member:
         """Make an account a member, from message `since` on."""
-        member = Member(account.id, conversation.id, since, read=since)
+        member = Member(account.id, conversation.id, since, role, read=since)
         self._put(conversation.members, account.id, member)
-        self.set(account, "member_of", account.member_of | {conversation.id})
+        self.set(account, "member_of", (*account.member_of, conversation.id))
+        self.set(conversation, "count", conversation.count + 1)
         self._put(self.unsaved.members, (account.id, conversation.id), member)
         self.set(conversation, "audience", None)
+        return member
 
-    def add_message(self, conversation: Conversation, row: MessageRow) -> None:
+    def end_member(self, conversation: Conversation, account: Account, left: int) -> None:
+        """End a membership, with change `left`."""
+        self.change_member(conversation.members[account.id], left=left)
+        rest = tuple(each for each in account.member_of if each != conversation.id)
+        self.set(account, "member_of", rest)
+        self.set(account, "ended", (*account.ended[1 - _MOST_ENDED :], left))
+        self.set(conversation, "count", conversation.count - 1)
+        self.set(conversation, "audience", None)
+
+    def change_member(self, member: Member, **changes: object) -> None:
+        """Change a membership, and note that it is newer than the disk."""
+        for name, value in changes.items():
+            self.set(member, name, value)
+        self._put(self.unsaved.members, (member.account, member.conversation), member)
+
+    def invite(self, room: Conversation, account: int, by: int) -> None:
+        """Let an account join, or, where `by` is 0, no longer."""
+        if by:
+            self._put(room.invited, account, by)
+        else:
+            self._remove(room.invited, account)
+        self._put(self.unsaved.invitations, (room.id, account), by)
+
+    def add_message(
+        self, conversation: Conversation, row: MessageRow, mentions: tuple[int, ...] = ()
+    ) -> None:
         """Note a message that is to be written."""
         seq = row[0]
         self._journal.append((conversation, "newest", conversation.newest))
         self.seq = conversation.newest = seq
         self.unsaved.messages.append(row)
+        if mentions:
+            self.unsaved.mentions[seq] = conversation.id, mentions
+
+    def add_change(self, conversation: Conversation, row: ChangeRow) -> None:
+        """Note a change that is to be written."""
+        self._journal.append((conversation, "newest", conversation.newest))
+        self.seq = conversation.newest = row[0]
+        self.unsaved.changes.append(row)
+
+    def aim(self, seq: int, target: Target) -> None:
+        """Note how a message stands that later items may be about."""
+        self._put(self.targets, seq, target)
 
     def use_key(self, account: int, key: str, seq: int) -> None:
         """Note for which message an account has used a key."""
         self._put(self.keys, (account, key), seq)
 
     def delete_messages(self, seqs: tuple[int, ...]) -> None:
-        """Have messages deleted, but the newest: numbering goes on from it."""
+        """Have messages and changes deleted, but the newest: numbering goes on from it."""
         gone = {seq for seq in seqs if seq < self.seq}
         self.unsaved.deleted += gone
         # Taking back throws all new messages away, so these need not be journalled.
-        messages = self.unsaved.messages
-        messages[:] = [row for row in messages if row[0] not in gone]
+        unsaved = self.unsaved
+        unsaved.messages[:] = [row for row in unsaved.messages if row[0] not in gone]
+        unsaved.changes[:] = [row for row in unsaved.changes if row[0] not in gone]
         for seq in gone:
             self._put(self.unsaved.gone, seq, True)
         for key in [key for key, seq in self.keys.items() if seq in gone]:
-            self._journal.append((self.keys, key, self.keys.pop(key)))
+            self._remove(self.keys, key)
+        for seq in gone & self.targets.keys():
+            self._remove(self.targets, seq)
+
+    def reindex(self, seq: int) -> None:
+        """Note that the search index may have words of a message that it does not read any more."""
+        self._put(self.unsaved.gone, seq, True)
 
     def note_purged(self, seqs: tuple[int, ...]) -> None:
         """Note that the search index has nothing more of messages that were deleted."""
@@ -296,8 +294,7 @@ class State:
         """Take an account's name away from it, now; what it said stays its own."""
         self.see(account, sessions=(), hidden=True)
         self.set(account, "deleted", self.at)
-        self._journal.append((self._by_name, account.folded, account))
-        del self._by_name[account.folded]
+        self._remove(self._by_name, account.folded)
 
     # -- the disk, for whoever owns the state --
 
@@ -312,14 +309,19 @@ class State:
             case Conversation():
                 self.conversations[item.id] = item
                 self._next_conversation = max(self._next_conversation, item.id + 1)
-                if item.name is not None:
-                    self._rooms[fold(item.name)] = item
-                else:
+                if item.name is None:
                     self._direct[item.people] = item
+                elif item.deleted is None:
+                    self._rooms[fold(item.name)] = item
             case Member():
-                self.conversations[item.conversation].members[item.account] = item
-                if item.left is None:
-                    self.accounts[item.account].member_of.add(item.conversation)
+                conversation = self.conversations[item.conversation]
+                conversation.members[item.account] = item
+                account = self.accounts[item.account]
+                if item.left is not None:
+                    account.ended = tuple(sorted((*account.ended, item.left))[-_MOST_ENDED:])
+                elif conversation.deleted is None:
+                    conversation.count += 1
+                    account.member_of = (*account.member_of, conversation.id)
 
     def saved(self) -> None:
         """Note that everything is on disk now."""
@@ -344,8 +346,7 @@ class State:
         self._journal.clear()
         self.seq, self.at, self.applied = self._before
         unsaved = self.unsaved
-        unsaved.messages.clear()
-        unsaved.deleted.clear()
+        unsaved.forget_acts()
         gone = [number for number in unsaved.accounts if number not in self.accounts]
         for number in gone:
             del unsaved.accounts[number]
@@ -355,6 +356,9 @@ class State:
     def _put(self, mapping: dict[Any, Any], key: object, value: object) -> None:
         self._journal.append((mapping, key, mapping.get(key)))
         mapping[key] = value
+
+    def _remove(self, mapping: dict[Any, Any], key: object) -> None:
+        self._journal.append((mapping, key, mapping.pop(key)))
 
     def _show(self, key: str, account: Account) -> None:
         at = bisect_left(self._visible_keys, key)
@@ -376,5 +380,5 @@ class State:
 def first_state() -> State:
     """Return the state of a database in which nothing has happened."""
     state = State()
-    state.load(Conversation(LOBBY_ID, "room", 0, name=LOBBY))
+    state.load(Conversation(LOBBY_ID, "room", 0, name=LOBBY, history="joined"))
     return state

@@ -1,15 +1,21 @@
 """What an account may read of what was said before: history and search, as events."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from chatserver.order.records import LOBBY_ID
+from chatserver.search.events import event_of
 from chatserver.search.index import SearchIndex
 from chatserver.search.query import parse_query
-from chatserver.storage.past import Page, StoredMessage
+from chatserver.storage.past import Page, StoredMessage, Stretch
 from chatserver.storage.store import Store
-from chatwire.protocol import Message, timestamp
+from chatwire.protocol import Message
 
 _ENVELOPE_BYTES: Final = 200
 """What a message takes in JSON beside its text, about."""
+
+
+_LOOKED_AT: Final = 200
 
 
 class Archive:
@@ -33,19 +39,34 @@ class Archive:
         more = len(found) > len(fitting)
         return tuple(map(event_of, fitting if page.forward else reversed(fitting))), more
 
+    def one(self, seq: int, stretches: Iterable[Stretch]) -> StoredMessage | None:
+        """Return a message, if it is in what somebody may read."""
+        found = self._store.some([seq], stretches)
+        return found[0] if found else None
+
+    def last(self, page: Page, account: int, *, mine: bool, private: bool) -> int | None:
+        """Return the number of the newest message of a page that is the account's own, or that is
+        another's; `private`: in a direct conversation. Only the last few are looked at."""
+        for each in reversed(self._store.history(page, _LOOKED_AT)):
+            said = (each.sender_id == account) == mine and each.deleted is None
+            if said and not (private and each.room is not None):
+                return each.seq
+        return None
+
     def search(
-        self, words: str, account: int, room_since: int, limit: int
+        self, words: str, account: int, stretches: Sequence[Stretch], limit: int
     ) -> tuple[tuple[Message, ...], bool]:
         """Return up to `limit` messages that match, newest first, and whether there are more.
 
-        `room_since` is where the room begins for the account.
+        `stretches` are what the account may read.
         """
         query = parse_query(words)
         if query is None:
             return (), False
-        found = self._index.search(query, account, room_since, limit + 1)
+        lobby = dict(stretches).get(LOBBY_ID, 2**62)
+        found = self._index.search(query, account, lobby, limit + 1)
         # The index may still have what was deleted.
-        messages = self._store.some(found, account)
+        messages = self._store.some(found, stretches)
         fitting = self._fitting(messages[:limit])
         return tuple(map(event_of, fitting)), len(fitting) < len(messages)
 
@@ -57,15 +78,3 @@ class Archive:
             if at and 0 < self._most_bytes < size:
                 return messages[:at]
         return messages
-
-
-def event_of(stored: StoredMessage) -> Message:
-    """Return a stored message as its readers get it."""
-    message = Message(
-        seq=stored.seq, at=timestamp(stored.at), sender=stored.sender, text=stored.text
-    )
-    if stored.room is None:
-        message.to = stored.to
-    else:
-        message.room = stored.room
-    return message

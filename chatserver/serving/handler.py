@@ -258,8 +258,7 @@ class ClientHandler:
                 context.connection.settle_arrivals(_ARRIVAL_SECONDS)
             except Exception:  # there is a goodbye all the same
                 _log.exception("it is not known what has arrived")
-            upto = session.read
-            self._happen(Acked(at=services.clock.now(), account=session.account_id, upto=upto))
+            self._happen(session.acked(services.clock.now(), session.read))
 
     def _happen(self, item: Went | Acked) -> None:
         """Put the end of a session in the order, and wait for its turn. Raises nothing."""

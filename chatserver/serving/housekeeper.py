@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 from chatserver.errors import CommandError
-from chatserver.order.items import Acked
 from chatserver.order.retention import Retention
 from chatserver.services import Services
 from chatserver.sessions.connection import Connection
@@ -85,7 +84,7 @@ class Housekeeper:
                 connection.end("login_timeout", f"No login within {duration(int(deadline))}.")
             return
         idle = settings.session.idle_timeout
-        if idle and now - connection.last_command > idle:
+        if idle and connection.attended and now - connection.last_command > idle:
             connection.end(
                 "idle_timeout", f"Logged out after {duration(int(idle))} without a command."
             )
@@ -121,6 +120,4 @@ class Housekeeper:
             read = session.read
             if read > session.noted:
                 session.noted = read
-                services.order.append(
-                    Acked(at=services.clock.now(), account=session.account_id, upto=read)
-                )
+                services.order.append(session.acked(services.clock.now(), read))

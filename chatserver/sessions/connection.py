@@ -51,6 +51,8 @@ class Connection:
         self.last_command = now
         self.pinged_at = 0.0
         self.logged_in = False
+        self.attended = True
+        """Whether a person is to be at the other end, who may have gone away and left it."""
         self.checking = False
         """Whether a password is being checked, or waits for it: that is no time of the client's."""
         self.waiting_since = now
@@ -83,6 +85,12 @@ class Connection:
     def answer(self, request: Asked | None, event: Answer, viewer: str = "") -> None:
         """Queue the answer to a request, likewise."""
         self.push_bytes(self.renderer.answer(request, event, viewer), ahead=True)
+
+    def mention(self, event: Event) -> None:
+        """Show something that may as well be lost: not while anything else waits. Any thread."""
+        if not (self.outbox.waiting or self.outbox.holding or self.ended):
+            self.push_bytes(self.renderer.event(event))
+            self.drain()
 
     def push_bytes(self, data: bytes, seq: int = 0, *, ahead: bool = False) -> None:
         """Queue rendered events; a client too far behind is cut off, its messages are stored.

@@ -6,7 +6,8 @@ in the same order as everything said. Any thread may ask; what it gets is a snap
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from msgspec import Struct
@@ -15,7 +16,8 @@ from chatserver.errors import CommandError
 from chatserver.order.apply import apply
 from chatserver.order.items import Item
 from chatserver.order.outcome import Outcome
-from chatserver.order.state import LOBBY_ID, Account, State
+from chatserver.order.records import Account
+from chatserver.order.state import State
 from chatserver.sessions.session import Session
 from chatserver.storage.past import Stretch, Window
 from chatwire.protocol import Here, Seen
@@ -34,6 +36,7 @@ class Standing(Struct, frozen=True):
     busy: bool
     reply: str
     hidden: bool
+    role: str
 
 
 class UserDirectory:
@@ -46,6 +49,12 @@ class UserDirectory:
         self._sessions: dict[int, Session] = {}
 
     # -- any thread --
+
+    @contextmanager
+    def looking(self) -> Iterator[State]:
+        """Hold the lock and lend the state, to be looked at only."""
+        with self._lock:
+            yield self.state
 
     def enter(self, session: Session) -> None:
         """Have a session known by its number; it is here once it has come."""
@@ -110,13 +119,7 @@ class UserDirectory:
         """Return how an account stands. Raises KeyError for one that there never was."""
         with self._lock:
             found = self.state.accounts[account]
-            return Standing(found.busy, found.reply, found.hidden)
-
-    def lobby(self, account: int) -> tuple[Stretch, ...]:
-        """Return what an account may read of the lobby: nothing before its first login."""
-        with self._lock:
-            member = self.state.conversations[LOBBY_ID].members.get(account)
-            return () if member is None else (Stretch(LOBBY_ID, member.since),)
+            return Standing(found.busy, found.reply, found.hidden, found.role)
 
     def talks(self, account: int, others: Sequence[int]) -> tuple[Stretch, ...]:
         """Return the direct conversations of an account with others: with one, all those in which
@@ -141,7 +144,8 @@ class UserDirectory:
                 for each in newer
                 if each.newest > behind
             )
-        return session.window(stretches, upto)
+            ends = tuple(each for each in account.ended if behind < each <= upto)
+        return session.window(stretches, upto, ends)
 
     def visible_count(self) -> int:
         """Return how many accounts others can see to be here."""

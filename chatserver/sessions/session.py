@@ -4,6 +4,7 @@ import threading
 from typing import Final
 
 from chatserver.errors import CommandError
+from chatserver.order.items import Acked
 from chatserver.sessions.connection import Connection
 from chatserver.storage.past import Stretch, Window
 from chatwire.names import fold
@@ -68,6 +69,12 @@ class Session:
             return self.acknowledged
         return self.connection.outbox.arrived_seq()
 
+    def acked(self, at: int, upto: int) -> Acked:
+        """Return that `upto` has been read here as an item. Where a client does not say what a
+        person has looked at, it is what has arrived."""
+        read = not self.connection.renderer.traits.acknowledges
+        return Acked(at=at, account=self.account_id, upto=upto, read=read)
+
     def revoke(self, reason: CommandError) -> None:
         """End the session: from now on nothing is said, changed or read with it. Log thread."""
         self.revoked = reason
@@ -78,8 +85,11 @@ class Session:
         if self.revoked is not None:
             raise CommandError(self.revoked.code, self.revoked.text)
 
-    def window(self, stretches: tuple[Stretch, ...], upto: int) -> Window:
-        """Return what this session lacks of some conversations up to `upto`, while it is held.
+    def window(
+        self, stretches: tuple[Stretch, ...], upto: int, ends: tuple[int, ...] = ()
+    ) -> Window:
+        """Return what this session lacks of some conversations up to `upto`, while it is held, and
+        of the changes that have ended memberships.
 
         Any thread; the log thread exactly.
         """
@@ -90,6 +100,7 @@ class Session:
             own_after=self.own_cursor,
             upto=upto,
             without=tuple(self._said.copy()),
+            ends=ends,
         )
 
     # -- the log thread only --

@@ -331,16 +331,16 @@ def _take_standings(new: sqlite3.Connection, past: _Past, now: int) -> None:
     for people, (number, _) in past.direct.items():
         members += [_member(each, number, 0, acked[each]) for each in people]
     conversations = (
-        (number, "direct", None, _json(people), "", "open", "all", "everyone", made)
+        (number, "direct", None, _json(people), "", "open", "all", "everyone", None, made, None)
         for people, (number, made) in past.direct.items()
     )
     new.executemany(f"INSERT INTO main.accounts ({ACCOUNT}) {_values(11)}", accounts)
-    new.executemany(f"INSERT INTO main.conversations ({CONVERSATION}) {_values(9)}", conversations)
-    new.executemany(f"INSERT INTO main.members ({MEMBER}) {_values(7)}", members)
+    new.executemany(f"INSERT INTO main.conversations ({CONVERSATION}) {_values(11)}", conversations)
+    new.executemany(f"INSERT INTO main.members ({MEMBER}) {_values(8)}", members)
 
 
 def _member(account: int, conversation: int, since: int, read: int) -> tuple[object, ...]:
-    return account, conversation, "member", since, read, "default", None
+    return account, conversation, "member", since, read, "default", None, 0
 
 
 def _take_facts(new: sqlite3.Connection, tables: set[str], at: int) -> None:

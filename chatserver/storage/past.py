@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from chatserver.storage.tables import AS_JSON, READ
+from chatserver.order.outcome import Change
+from chatserver.storage.tables import AS_JSON, CHANGE_AS_JSON, READ, READ_CHANGES
 from chatwire.protocol import MOST_COUNTED
 
 BUSY_SECONDS: Final = 5.0
@@ -45,6 +46,13 @@ class StoredMessage(msgspec.Struct, frozen=True, array_like=True):
     sender_id: int
     people: tuple[int, ...]
     """The accounts of a direct conversation."""
+    kind: str = "text"
+    reply_to: int | None = None
+    edited: int | None = None
+    deleted: int | None = None
+    mentions: tuple[str, ...] = ()
+    reactions: tuple[tuple[str, str], ...] = ()
+    """By what, and who."""
 
 
 class Stretch(NamedTuple):
@@ -74,6 +82,8 @@ class Window(Struct, frozen=True):
     own_after: int
     upto: int
     without: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
+    """The changes with which memberships have ended."""
 
     @property
     def picks(self) -> bool:
@@ -90,6 +100,7 @@ class Window(Struct, frozen=True):
             "behind": min(self.after, self.own_after),
             "before": self.upto + 1,
             "without": json.dumps(self.without),
+            "ends": json.dumps(self.ends),
         }
 
 
@@ -104,18 +115,37 @@ _LACKED: Final = """
 """
 _UNREAD: Final = f"""
     WITH {_STRETCHES}
-    SELECT id, (SELECT count(*) FROM (
-        SELECT 1 FROM messages WHERE conversation = id AND seq > since LIMIT :most))
+    SELECT id,
+        (SELECT count(*) FROM (
+            SELECT 1 FROM messages
+            WHERE conversation = id AND seq > since AND sender <> :account LIMIT :most)),
+        (SELECT count(*) FROM (
+            SELECT 1 FROM mentions
+            WHERE account = :account AND conversation = id AND seq > since LIMIT :most))
     FROM stretch
 """  # noqa: S608 - put together from constants, like those below
 _ALL_OF: Final = f"SELECT json_group_array({AS_JSON}) FROM"
 """Messages come as one value, because the interpreter is given up and waited for at each row."""
 
 _SOME: Final = f"""
-    {_ALL_OF} ({READ} WHERE seq IN (SELECT value FROM json_each(:seqs)) AND EXISTS (
-        SELECT 1 FROM members WHERE account = :account
-        AND members.conversation = messages.conversation AND left IS NULL AND seq > since)
+    WITH {_STRETCHES}
+    {_ALL_OF} ({READ} CROSS JOIN stretch ON stretch.id = conversation
+    WHERE seq IN (SELECT value FROM json_each(:seqs)) AND seq > since
     ORDER BY seq DESC)
+"""  # noqa: S608
+_CHANGES: Final = f"""
+    WITH {_STRETCHES},
+    found AS MATERIALIZED (
+        SELECT changes.seq AS number FROM stretch CROSS JOIN changes
+            ON conversation = id AND changes.seq > since AND changes.seq < :before
+            AND (target IS NULL OR target <= :after)
+            AND changes.seq > iif(by = :account, :own_after, :after)
+            AND changes.seq NOT IN (SELECT value FROM json_each(:without))
+        UNION SELECT changes.seq FROM json_each(:ends) CROSS JOIN changes ON changes.seq = value
+            WHERE value > :after AND value < :before AND by <> :account
+        ORDER BY number DESC LIMIT :limit)
+    SELECT json_group_array({CHANGE_AS_JSON}) FROM (
+        {READ_CHANGES} WHERE changes.seq IN (SELECT number FROM found) ORDER BY changes.seq)
 """  # noqa: S608
 _FOLLOWING: Final = f"""
     {_ALL_OF} (
@@ -127,6 +157,15 @@ _FOLLOWING: Final = f"""
             (SELECT min(seq) FROM messages WHERE seq > :seq))
         ORDER BY seq)
 """  # noqa: S608
+_OF_DELETED_ROOMS: Final = """
+    SELECT seq FROM (
+        SELECT messages.seq AS seq FROM conversations AS place
+            CROSS JOIN messages ON conversation = place.id WHERE place.deleted IS NOT NULL
+        UNION ALL
+        SELECT changes.seq FROM conversations AS place
+            CROSS JOIN changes ON conversation = place.id WHERE place.deleted IS NOT NULL)
+    LIMIT ?
+"""
 _ACKED: Final = """
     SELECT id, acked FROM accounts
     WHERE id IN (SELECT value FROM json_each(?)) AND deleted IS NULL
@@ -234,12 +273,27 @@ class Past:
             },
         )
 
-    def some(self, seqs: Sequence[int], account: int) -> list[StoredMessage]:
+    def some(self, seqs: Sequence[int], stretches: Iterable[Stretch]) -> list[StoredMessage]:
         """Return the messages with these numbers that there still are, the newest first.
 
-        Only those that the account may read, as a member of where they were said.
+        Only those in the stretches, which are what somebody may read.
         """
-        return self._messages(_SOME, {"seqs": json.dumps(seqs), "account": account})
+        values = {
+            "seqs": json.dumps(seqs),
+            "stretches": json.dumps(dict(stretches)),
+            "behind": 0,
+        }
+        return self._messages(_SOME, values)
+
+    def changes(self, window: Window, limit: int) -> list[Change]:
+        """Return the newest `limit` changes in the window (-1: all), the oldest of them first.
+
+        A message that is in the window itself reads as it does now: what was changed about it is
+        not among them.
+        """
+        with self._reader() as reader:
+            found = reader.execute(_CHANGES, window.parameters() | {"limit": limit}).fetchone()[0]
+        return _decode_changes(found)
 
     def following(self, seq: int, limit: int, characters: int) -> list[StoredMessage]:
         """Return the first messages of anybody after number `seq`; none where there are none.
@@ -256,11 +310,25 @@ class Past:
             row = reader.execute(_count(picks=window.picks), window.parameters()).fetchone()
         return int(row[0])
 
-    def unread(self, stretches: Iterable[Stretch], most: int) -> dict[int, int]:
-        """Return for each conversation how many messages it has in its stretch, up to `most`."""
-        values = {"stretches": json.dumps(dict(stretches)), "behind": 0, "most": most}
+    def unread(
+        self, account: int, stretches: Iterable[Stretch], most: int
+    ) -> dict[int, tuple[int, int]]:
+        """Return for each conversation how many messages of others are in its stretch, and in how
+        many the account is mentioned, up to `most` each."""
+        values = {
+            "stretches": json.dumps(dict(stretches)),
+            "behind": 0,
+            "account": account,
+            "most": most,
+        }
         with self._reader() as reader:
-            return dict(reader.execute(_UNREAD, values).fetchall())
+            rows = reader.execute(_UNREAD, values).fetchall()
+        return {number: (unread, mentions) for number, unread, mentions in rows}
+
+    def of_deleted_rooms(self, limit: int) -> list[int]:
+        """Return the numbers of some messages and changes in rooms that there are no more."""
+        with self._reader() as reader:
+            return [seq for (seq,) in reader.execute(_OF_DELETED_ROOMS, (limit,))]
 
     def acked(self, accounts: Iterable[int]) -> dict[int, int]:
         """Return how far the programs of these accounts have been given everything.
@@ -316,5 +384,6 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 _decode_messages: Final = msgspec.json.Decoder(list[StoredMessage]).decode
+_decode_changes: Final = msgspec.json.Decoder(list[Change]).decode
 decode_message: Final = msgspec.json.Decoder(StoredMessage).decode
 """Returns a message from a row of READ as JSON."""

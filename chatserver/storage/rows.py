@@ -2,12 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
-from chatserver.order.state import Account, Conversation, Member, State
-from chatserver.storage.tables import ACCOUNT, CONVERSATION, MEMBER, MESSAGE
+from chatserver.order.records import Account, Conversation, Member, Target, Unsaved
+from chatserver.order.state import State
+from chatserver.storage.tables import ACCOUNT, CHANGE, CONVERSATION, MEMBER, MESSAGE
 
 
 def _put(table: str, columns: str) -> str:
@@ -21,9 +22,23 @@ _PUT_MEMBER: Final = _put("members", MEMBER)
 _ADD_MESSAGE: Final = _put("messages", MESSAGE).replace(" OR REPLACE", "")
 _PUT_APPLIED: Final = "INSERT OR REPLACE INTO meta VALUES ('at', ?), ('applied', ?)"
 _PUT_ALIVE: Final = "INSERT OR REPLACE INTO meta VALUES ('alive', ?), ('rest', ?)"
-_KEY_IN_USE: Final = "SELECT seq FROM messages WHERE sender = ? AND key = ?"
+_ADD_CHANGE: Final = _put("changes", CHANGE).replace(" OR REPLACE", "")
+_KEY_IN_USE: Final = """
+    SELECT seq FROM messages WHERE sender = :account AND key = :key
+    UNION ALL SELECT seq FROM changes WHERE by = :account AND key = :key
+"""
+_TARGET: Final = """
+    SELECT conversation, sender, at, deleted IS NOT NULL, (
+        SELECT json_group_array(json_array(account, reaction)) FROM reactions
+        WHERE reactions.seq = messages.seq)
+    FROM messages WHERE seq = ?
+"""
+_UNINVITE: Final = "DELETE FROM invitations WHERE conversation = ? AND account = ?"
 _NEWEST: Final = """
-    SELECT id, (SELECT max(seq) FROM messages WHERE conversation = id) FROM conversations
+    SELECT id, max(
+        coalesce((SELECT max(seq) FROM messages WHERE conversation = id), 0),
+        coalesce((SELECT max(seq) FROM changes WHERE conversation = id), 0))
+    FROM conversations
 """
 _LAST: Final = """
     SELECT max(coalesce((SELECT max(seq) FROM messages), 0),
@@ -44,7 +59,11 @@ def load(connection: sqlite3.Connection) -> State:
     for values in _select(connection, MEMBER, "members"):
         state.load(Member(**values))
     for number, newest in connection.execute(_NEWEST):
-        state.conversations[number].newest = newest or 0
+        state.conversations[number].newest = newest
+    for conversation, account, by in connection.execute(
+        "SELECT conversation, account, by FROM invitations"
+    ):
+        state.conversations[conversation].invited[account] = by
     state.seq = last_seq(connection)
     meta = dict(connection.execute("SELECT name, value FROM meta"))
     state.at, state.applied = meta.get("at", 0), meta.get("applied", 0)
@@ -68,12 +87,24 @@ def identity(connection: sqlite3.Connection) -> str:
 def keys_in_use(
     connection: sqlite3.Connection, keys: Iterable[tuple[int, str]]
 ) -> dict[tuple[int, str], int]:
-    """Return which of these keys, each an account's, belong to a message, and to which."""
+    """Return which of these keys, each an account's, are used, and as which number."""
     found = {}
-    for key in keys:
-        row = connection.execute(_KEY_IN_USE, key).fetchone()
+    for account, key in keys:
+        row = connection.execute(_KEY_IN_USE, {"account": account, "key": key}).fetchone()
         if row is not None:
-            found[key] = row[0]
+            found[account, key] = row[0]
+    return found
+
+
+def targets(connection: sqlite3.Connection, seqs: Iterable[int]) -> dict[int, Target]:
+    """Return how the messages with these numbers stand that there are."""
+    found = {}
+    for seq in seqs:
+        row = connection.execute(_TARGET, (seq,)).fetchone()
+        if row is not None:
+            conversation, sender, at, deleted, reactions = row
+            pairs = frozenset((account, reaction) for account, reaction in json.loads(reactions))
+            found[seq] = Target(conversation, sender, at, bool(deleted), pairs)
     return found
 
 
@@ -81,16 +112,24 @@ def write(connection: sqlite3.Connection, state: State) -> None:
     """Write what is not on disk yet, in the transaction there is."""
     unsaved, put = state.unsaved, connection.executemany
     if unsaved.deleted:  # first: the key of what goes may have been used again
-        put("DELETE FROM messages WHERE seq = ?", [(seq,) for seq in unsaved.deleted])
+        _delete(connection, unsaved.deleted)
     # Messages are nearly all there is to write, nearly always.
     if unsaved.messages:
         put(_ADD_MESSAGE, unsaved.messages)
+    if unsaved.mentions:
+        _write_mentions(connection, unsaved.mentions)
+    if unsaved.changes:
+        _write_changes(connection, unsaved)
     if unsaved.accounts:
         put(_PUT_ACCOUNT, map(_account, unsaved.accounts.values()))
     if unsaved.conversations:
         put(_PUT_CONVERSATION, map(_conversation, unsaved.conversations.values()))
     if unsaved.members:
         put(_PUT_MEMBER, map(_member, unsaved.members.values()))
+    if unsaved.invitations:
+        invitations = [(*key, by) for key, by in unsaved.invitations.items()]
+        put(_UNINVITE, [each[:2] for each in invitations])
+        put("INSERT INTO invitations VALUES (?, ?, ?)", [each for each in invitations if each[2]])
     if unsaved.gone:
         gone = unsaved.gone.items()
         put("INSERT OR IGNORE INTO gone VALUES (?)", [(seq,) for seq, still in gone if still])
@@ -98,6 +137,54 @@ def write(connection: sqlite3.Connection, state: State) -> None:
     if unsaved.alive is not None:
         connection.execute(_PUT_ALIVE, unsaved.alive)
     connection.execute(_PUT_APPLIED, (state.at, state.applied))
+
+
+def _write_mentions(
+    connection: sqlite3.Connection, mentions: Mapping[int, tuple[int, Iterable[int]]]
+) -> None:
+    connection.executemany("DELETE FROM mentions WHERE seq = ?", [(seq,) for seq in mentions])
+    connection.executemany(
+        "INSERT INTO mentions (seq, conversation, account) VALUES (?, ?, ?)",
+        [
+            (seq, conversation, account)
+            for seq, (conversation, accounts) in mentions.items()
+            for account in accounts
+        ],
+    )
+
+
+def _write_changes(connection: sqlite3.Connection, unsaved: Unsaved) -> None:
+    """Write changes, and what they make of messages."""
+    put = connection.executemany
+    put(_ADD_CHANGE, unsaved.changes)
+    if unsaved.edited:
+        put("UPDATE messages SET text = ?, edited = ? WHERE seq = ?", unsaved.edited)
+    for seq, account, reaction, on in unsaved.reactions:
+        if on:
+            connection.execute(
+                "INSERT OR IGNORE INTO reactions VALUES (?, ?, ?)", (seq, reaction, account)
+            )
+        else:
+            connection.execute(
+                "DELETE FROM reactions WHERE seq = ? AND reaction = ? AND account = ?",
+                (seq, reaction, account),
+            )
+    if unsaved.erased:
+        put("UPDATE messages SET text = '', deleted = ? WHERE seq = ?", unsaved.erased)
+        put("DELETE FROM reactions WHERE seq = ?", [(seq,) for _, seq in unsaved.erased])
+
+
+def _delete(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
+    """Delete messages, with all that is about them, and changes."""
+    each = [(seq,) for seq in seqs]
+    for statement in (
+        "DELETE FROM messages WHERE seq = ?",
+        "DELETE FROM mentions WHERE seq = ?",
+        "DELETE FROM reactions WHERE seq = ?",
+        "DELETE FROM changes WHERE target = ?",
+        "DELETE FROM changes WHERE seq = ?",
+    ):
+        connection.executemany(statement, each)
 
 
 def _select(connection: sqlite3.Connection, columns: str, table: str) -> Iterator[dict[str, Any]]:

@@ -96,7 +96,7 @@ def stored_messages(
         if user is not None:
             conditions.append(_OF_USER)
         if room is not None:
-            conditions.append("place.name = :room")
+            conditions.append("place.name = :room COLLATE NOCASE AND place.deleted IS NULL")
         chosen = f"{READ} WHERE {' AND '.join(conditions)} ORDER BY seq"
         values = {"since": since, "user": fold(user or ""), "room": fold(room or "")}
         try:

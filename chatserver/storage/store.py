@@ -14,6 +14,7 @@ from typing import Final
 
 from chatserver.order.apply import apply
 from chatserver.order.items import AccountDeleted
+from chatserver.order.records import Target
 from chatserver.order.state import State
 from chatserver.storage import rows, schema
 from chatserver.storage.migration import migrate, remove_kept
@@ -95,14 +96,18 @@ class Store(Past):
             self._rollback()
             raise
         self.last_seq = state.seq
-        self.untidy = self.untidy or bool(state.unsaved.gone)
+        self.untidy = self.untidy or bool(state.unsaved.gone or state.unsaved.erased)
 
     def keys_in_use(self, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], int]:
-        """Return which of these keys, each an account's, belong to a message, and to which.
+        """Return which of these keys, each an account's, are used, and as which number.
 
         Log thread only. It borrows no reader, because handlers may have lent all of them for long.
         """
         return rows.keys_in_use(self._writer, keys)
+
+    def targets(self, seqs: Iterable[int]) -> dict[int, Target]:
+        """Return how the messages with these numbers stand that there are. Log thread only."""
+        return rows.targets(self._writer, seqs)
 
     def tidy(self) -> None:
         """Give some of the room of what was deleted back to the system. Log thread only.

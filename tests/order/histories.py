@@ -24,7 +24,7 @@ from chatserver.order.items import (
     Trimmed,
     Went,
 )
-from chatserver.order.state import LOBBY_ID
+from chatserver.order.records import LOBBY_ID
 
 NAMES = ("alice", "bob", "Carol", "dave")
 

@@ -38,7 +38,8 @@ from chatserver.order.outcome import (
     Revoked,
     Turned,
 )
-from chatserver.order.state import LOBBY_ID, State
+from chatserver.order.records import LOBBY_ID
+from chatserver.order.state import State
 from chatserver.storage.rows import keys_in_use, load, write
 from chatserver.storage.tables import FIRST_ROWS, TABLES
 

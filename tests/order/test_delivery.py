@@ -13,7 +13,8 @@ from chatserver.order.items import AccountMade, Busy, Came, Hidden, Item, Said
 from chatserver.order.outcome import Delivered, Registered
 from chatserver.order.pending import Entry, Question
 from chatserver.order.presence import Presence
-from chatserver.order.state import LOBBY_ID, first_state
+from chatserver.order.records import LOBBY_ID
+from chatserver.order.state import first_state
 from chatserver.sessions.directory import UserDirectory
 from chatserver.speech import Renderer, Traits
 from chatwire.protocol import Event, Message

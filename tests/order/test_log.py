@@ -26,7 +26,8 @@ from chatserver.order.log import Log
 from chatserver.order.outcome import Arrived, Outcome, Revoked
 from chatserver.order.pending import Entry, Question, Waiter
 from chatserver.order.presence import Presence
-from chatserver.order.state import LOBBY_ID, State
+from chatserver.order.records import LOBBY_ID
+from chatserver.order.state import State
 from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session

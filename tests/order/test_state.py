@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatserver.order.apply import apply, refused_without_room
-from chatserver.order.state import Account, Conversation, Member, State, first_state
+from chatserver.order.records import Account, Conversation, Member
+from chatserver.order.state import State, first_state
 
 from .histories import History, histories
 

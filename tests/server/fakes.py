@@ -31,11 +31,11 @@ from chatserver.order.log import Log
 from chatserver.order.outcome import Arrived, Registered
 from chatserver.order.pending import Entry, Question
 from chatserver.order.presence import Presence
+from chatserver.order.records import LOBBY_ID
+from chatserver.order.records import Account as AccountState
 from chatserver.order.registrar import Registrar
 from chatserver.order.replay import Replay
 from chatserver.order.retention import Retention
-from chatserver.order.state import LOBBY_ID
-from chatserver.order.state import Account as AccountState
 from chatserver.search.archive import Archive
 from chatserver.search.index import FILE_NAME as SEARCH_FILE
 from chatserver.search.index import SearchIndex

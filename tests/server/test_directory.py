@@ -20,7 +20,8 @@ from chatserver.order.items import (
 )
 from chatserver.order.outcome import Outcome, Registered
 from chatserver.order.pending import Entry
-from chatserver.order.state import LOBBY_ID, first_state
+from chatserver.order.records import LOBBY_ID
+from chatserver.order.state import first_state
 from chatserver.sessions.directory import Standing, UserDirectory
 from chatserver.sessions.session import Session
 from chatserver.storage.past import Stretch

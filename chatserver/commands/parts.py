@@ -1,0 +1,80 @@
+"""What several commands need: names and rooms that people have typed, texts, and acting."""
+
+from collections.abc import Iterable
+
+from chatserver.commands.context import Context
+from chatserver.errors import CommandError
+from chatserver.order.items import Act
+from chatserver.order.pending import Question
+from chatserver.storage.past import Page
+from chatwire.text import clean, for_log
+
+NEVER = 2**62
+"""Beyond every number of a message, and not beyond those that SQLite takes."""
+
+
+def act(context: Context, item: Act, op: str, unknown: tuple[str, ...] = ()) -> None:
+    """Put something into the order; it is answered when its turn has come."""
+    context.services.order.append(item, Question(context.me, context.request, unknown, op))
+    context.connection.appended()
+
+
+def room_id(context: Context, name: str) -> int:
+    """Return the number of a room. Raises CommandError (no_such_room)."""
+    found = context.services.rooms.find(context.me.account_id, name)
+    if found is None:
+        raise no_such_room(name)
+    return found
+
+
+def no_such_room(name: str) -> CommandError:
+    """Return the refusal for a room that there is not, as far as the asker can know."""
+    return CommandError("no_such_room", f"There is no room #{for_log(name, 32)}.")
+
+
+def account_ids(context: Context, names: Iterable[str]) -> tuple[int, ...]:
+    """Return the numbers of accounts, of each once. Raises CommandError (no_such_user)."""
+    accounts = {name: context.services.accounts.find(name) for name in names}
+    unknown = [for_log(name, 32) for name, account in accounts.items() if account is None]
+    if unknown:
+        raise CommandError("no_such_user", f"No such user: {', '.join(unknown)}.")
+    # As its owner spells it: it may get its number now.
+    known = {account.name: None for account in accounts.values() if account is not None}
+    return tuple(map(context.services.registrar.account_id, known))
+
+
+def checked(context: Context, text: str) -> str:
+    """Return a text as it is stored: cleaned, not empty, not too long. Raises CommandError."""
+    text = clean(text)
+    if not text or text.isspace():
+        raise CommandError("bad_request", "There is nothing to say in that message.")
+    limit = context.services.settings.message.max_characters
+    if 0 < limit < len(text):
+        raise CommandError(
+            "text_too_long",
+            f"That message has {len(text)} characters; the limit is {limit}. Send it in parts.",
+        )
+    return text
+
+
+def last_message(context: Context, *, mine: bool, private: bool = False) -> int:
+    """Return the number of the last message that has been shown to somebody here: his own, or
+    another's; `private`: that was said in private. Raises CommandError (no_such_message)."""
+    me = context.me
+    services = context.services
+    upto = services.replay.newest if mine else me.connection.outbox.written_seq
+    found = services.archive.last(
+        Page(
+            stretches=services.rooms.stretches(me.account_id),
+            after=0,
+            before=upto + 1,
+            senders=(me.account_id,) if mine else (),
+        ),
+        me.account_id,
+        mine=mine,
+        private=private,
+    )
+    if found is None:
+        what = "You have said nothing yet" if mine else "Nothing has been said to you yet"
+        raise CommandError("no_such_message", f"{what}.")
+    return found

@@ -1,0 +1,323 @@
+"""What is said, corrected, taken back and reacted to."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from chatserver.order.items import Edited, Erased, Reacted, Said
+from chatserver.order.outcome import Changed, Delivered, Outcome, Refused
+from chatserver.order.records import LOBBY_ID, Account, Conversation, Target
+from chatserver.order.rules import rooms
+from chatserver.order.rules.common import gone, is_repeat, note, repeated, sender_of
+from chatserver.order.state import State
+from chatwire.names import MAX_NAME_LENGTH
+
+_MINUTE_MS: Final = 60_000
+
+_WORD: Final = re.compile(rf"(?<![\w.-])[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_LENGTH}}}(?![\w@])")
+"""What may be a name, in folded text: a whole word, and no first half of an address."""
+
+_NO_MESSAGE: Final = "There is no such message that you can read."
+
+
+def said(state: State, item: Said) -> Outcome:
+    """Something is said, once, by who may speak there."""
+    sender = sender_of(state, item)
+    if sender is None:
+        return gone(state)
+    if item.room is None:
+        return _said_to(state, item, sender)
+    room = state.conversations.get(item.room)
+    if room is None or room.name is None:
+        return Refused(state.seq, code="no_such_room", text="There is no such room.")
+    outcome = Delivered(state.seq, sender=sender.name, room=room.name, lobby=room.id == LOBBY_ID)
+    if _is_said(state, item, outcome):
+        return outcome
+    refusal = speaking_refused(state, room, sender) or _reply_refused(state, item, sender, room)
+    if refusal is not None:
+        return refusal
+    mentions = _mentions(state, room, item.text, sender)
+    _write(state, item, room, outcome, mentions)
+    busy = state.busy_replies()
+    if busy:
+        # To the lobby everybody who is busy answers; elsewhere only who is meant.
+        outcome.busy = {
+            name: reply
+            for name, reply in busy.items()
+            if name != sender.name and (outcome.lobby or name in outcome.mentions)
+        }
+    return outcome
+
+
+def _said_to(state: State, item: Said, sender: Account) -> Outcome:
+    accounts = state.accounts
+    to = [each for each in map(accounts.get, item.to) if each is not None and each.deleted is None]
+    if not to:
+        return Refused(state.seq, code="no_such_user", text="Nobody has these names any more.")
+    outcome = Delivered(state.seq, sender=sender.name, to=tuple([each.name for each in to]))
+    if not _is_said(state, item, outcome):
+        people = tuple(sorted({sender.id, *[each.id for each in to]}))
+        conversation = state.direct(people)
+        refusal = _reply_refused(state, item, sender, conversation)
+        if refusal is not None:
+            return refusal
+        conversation = conversation or state.add_conversation("direct", people=people)
+        _write(
+            state, item, conversation, outcome, _mentions(state, conversation, item.text, sender)
+        )
+    if (
+        len(to) == 1
+        and to[0] is not sender
+        and to[0].visible
+        and not (to[0].busy or outcome.duplicate)
+    ):
+        outcome.delivered = outcome.to  # nearly always
+        return outcome
+    _sort(outcome, sender, to)
+    return outcome
+
+
+def _sort(outcome: Delivered, sender: Account, to: Sequence[Account]) -> None:
+    """Tell to whom a message was shown, for whom it waits, and who is busy."""
+    delivered, stored, busy = [], [], {}
+    for each in to:
+        if each is sender:
+            outcome.to_self = True
+            delivered.append(each.name)
+        elif outcome.duplicate or not each.visible:
+            stored.append(each.name)
+        elif each.busy:
+            busy[each.name] = each.reply
+        else:
+            delivered.append(each.name)
+    outcome.delivered, outcome.stored, outcome.busy = tuple(delivered), tuple(stored), busy
+
+
+def _is_said(state: State, item: Said, outcome: Delivered) -> bool:
+    """Tell whether the key says that this was said before, and as which message."""
+    known = is_repeat(state, item)
+    if known is not None:
+        outcome.seq, outcome.duplicate = known, True
+    return outcome.duplicate
+
+
+def _write(
+    state: State,
+    item: Said,
+    conversation: Conversation,
+    outcome: Delivered,
+    mentions: tuple[int, ...],
+) -> None:
+    """Give what was said its number, and have it stored and shown."""
+    seq = outcome.seq = state.seq + 1
+    outcome.at, outcome.audience = state.at, state.audience(conversation)
+    if mentions:
+        outcome.mentions = tuple([state.accounts[each].name for each in mentions])
+    if item.key is not None:
+        state.use_key(item.account, item.key, seq)
+    state.add_message(
+        conversation,
+        (
+            seq,
+            state.at,
+            conversation.id,
+            item.account,
+            item.kind,
+            item.text,
+            item.reply_to,
+            item.key,
+        ),
+        mentions,
+    )
+    state.targets[seq] = Target(conversation.id, item.account, state.at)
+
+
+def _mentions(
+    state: State, conversation: Conversation, text: str, sender: Account
+) -> tuple[int, ...]:
+    """Return the others in a conversation whose names are in a text as whole words."""
+    words = _WORD.findall(text.lower())
+    # At the end of a sentence a name has a stop behind it, which could be part of another.
+    words += [each.rstrip("._-") for each in words if each[-1] in "._-"]
+    found = state.mentioned(conversation, words)
+    return tuple([each for each in found if each != sender.id]) if found else ()
+
+
+# -- what was said --
+
+
+def edited(state: State, item: Edited) -> Outcome:
+    """The words of one's own message are others now."""
+    by = sender_of(state, item)
+    if by is None:
+        return gone(state)
+    known = is_repeat(state, item)
+    if known is not None:
+        return repeated(known)
+    found = _aim(state, item.target, by)
+    if isinstance(found, Refused):
+        return found
+    target, conversation = found
+    if target.sender != by.id:
+        return _not_allowed(state, "You can correct only what you have said yourself.")
+    if target.at < item.since:
+        return _too_late(state)
+    refusal = speaking_refused(state, conversation, by)
+    if refusal is not None:
+        return refusal
+    mentions = _mentions(state, conversation, item.text, by)
+    state.unsaved.edited.append((item.text, state.at, item.target))
+    state.unsaved.mentions[item.target] = conversation.id, mentions
+    state.reindex(item.target)
+    told = note(
+        state,
+        conversation,
+        by,
+        "edit",
+        target=item.target,
+        now=item.text,
+        key=item.key,
+        mentions=mentions,
+    )
+    return Changed(told.change.seq, changes=(told,))
+
+
+def erased(state: State, item: Erased) -> Outcome:
+    """The words of a message are gone: one's own, or a moderator thinks better so."""
+    by = sender_of(state, item)
+    if by is None:
+        return gone(state)
+    known = is_repeat(state, item)
+    if known is not None:
+        return repeated(known)
+    found = _aim(state, item.target, by)
+    if isinstance(found, Refused):
+        return found
+    target, conversation = found
+    moderates = conversation.kind == "room" and rooms.rank(conversation, by) > 0
+    if not moderates and target.sender != by.id:
+        return _not_allowed(
+            state, "You can delete only what you have said yourself; in a room its moderators can."
+        )
+    if not moderates and target.at < item.since:
+        return _too_late(state)
+    state.aim(item.target, Target(target.conversation, target.sender, target.at, deleted=True))
+    state.unsaved.erased.append((state.at, item.target))
+    state.unsaved.mentions[item.target] = conversation.id, ()
+    state.unsaved.edited[:] = [each for each in state.unsaved.edited if each[2] != item.target]
+    state.reindex(item.target)
+    told = note(state, conversation, by, "delete", target=item.target, key=item.key)
+    return Changed(told.change.seq, changes=(told,))
+
+
+def reacted(state: State, item: Reacted) -> Outcome:
+    """Somebody reacts to a message, or takes that back."""
+    by = sender_of(state, item)
+    if by is None:
+        return gone(state)
+    known = is_repeat(state, item)
+    if known is not None:
+        return repeated(known)
+    found = _aim(state, item.target, by)
+    if isinstance(found, Refused):
+        return found
+    target, conversation = found
+    mine = (by.id, item.reaction)
+    if (mine in target.reactions) == item.on:
+        return Changed(state.seq)
+    refusal = muted_refused(state, conversation, by)
+    if refusal is not None:
+        return refusal
+    others = target.reactions - {mine}
+    if item.on and 0 < item.most <= sum(account == by.id for account, _ in others):
+        return _not_allowed(state, f"You have reacted to that {item.most} times; that is enough.")
+    now = target.reactions | {mine} if item.on else others
+    state.aim(
+        item.target,
+        Target(target.conversation, target.sender, target.at, reactions=frozenset(now)),
+    )
+    state.unsaved.reactions.append((item.target, by.id, item.reaction, item.on))
+    told = note(
+        state,
+        conversation,
+        by,
+        "react" if item.on else "unreact",
+        target=item.target,
+        value=item.reaction,
+        key=item.key,
+    )
+    return Changed(told.change.seq, changes=(told,))
+
+
+# -- who may --
+
+
+def speaking_refused(state: State, room: Conversation, sender: Account) -> Refused | None:
+    """Return why somebody may not speak somewhere, if so."""
+    if room.kind != "room":
+        return None
+    if room.member(sender.id) is None:
+        return rooms.not_a_member(state, room, sender)
+    if room.speaking == "moderators" and rooms.rank(room, sender) < 1:
+        return _not_allowed(state, f"Only moderators speak in #{room.name}.")
+    return muted_refused(state, room, sender)
+
+
+def muted_refused(state: State, room: Conversation, sender: Account) -> Refused | None:
+    """Return the refusal of somebody who is muted there, if so."""
+    member = room.member(sender.id)
+    if member is None or member.muted <= state.at:
+        return None
+    minutes = -(-(member.muted - state.at) // _MINUTE_MS)
+    unit = "minute" if minutes == 1 else "minutes"
+    return Refused(
+        state.seq, code="muted", text=f"You are muted in #{room.name} for {minutes} more {unit}."
+    )
+
+
+def _reply_refused(
+    state: State, item: Said, sender: Account, conversation: Conversation | None
+) -> Refused | None:
+    """Return why a message may not be answered there, if so: it is to have been said there."""
+    if item.reply_to is None:
+        return None
+    found = _aim(state, item.reply_to, sender)
+    if isinstance(found, Refused):
+        return found
+    if found[1] is not conversation:
+        return Refused(
+            state.seq,
+            code="bad_request",
+            text="That message was said elsewhere; answer it where it was said.",
+        )
+    return None
+
+
+def _aim(state: State, seq: int, by: Account) -> tuple[Target, Conversation] | Refused:
+    """Return a message that somebody in its conversation can read, and that has its words yet.
+
+    What one may not read is refused like what there is not.
+    """
+    target = state.targets.get(seq)
+    conversation = None if target is None else state.conversations.get(target.conversation)
+    member = None if conversation is None else conversation.member(by.id)
+    if (
+        target is None
+        or conversation is None
+        or member is None
+        or (seq <= member.since and conversation.history == "joined")
+    ):
+        return Refused(state.seq, code="no_such_message", text=_NO_MESSAGE)
+    if target.deleted:
+        return Refused(state.seq, code="no_such_message", text="That message was deleted.")
+    return target, conversation
+
+
+def _not_allowed(state: State, text: str) -> Refused:
+    return Refused(state.seq, code="not_allowed", text=text)
+
+
+def _too_late(state: State) -> Refused:
+    return Refused(
+        state.seq, code="too_late", text="It is too late to change that; say something new."
+    )

@@ -1,0 +1,168 @@
+"""Rooms and conversations as one account may see them: any thread may ask, and gets a snapshot."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from chatserver.order.records import LOBBY_ID, Account, Conversation
+from chatserver.order.rules.rooms import seen_by
+from chatserver.order.state import State
+from chatserver.sessions.directory import UserDirectory
+from chatserver.storage.past import Stretch
+from chatwire.protocol import Room, RoomMember
+
+_NEVER: Final = 2**62
+
+
+class Talk(Struct, frozen=True):
+    """A conversation of an account: how far it goes, and how far has been read and is readable."""
+
+    conversation: int
+    room: str | None
+    others: tuple[str, ...]
+    newest: int
+    read: int
+    since: int
+
+
+class Rooms:
+    """Looks into the state, under the directory's lock."""
+
+    def __init__(self, directory: UserDirectory, *, lobby: bool = True) -> None:
+        """Where there is no `lobby`, nobody finds one."""
+        self._directory = directory
+        self._lobby = lobby
+
+    def find(self, account: int, name: str) -> int | None:
+        """Return the number of a room, if there is one as far as the account can know."""
+        with self._directory.looking() as state:
+            room = self._find(state, account, name)
+            return None if room is None else room.id
+
+    def is_taken(self, name: str) -> bool:
+        """Tell whether a room has that name, whoever may know."""
+        with self._directory.looking() as state:
+            return state.room(name) is not None
+
+    def readable(self, account: int, name: str) -> tuple[Stretch | None, bool]:
+        """Return what an account may read of a room, and whether it can find it at all."""
+        with self._directory.looking() as state:
+            room = self._find(state, account, name)
+            return (None, False) if room is None else (_readable(room, account), True)
+
+    def stretches(self, account: int) -> tuple[Stretch, ...]:
+        """Return what an account may read of all it takes part in."""
+        with self._directory.looking() as state:
+            found = (
+                _readable(each, account)
+                for each in map(state.conversations.__getitem__, state.accounts[account].member_of)
+                if self._lobby or each.id != LOBBY_ID
+            )
+            return tuple(each for each in found if each is not None)
+
+    def direct(self, account: int, people: Iterable[int]) -> int | None:
+        """Return the number of the conversation of an account with some others, if there is one."""
+        with self._directory.looking() as state:
+            found = state.direct(tuple(sorted({account, *people})))
+            return None if found is None else found.id
+
+    def people(self, account: int, conversation: int) -> tuple[int, ...]:
+        """Return the others in a direct conversation; oneself, where nobody is."""
+        with self._directory.looking() as state:
+            people = state.conversations[conversation].people
+            return tuple(each for each in people if each != account) or people
+
+    def rooms(self, account: int) -> list[tuple[Room, Talk | None]]:
+        """Return the rooms that an account is in or may find, by name; its own with how far they
+        go. An admin is told of those that are closed to him, too."""
+        with self._directory.looking() as state:
+            who = state.accounts[account]
+            found = [
+                (seen_by(each, who), _talk(state, each, account))
+                for each in state.rooms()
+                if (state.may_find(each, account) or who.role == "admin")
+                and (self._lobby or each.id != LOBBY_ID)
+            ]
+        return sorted(found, key=lambda each: each[0].name.lower())
+
+    def members(
+        self, account: int, name: str
+    ) -> tuple[str, list[RoomMember], tuple[str, ...]] | None:
+        """Return the name of a room, its members and who is invited; None: there is no such room
+        for the account."""
+        with self._directory.looking() as state:
+            room = self._find(state, account, name)
+            if room is None or room.name is None:
+                return None
+            inside = room.member(account) is not None
+            invited = (state.accounts[each].name for each in room.invited) if inside else ()
+            listed = [
+                _listed(state.accounts[each.account], each.role, muted=each.muted > state.at)
+                for each in room.members.values()
+                if each.left is None
+            ]
+            return (
+                room.name,
+                sorted(listed, key=lambda each: each.name.lower()),
+                tuple(sorted(invited, key=str.lower)),
+            )
+
+    def talks(self, account: int) -> list[Talk]:
+        """Return an account's conversations, those first in which something happened last."""
+        with self._directory.looking() as state:
+            found = [
+                _talk(state, each, account)
+                for each in map(state.conversations.__getitem__, state.accounts[account].member_of)
+                if self._lobby or each.id != LOBBY_ID
+            ]
+        return sorted((each for each in found if each is not None), key=lambda each: -each.newest)
+
+    def audience(self, account: int, conversation: int) -> tuple[int, ...]:
+        """Return the sessions of the others in a conversation that are shown what happens there;
+        none when the account is hidden, is no member, or may not speak."""
+        with self._directory.looking() as state:
+            place = state.conversations.get(conversation)
+            me = state.accounts[account]
+            member = None if place is None else place.member(account)
+            if place is None or member is None or me.hidden or member.muted > state.at:
+                return ()
+            mine = set(me.sessions)
+            return tuple(each for each in state.audience(place) if each not in mine)
+
+    def _find(self, state: State, account: int, name: str) -> Conversation | None:
+        room = state.room(name)
+        if room is None or not state.may_find(room, account):
+            return None
+        return room if self._lobby or room.id != LOBBY_ID else None
+
+
+def _readable(room: Conversation, account: int) -> Stretch | None:
+    """Return what an account may read of a conversation, if anything."""
+    member = room.member(account)
+    everything = room.history == "all"
+    if member is None:
+        return Stretch(room.id, 0) if everything and room.access == "open" else None
+    return Stretch(room.id, 0 if everything else member.since)
+
+
+def _talk(state: State, place: Conversation, account: int) -> Talk | None:
+    member = place.member(account)
+    if member is None:
+        return None
+    others = [each for each in place.people if each != account] or place.people
+    return Talk(
+        conversation=place.id,
+        room=place.name,
+        others=tuple([state.accounts[each].name for each in others]),
+        newest=place.newest,
+        read=max(member.read, member.since),
+        since=member.since,
+    )
+
+
+def _listed(account: Account, role: str, *, muted: bool) -> RoomMember:
+    here = account.visible
+    return RoomMember(
+        name=account.name, role=role, here=here, busy=here and account.busy, muted=muted
+    )
