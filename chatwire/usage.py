@@ -6,11 +6,14 @@ has asked for `help` read a line in exactly the same way.
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Literal
 
 from chatwire.protocol import CommandHelp, Parameter
 from chatwire.rooms import SETTINGS, room_name
 
 Value = str | int | list[str]
+Form = Literal["one", "several", "room"]
+"""What stands in a place: somebody, several people, a room."""
 
 _MAX_DIGITS = 18
 """What fits into 64 bits; whether it makes sense is for the server to say."""
@@ -26,11 +29,12 @@ class UsageError(ValueError):
 
 
 def usage_lines(name: str, parameters: Sequence[Parameter]) -> list[str]:
-    """Return every way to type the command: `send <user> <message>` and the one in brackets."""
-    lines = [" ".join([name, *(_placeholder(each, several=False) for each in parameters)])]
-    if any(each.kind in {"names", "place"} for each in parameters):
-        lines.append(" ".join([name, *(_placeholder(each, several=True) for each in parameters)]))
-    return lines
+    """Return every way to type the command: `send <user> <message>`, with brackets, to a room."""
+    kinds = {each.kind for each in parameters}
+    forms: list[Form] = ["one"]
+    forms += ["several"] if kinds & {"names", "place"} else []
+    forms += ["room"] if "place" in kinds else []
+    return [" ".join([name, *(_placeholder(each, form) for each in parameters)]) for form in forms]
 
 
 def parse_arguments(command: CommandHelp, rest: str) -> dict[str, Value]:
@@ -147,15 +151,13 @@ def _settings(command: CommandHelp, rest: str) -> dict[str, Value]:
     return values
 
 
-def _placeholder(parameter: Parameter, *, several: bool) -> str:
-    if parameter.kind == "settings":
-        return "[" + "|".join(SETTINGS) + "]" if not parameter.required else "|".join(SETTINGS)
+def _placeholder(parameter: Parameter, form: Form) -> str:
     text = f"<{parameter.label}>"
-    if parameter.kind == "room":
-        text = f"#<{parameter.label}>"
+    if parameter.kind == "room" or (parameter.kind == "place" and form == "room"):
+        text = "#<room>"
     elif parameter.kind == "target":
         text = f"^<{parameter.label}>"
-    elif parameter.kind in {"names", "place"} and several:
+    elif parameter.kind in {"names", "place"} and form == "several":
         text = f"({text} {text} …)"
     return text if parameter.required else f"[{text}]"
 

@@ -135,6 +135,8 @@ def event_lines(event: Event, viewer: str = "", columns: int = 80) -> list[str]:
             return [_DONE[op]] if op in _DONE else []
         case Presence(name=name, state=state):
             return [_PRESENCE[state].format(name)] if state in _PRESENCE else []
+        case Replayed(count=0):
+            return []
         case Replayed(count=count, more=0):
             return [f"End of the {_messages(count)} you missed."]
         case Replayed(count=count, more=more):

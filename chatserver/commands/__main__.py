@@ -80,6 +80,10 @@ def _type(kind: types.Type) -> str:
             return "integer" + _limits(least, most, "")
         case types.NoneType():
             return "null"
+        case types.BoolType():
+            return "true or false"
+        case types.LiteralType(values=values):
+            return " or ".join(f"`{value}`" for value in values)
         case types.Metadata(type=inner):
             return _type(inner)
     raise TypeError(f"there are no words for {kind}")

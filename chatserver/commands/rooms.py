@@ -65,7 +65,7 @@ def members(context: Context, room: RoomName) -> Reply | None:
     return MembersReply(room=name, members=tuple(listed), invited=invited)
 
 
-@command("rooms", "Make a room; by itself it is open to everybody.")
+@command("rooms", "Make a room, open to all; or closed, announce, nopast.")
 def create(
     context: Context,
     room: RoomName,
@@ -193,7 +193,7 @@ def role(
     return None
 
 
-@command("rooms", "Keep somebody from speaking in a room; 0 minutes end that.")
+@command("rooms", "Keep somebody from speaking for minutes; 0 ends that.")
 def mute(
     context: Context, name: Name, room: RoomName, minutes: Minutes0, key: Key = None
 ) -> Reply | None:
@@ -238,7 +238,7 @@ def topic(
     return None
 
 
-@command("rooms", "Set a room up: who may find it, speak, and read its past.")
+@command("rooms", "Set a room up: open, closed, announce, everyone, past, nopast.")
 def set(  # noqa: A001 - its name
     context: Context,
     room: RoomName,

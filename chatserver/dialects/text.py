@@ -61,7 +61,7 @@ def _lines(event: Event, viewer: str) -> list[str]:
             first, *others = message_lines(message, viewer)
             lines += [_stamp(message) + first, *others]
         lines += [_NOTICE + line for line in event_lines(event, viewer)]
-    elif isinstance(event, Replayed) and not event.more:
+    elif isinstance(event, Replayed) and event.count and not event.more:
         lines = [f"{_NOTICE}That is all."]
     else:
         lines = [_NOTICE + line for line in event_lines(event, viewer)]
