@@ -214,12 +214,11 @@ def mute(
     return None
 
 
-@command("rooms", "Set what a room is about.")
-def topic(
-    context: Context, room: RoomName, topic: TopicWords = None, key: Key = None
-) -> Reply | None:
-    """Give a room another topic; none takes it away."""
-    text = one_line(topic or "")
+@command("rooms", "Set what a room is about; - takes that away.")
+def topic(context: Context, room: RoomName, topic: TopicWords, key: Key = None) -> Reply | None:
+    """Give a room another topic; an empty one, or `-`, takes it away."""
+    text = one_line(topic)
+    text = "" if text == "-" else text
     most = context.services.settings.rooms.max_topic
     if 0 < most < len(text):
         raise CommandError(
