@@ -1,6 +1,7 @@
 """A server of a few scripted lines, on a real socket, for tests of the client."""
 
 import json
+import re
 import socket
 import struct
 import threading
@@ -9,15 +10,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
 from scoped import Scoped
 
 from chatclient.link.connection import Connection
 from chatwire.protocol import (
     BroadcastReply,
+    Bye,
     CommandHelp,
+    Error,
     Event,
     Hello,
     HelpReply,
+    HistoryReply,
     LoginReply,
     Message,
     Parameter,
@@ -78,6 +83,22 @@ def message(seq: int, text: str, sender: str = "bob", **more: Any) -> Message:
     return Message(seq=seq, sender=sender, text=text, **more)
 
 
+STAMP = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d ")
+
+
+def unstamped(line: str) -> str:
+    """Return a line that begins with a time without it."""
+    stamp = STAMP.match(line)
+    assert stamp, line
+    return line[stamp.end() :]
+
+
+def reset(sock: socket.socket) -> None:
+    """Break a connection instead of closing it."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 class Link:
     """The server's end of one connection."""
 
@@ -106,6 +127,12 @@ class Link:
         """Send events; bytes go out as they are."""
         self.sock.sendall(b"".join(e if isinstance(e, bytes) else encode(e) for e in events))
 
+    def answer(self, op: str, answer: Reply | Error | None = None) -> dict[str, Any]:
+        """Answer the next request that is not an ack; it must be this one. Return it."""
+        request = self.expect(op)
+        self.send(structs.replace(answer or Reply(op=op), re=request["id"]))
+        return request
+
     def greet(self, server: str = "fake") -> None:
         """Answer the client's first line."""
         ping = self.expect("ping")
@@ -121,7 +148,7 @@ class Link:
     ) -> None:
         """Take any password and describe the commands."""
         self.welcome(name, **more)
-        self.send(HelpReply(re=self.expect("help")["id"], commands=commands))
+        self.answer("help", HelpReply(commands=commands))
 
     def take_login_again(self, **more: Any) -> dict[str, Any]:
         """Greet and let a client in that knows the commands; return its request."""
@@ -131,22 +158,18 @@ class Link:
     def welcome(self, name: str = "alice", **more: Any) -> dict[str, Any]:
         """Take any password; return the request."""
         values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
-        login = self.expect("login")
-        self.send(LoginReply(re=login["id"], name=name, **(values | more)))
-        return login
+        return self.answer("login", LoginReply(name=name, **(values | more)))
 
     def take_broadcast(self, text: str, seq: int, **busy: str) -> dict[str, Any]:
         """Take the broadcast of this text, as number `seq`; return the request."""
-        said = self.expect("broadcast")
+        said = self.answer("broadcast", BroadcastReply(seq=seq, busy=busy))
         assert said["text"] == text, said
-        self.send(BroadcastReply(re=said["id"], seq=seq, busy=busy))
         return said
 
     def take_logout(self) -> None:
         """Let the client leave."""
-        request = self.expect("logout")
-        bye = {"event": "bye", "code": "logged_out", "text": "Goodbye."}
-        self.send(Reply(op="logout", re=request["id"]), bye)
+        self.answer("logout")
+        self.send(Bye(code="logged_out", text="Goodbye."))
 
     def until_closed(self) -> bytes:
         """Wait until the client has closed, and return what it still sent."""
@@ -157,8 +180,8 @@ class Link:
 
     def reset(self) -> None:
         """Break the connection instead of closing it."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close()
+        self._file.close()
+        reset(self.sock)
 
     def close(self) -> None:
         """Close; harmless when closed already."""
@@ -227,11 +250,11 @@ def greeted(play: Play = Link.until_closed) -> Callable[[Link], None]:
     return script
 
 
-def at_home(play: Play = id, name: str = "alice") -> Callable[[Link], None]:
+def at_home(play: Play = id, **login: Any) -> Callable[[Link], None]:
     """Return a script that lets a client in, plays and lets it out."""
 
     def script(link: Link) -> None:
-        link.let_in(name)
+        link.let_in(**login)
         play(link)
         link.take_logout()
 
@@ -243,3 +266,16 @@ def talking(play: Play = Link.until_closed, **more: Any) -> Iterator[Connection]
     """A connection that was greeted, to a server that plays and waits until it is closed."""
     with FakeServer(greeted(play)) as server, server.connect(**more) as chat:
         yield chat
+
+
+def refuse_history(link: Link) -> None:
+    """Answer the question whether there is anybody called bbo."""
+    asked = link.answer("history", Error(code="no_such_user", text="No such user: bbo."))
+    assert {"with": "bbo", "limit": 1}.items() <= asked.items()
+
+
+def take_history(link: Link, seq: int, more: bool, **fields: object) -> None:
+    """Answer the request for a page of history, with two messages; it must have these fields."""
+    messages = (message(seq, f"number {seq}"), message(seq + 1, f"number {seq + 1}"))
+    asked = link.answer("history", HistoryReply(messages=messages, more=more))
+    assert fields == {name: asked.get(name) for name in fields}

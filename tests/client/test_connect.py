@@ -1,0 +1,187 @@
+"""The client in a pipe, as a process: name and password from anywhere, and an exit code."""
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from chatwire.protocol import Error, Presence, WhoReply
+
+from .environ import CLEAN_ENVIRON
+from .fake import DEADLINE, STAMP, FakeServer, Link, at_home, greeted, message, unstamped
+
+
+def run(port: int, typed: str, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "chatclient", "127.0.0.1", str(port), *options],
+        input=typed,
+        capture_output=True,
+        encoding="utf-8",
+        env=CLEAN_ENVIRON | {"PYTHONIOENCODING": "utf-8"} | environ,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def refuse(link: Link) -> None:
+    link.greet()
+    login = link.answer("login", Error(code="bad_credentials", text="Wrong.", attempts_left=2))
+    assert (login["name"], login["password"]) == ("alice", "secret")
+    assert link.until_closed() == b""  # one try only
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "environ"),
+    [
+        ("alice\nsecret\n", (), {}),
+        ("secret\n", ("--user", "alice"), {}),
+        ("secret\n", (), {"CHAT_USER": "alice"}),
+        ("alice\n", (), {"CHAT_PASSWORD": "secret"}),
+        ("", ("--user", "alice"), {"CHAT_PASSWORD": "secret"}),
+    ],
+)
+def test_name_and_password_come_from_anywhere(
+    typed: str, options: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    with FakeServer(refuse) as server:
+        done = run(server.port, typed, *options, **environ)
+    assert done.returncode == 4
+    assert (done.stdout, done.stderr) == ("", "Wrong. (2 tries left)\n")
+
+
+def test_leaving_in_good_order_is_a_success() -> None:
+    with FakeServer(at_home(name="Alice")) as server:
+        done = run(server.port, "alice\nsecret\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    welcome = "Welcome, Alice. Here now: bob. Type help for the commands.\n"
+    assert unstamped(done.stdout) == welcome
+
+
+def test_nobody_listens() -> None:
+    with FakeServer() as server:
+        pass
+    done = run(server.port, "")
+    assert done.returncode == 3
+    assert done.stderr.startswith("Nobody is listening at 127.0.0.1 port ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_lost_link_has_its_own_code() -> None:
+    with FakeServer(Link.let_in) as server:
+        done = run(server.port, "secret\nwho\n", "--user", "alice")
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert "connection" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "word"),
+    [
+        ("", ("--user", "a b"), "cannot be a name"),
+        ("", ("--nonsense",), "No such option"),
+        ("alice\n", (), "The input ended before name and password"),
+    ],
+)
+def test_wrong_usage(typed: str, options: tuple[str, ...], word: str) -> None:
+    with FakeServer(*([greeted()] if typed else [])) as server:
+        done = run(server.port, typed, *options)
+    assert done.returncode == 2
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_line_alone_loads_no_screen() -> None:
+    code = "import sys, chatclient.cli.connect; sys.exit('prompt_toolkit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+@pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
+def test_at_a_terminal_the_cursor_is_left_alone() -> None:
+    pexpect = pytest.importorskip("pexpect")
+
+    def play(link: Link) -> None:
+        link.send(message(1, "\x1b[2Jhello"), Presence(name="bob", state="busy"))
+        link.answer("who", WhoReply(users=()))
+        link.send(message(2, "more"))
+
+    with FakeServer(at_home(play)) as server:
+        child = pexpect.spawn(
+            sys.executable,
+            ["-m", "chatclient", "127.0.0.1", str(server.port), "--user", "alice", "--plain"],
+            env=CLEAN_ENVIRON | {"TERM": "xterm-256color", "PYTHONUTF8": "1"},
+            timeout=DEADLINE,
+            encoding="utf-8",
+        )
+        child.delaybeforesend = None
+        child.logfile_read = seen = io.StringIO()
+        child.expect("Password for alice: ")
+        child.sendline("secret")
+        child.expect("bob is busy.")
+        child.sendline("who")
+        child.expect("bob: more")
+        child.sendeof()
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0
+    lines = seen.getvalue().split("\r\n")
+    assert "".join(lines).isprintable()  # so there is no ESC, no BS and no bare CR
+    stamped = [
+        line[line.index(" bob") + 1 :] for line in lines if STAMP.match(line) and " bob" in line
+    ]
+    assert stamped[1:] == ["bob: [2Jhello", "bob is busy.", "bob: more"]
+
+
+@contextmanager
+def asking(server: FakeServer, stdout: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """The command as a process that has asked who is there; it must say nothing more than that."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "chatclient", "127.0.0.1", str(server.port), "--user", "a"],
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=CLEAN_ENVIRON,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"secret\nwho\n")
+        process.stdin.flush()
+        yield process
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGPIPE manners")
+def test_an_output_nobody_reads_ends_it_quietly() -> None:
+    def script(link: Link) -> None:
+        link.let_in()
+        link.expect("who")
+        reader.close()
+        link.send(message(1, "hi"))
+        link.until_closed()
+
+    reading, writing = os.pipe()
+    reader = os.fdopen(reading)
+    with FakeServer(script) as server, asking(server, writing) as process:
+        os.close(writing)
+        assert process.wait(DEADLINE) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
+def test_an_interrupt_is_clean() -> None:
+    asked = threading.Event()
+
+    def script(link: Link) -> None:
+        link.let_in()
+        link.expect("who")
+        asked.set()
+        link.until_closed()
+
+    with FakeServer(script) as server, asking(server, subprocess.DEVNULL) as process:
+        assert asked.wait(DEADLINE)
+        process.send_signal(2)
+        assert process.wait(DEADLINE) == 130
