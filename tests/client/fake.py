@@ -1,7 +1,6 @@
 """A server of a few scripted lines, on a real socket, for tests of the client."""
 
 import json
-import re
 import socket
 import struct
 import threading
@@ -81,16 +80,6 @@ def message(seq: int, text: str, sender: str = "bob", **more: Any) -> Message:
     # What was said on another day is shown with that day.
     more.setdefault("at", f"{datetime.now(UTC):%Y-%m-%d}T15:24:02.123Z")
     return Message(seq=seq, sender=sender, text=text, **more)
-
-
-STAMP = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d ")
-
-
-def unstamped(line: str) -> str:
-    """Return a line that begins with a time without it."""
-    stamp = STAMP.match(line)
-    assert stamp, line
-    return line[stamp.end() :]
 
 
 def reset(sock: socket.socket) -> None:

@@ -7,25 +7,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from subprocess import CompletedProcess
 
 import pytest
 
 from chatwire.protocol import Error, Presence, WhoReply
 
-from .environ import CLEAN_ENVIRON
-from .fake import DEADLINE, STAMP, FakeServer, Link, at_home, greeted, message, unstamped
+from .fake import DEADLINE, FakeServer, Link, at_home, greeted, message
+from .process import CLEAN_ENVIRON, STAMP, run, unstamped
 
 
-def run(port: int, typed: str, *options: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "chatclient", "127.0.0.1", str(port), *options],
-        input=typed,
-        capture_output=True,
-        encoding="utf-8",
-        env=CLEAN_ENVIRON | {"PYTHONIOENCODING": "utf-8"} | environ,
-        timeout=DEADLINE,
-        check=False,
-    )
+def connect(port: int, typed: str, *options: str, **environ: str) -> "CompletedProcess[str]":
+    return run("chatclient", "127.0.0.1", str(port), *options, typed=typed, **environ)
 
 
 def refuse(link: Link) -> None:
@@ -49,14 +42,14 @@ def test_name_and_password_come_from_anywhere(
     typed: str, options: tuple[str, ...], environ: dict[str, str]
 ) -> None:
     with FakeServer(refuse) as server:
-        done = run(server.port, typed, *options, **environ)
+        done = connect(server.port, typed, *options, **environ)
     assert done.returncode == 4
     assert (done.stdout, done.stderr) == ("", "Wrong. (2 tries left)\n")
 
 
 def test_leaving_in_good_order_is_a_success() -> None:
     with FakeServer(at_home(name="Alice")) as server:
-        done = run(server.port, "alice\nsecret\n")
+        done = connect(server.port, "alice\nsecret\n")
     assert (done.returncode, done.stderr) == (0, "")
     welcome = "Welcome, Alice. Here now: bob. Type help for the commands.\n"
     assert unstamped(done.stdout) == welcome
@@ -65,7 +58,7 @@ def test_leaving_in_good_order_is_a_success() -> None:
 def test_nobody_listens() -> None:
     with FakeServer() as server:
         pass
-    done = run(server.port, "")
+    done = connect(server.port, "")
     assert done.returncode == 3
     assert done.stderr.startswith("Nobody is listening at 127.0.0.1 port ")
     assert done.stderr.count("\n") == 1
@@ -73,7 +66,7 @@ def test_nobody_listens() -> None:
 
 def test_a_lost_link_has_its_own_code() -> None:
     with FakeServer(Link.let_in) as server:
-        done = run(server.port, "secret\nwho\n", "--user", "alice")
+        done = connect(server.port, "secret\nwho\n", "--user", "alice")
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert "connection" in done.stderr
@@ -89,7 +82,7 @@ def test_a_lost_link_has_its_own_code() -> None:
 )
 def test_wrong_usage(typed: str, options: tuple[str, ...], word: str) -> None:
     with FakeServer(*([greeted()] if typed else [])) as server:
-        done = run(server.port, typed, *options)
+        done = connect(server.port, typed, *options)
     assert done.returncode == 2
     assert word in done.stderr
     assert "Traceback" not in done.stderr
@@ -114,7 +107,7 @@ def test_at_a_terminal_the_cursor_is_left_alone() -> None:
         child = pexpect.spawn(
             sys.executable,
             ["-m", "chatclient", "127.0.0.1", str(server.port), "--user", "alice", "--plain"],
-            env=CLEAN_ENVIRON | {"TERM": "xterm-256color", "PYTHONUTF8": "1"},
+            env=CLEAN_ENVIRON | {"TERM": "xterm-256color"},
             timeout=DEADLINE,
             encoding="utf-8",
         )

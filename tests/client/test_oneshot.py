@@ -1,20 +1,22 @@
 """One message: tried again until it is stored, with one key, and not when that is no use."""
 
+import io
 import socket
-import subprocess
-import sys
 import threading
 
+import click
 import pytest
 
 from chatclient.cli.exits import FAILED, NO_LINK, NOT_LET_IN, code_of
+from chatclient.cli.send import _text, send
+from chatclient.cli.tail import tail
 from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.link.connection import Connection
 from chatclient.link.oneshot import Parcel, deliver
 from chatwire.protocol import BroadcastReply, Bye, Error, Reply, SendReply
 
-from .environ import CLEAN_ENVIRON
 from .fake import DEADLINE, FakeServer, Link
+from .process import run
 
 
 def post(port: int, parcel: Parcel, within: float = DEADLINE) -> Reply:
@@ -49,17 +51,14 @@ def test_the_same_key_until_there_is_an_answer() -> None:
 
     def busy(link: Link) -> None:
         link.greet()
-        link.send(
-            Error(re=link.expect("login")["id"], code="try_later", text="Busy.", retry_after=0)
-        )
+        link.answer("login", Error(code="try_later", text="Busy.", retry_after=0))
         link.until_closed()
 
     def full_and_then_well(link: Link) -> None:
         link.send(Error(re=heard(link), code="storage_full", text="The disk is full."))
-        said = link.expect("send")  # here: another login would cost the server another hash
-        keys.append(said["key"])
-        reply = {"seq": 7, "delivered": ("bob",), "stored": (), "busy": {}, "unknown": ()}
-        link.send(SendReply(re=said["id"], duplicate=True, **reply))
+        # On this connection: another login would cost the server another hash.
+        reply = SendReply(seq=7, delivered=("bob",), stored=(), busy={}, unknown=(), duplicate=True)
+        keys.append(link.answer("send", reply)["key"])
         link.take_logout()
 
     with FakeServer(cut, going, busy, full_and_then_well) as server:
@@ -85,7 +84,7 @@ def test_a_server_that_comes_later_is_waited_for() -> None:
             taken.listen()
             link = Link(taken.accept()[0])
             link.take_login_again()
-            link.send(BroadcastReply(re=link.expect("broadcast")["id"], seq=1, busy={}))
+            link.take_broadcast("hi", 1)
             link.take_logout()
             link.close()
 
@@ -111,7 +110,7 @@ def test_a_refusal_is_the_end(op: str, code: str, exit_code: int) -> None:
             link.greet()
         else:
             link.take_login_again()
-        link.send(Error(re=link.expect(op)["id"], code=code, text="No."))
+        link.answer(op, Error(code=code, text="No."))
         link.until_closed()
 
     with FakeServer(script) as server, pytest.raises(Refused) as raised:
@@ -171,15 +170,60 @@ def test_who_cannot_know_is_told_the_key() -> None:
         assert link.expect("broadcast")["key"] == "my own"
 
     with FakeServer(script) as server:
-        done = subprocess.run(
-            [sys.executable, "-m", "chatserver", "send", "--timeout", "0", "--key", "my own", "hi"],
-            env=CLEAN_ENVIRON
-            | {"CHAT_PORT": str(server.port), "CHAT_USER": "alice", "CHAT_PASSWORD": "secret"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environ = {"CHAT_PORT": str(server.port), "CHAT_USER": "alice", "CHAT_PASSWORD": "secret"}
+        done = run("chatserver", "send", "--timeout", "0", "--key", "my own", "hi", **environ)
     assert (done.returncode, done.stdout) == (NO_LINK, "")
     first, second = done.stderr.splitlines()
     assert first == "It may have arrived all the same; with --key my own it is not said twice."
     assert "connection" in second
+
+
+# -- how it is used, and what it takes for a message --
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "problem"),
+    [
+        (send, ("two", "words"), "unexpected extra argument"),
+        (send, ("--to", "a b", "hi"), "cannot be a name"),
+        (send, ("--key", "k" * 65, "hi"), "A key has 1 to 64"),
+        (send, ("--key", "", "hi"), "A key has 1 to 64"),
+        (send, ("--timeout", "nan", "hi"), "not a valid integer"),
+        (tail, ("-n", "1", "--since", "1"), "Choose one"),
+        (tail, ("-n", "-1"), "not in the range"),
+    ],
+)
+def test_wrong_usage(command: click.Command, arguments: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(click.UsageError) as raised:
+        command.main(list(arguments), standalone_mode=False)
+    assert problem in raised.value.format_message()
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"hi", "hi"),
+        (b"\xef\xbb\xbf a\r\nb\n\n", " a\nb"),
+        (b"\xffx\0\x1b[1m", "\ufffdx[1m"),
+        (b"x" * 1_048_576, "x" * 1_048_576),
+    ],
+)
+@pytest.mark.parametrize("argument", [None, "-"])
+def test_the_input_is_the_message(
+    monkeypatch: pytest.MonkeyPatch, argument: str | None, data: bytes, text: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+    assert _text(argument) == text
+
+
+@pytest.mark.parametrize("data", [b"", b" \n\0\n", b"x" * 1_048_577])
+def test_an_input_that_is_no_message(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+    with pytest.raises(click.UsageError):
+        _text(None)
+
+
+def test_what_stands_on_the_command_line() -> None:
+    assert _text("h\udcffi ") == "hi "  # a byte that is no UTF-8
+    with pytest.raises(click.UsageError):
+        _text("")

@@ -26,8 +26,8 @@ from .fake import (
     message,
     refuse_history,
     take_history,
-    unstamped,
 )
+from .process import unstamped
 
 
 def plain(server: FakeServer, source: RawInput, out: io.StringIO) -> Plain:

@@ -1,11 +1,11 @@
 """A person's settings: the file, the variables, and where they lead."""
 
-import subprocess
-import sys
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chatclient.setup.destination import Destination, find_destination
@@ -18,6 +18,8 @@ from chatclient.setup.settings import (
     settings_file,
 )
 from chatwire.sections import SettingsError
+
+from .process import run
 
 FINGERPRINT = ":".join(["AB"] * 32)
 HOME = f"""
@@ -211,28 +213,30 @@ def test_where_nobody_can_connect_to(
 
 def test_the_settings_are_shown_as_a_file_that_has_them(file: Path) -> None:
     file.write_text(HOME)
-    done = subprocess.run(
-        [sys.executable, "-m", "chatclient", "home", "--show-config"],
-        env={FILE_VARIABLE: str(file), "CHAT_USER": "bob", "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run("chatclient", "home", "--show-config", CHAT_CLIENT_CONFIG=str(file), CHAT_USER="bob")
     first, second, rest = done.stdout.split("\n", 2)
     assert (first, done.stderr) == (f"# {file}", "")
     assert second == "# connects to chat.example.org port 4200 as bob"
-    file.write_text(rest)
     assert load(file, rest) == load(file, HOME)
 
 
 def test_wrong_settings_are_the_end_with_code_2(file: Path) -> None:
     file.write_text('[client]\nbell = "loud"')
-    done = subprocess.run(
-        [sys.executable, "-m", "chatclient"],
-        env={FILE_VARIABLE: str(file)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("chatclient", CHAT_CLIENT_CONFIG=str(file))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{file}: client.bell: expected private, off, mention or all.\n"
+
+
+def test_the_file_in_the_guide_has_every_setting_with_its_default(file: Path) -> None:
+    guide = Path(__file__).parent.parent.parent / "docs" / "client.md"
+    found = re.search(r"```toml\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    settings = load(file, found[1].replace("5F:8A:…", "AB" * 32))
+    assert settings.client == ClientSettings().client
+    defaults = {each.name: each.default for each in msgspec.structs.fields(NamedServer)}
+    home = msgspec.structs.asdict(settings.servers["home"])
+    assert set(home) == set(defaults)
+    for key in ("port", "plaintext", "password"):
+        assert home[key] == defaults[key]
+    for section in (ClientSettings().client, settings.servers["home"]):
+        assert all(f"\n{key} = " in found[1] for key in msgspec.structs.asdict(section))
