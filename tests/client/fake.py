@@ -13,6 +13,7 @@ from msgspec import structs
 from scoped import Scoped
 
 from chatclient.link.connection import Connection
+from chatserver.commands import all_commands
 from chatwire.protocol import (
     BroadcastReply,
     Bye,
@@ -24,8 +25,6 @@ from chatwire.protocol import (
     HistoryReply,
     LoginReply,
     Message,
-    Parameter,
-    ParameterKind,
     Reply,
     encode,
 )
@@ -34,42 +33,16 @@ DEADLINE = 20.0
 """Seconds after which a test that waits for something has failed."""
 
 
-def _command(
-    name: str, *parameters: tuple[str, str, ParameterKind, bool], aliases: tuple[str, ...] = ()
-) -> CommandHelp:
-    return CommandHelp(
-        name=name,
-        aliases=aliases,
-        group="talk",
-        summary=f"What {name} does.",
-        parameters=tuple(
-            Parameter(name=wire, label=label, kind=kind, required=required)
-            for wire, label, kind, required in parameters
-        ),
-    )
+def commands(*names: str) -> tuple[CommandHelp, ...]:
+    """Describe commands as a server does."""
+    return tuple(each.help for each in all_commands() if each.help.name in names)
 
 
-COMMANDS = (
-    _command("who"),
-    _command("last", ("minutes", "minutes", "number", True)),
-    _command("broadcast", ("text", "message", "words", True), aliases=("say",)),
-    _command("send", ("to", "user", "names", True), ("text", "message", "words", True)),
-    _command("busy", ("reply", "reply", "words", False)),
-    _command("idle"),
-    _command("hide"),
-    _command("appear"),
-    _command("status"),
-    _command("help", ("command", "command", "word", False), aliases=("?",)),
-    _command("logout"),
+COMMANDS = commands(
+    *("who", "last", "broadcast", "send", "busy", "idle"),
+    *("hide", "appear", "status", "help", "logout"),
 )
-
-
-HISTORY = _command(
-    "history",
-    ("with", "user", "names", False),
-    ("limit", "count", "number", False),
-    ("before", "before", "number", False),
-)
+(HISTORY,) = commands("history")
 """Not in every server: `Link.take_login` takes `commands`."""
 
 

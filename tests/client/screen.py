@@ -105,6 +105,7 @@ class Screen:
         change: str = "",
         user: str = "alice",
         *,
+        options: tuple[str, ...] = (),
         place: tuple[str, int] | None = None,
         machine: str = "",
     ) -> None:
@@ -121,7 +122,7 @@ class Screen:
         program, *arguments = [*there, sys.executable, "-c", code, host, str(port)]
         self.child = pexpect.spawn(
             program,
-            [*arguments, *(["--user", user] if user else [])],
+            [*arguments, *(["--user", user] if user else []), *options],
             dimensions=(rows, columns),
             env=kept | _ENVIRON | environ,
         )
@@ -282,10 +283,13 @@ class Screen:
 
 @contextmanager
 def at_password(
-    question: str = "Password for alice:", user: str = "alice", **environ: str
+    question: str = "Password for alice:",
+    user: str = "alice",
+    options: tuple[str, ...] = (),
+    **environ: str,
 ) -> Iterator[tuple[Screen, Link]]:
     """A client that was greeted and asks this, and the server's end of its connection."""
-    screen = Screen(80, 24, environ, user=user)
+    screen = Screen(80, 24, environ, user=user, options=options)
     try:
         link = screen.door.open()
         link.greet()

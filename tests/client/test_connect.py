@@ -1,6 +1,5 @@
 """The client in a pipe, as a process: name and password from anywhere, and an exit code."""
 
-import io
 import os
 import subprocess
 import sys
@@ -11,10 +10,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from chatwire.protocol import Error, Presence, WhoReply
+from chatwire.protocol import Error
 
 from .fake import DEADLINE, FakeServer, Link, at_home, greeted, message
-from .process import CLEAN_ENVIRON, STAMP, run, unstamped
+from .process import CLEAN_ENVIRON, run, unstamped
 
 
 def connect(port: int, typed: str, *options: str, **environ: str) -> "CompletedProcess[str]":
@@ -91,43 +90,6 @@ def test_wrong_usage(typed: str, options: tuple[str, ...], word: str) -> None:
 def test_the_command_line_alone_loads_no_screen() -> None:
     code = "import sys, chatclient.cli.connect; sys.exit('prompt_toolkit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
-@pytest.mark.filterwarnings("ignore:.*forkpty.*:DeprecationWarning")
-def test_at_a_terminal_the_cursor_is_left_alone() -> None:
-    pexpect = pytest.importorskip("pexpect")
-
-    def play(link: Link) -> None:
-        link.send(message(1, "\x1b[2Jhello"), Presence(name="bob", state="busy"))
-        link.answer("who", WhoReply(users=()))
-        link.send(message(2, "more"))
-
-    with FakeServer(at_home(play)) as server:
-        child = pexpect.spawn(
-            sys.executable,
-            ["-m", "chatclient", "127.0.0.1", str(server.port), "--user", "alice", "--plain"],
-            env=CLEAN_ENVIRON | {"TERM": "xterm-256color"},
-            timeout=DEADLINE,
-            encoding="utf-8",
-        )
-        child.delaybeforesend = None
-        child.logfile_read = seen = io.StringIO()
-        child.expect("Password for alice: ")
-        child.sendline("secret")
-        child.expect("bob is busy.")
-        child.sendline("who")
-        child.expect("bob: more")
-        child.sendeof()
-        child.expect(pexpect.EOF)
-        child.close()
-    assert child.exitstatus == 0
-    lines = seen.getvalue().split("\r\n")
-    assert "".join(lines).isprintable()  # so there is no ESC, no BS and no bare CR
-    stamped = [
-        line[line.index(" bob") + 1 :] for line in lines if STAMP.match(line) and " bob" in line
-    ]
-    assert stamped[1:] == ["bob: [2Jhello", "bob is busy.", "bob: more"]
 
 
 @contextmanager

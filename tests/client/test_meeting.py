@@ -423,14 +423,6 @@ def test_on_this_machine_it_may_be_plain() -> None:
         assert chat.hello is not None
 
 
-@pytest.mark.usefixtures("here")
-def test_on_this_machine_a_fingerprint_asks_for_tls(file: Path) -> None:
-    with FakeServer(greets(ALICE), hears_nothing(MALLORY)) as server:
-        trust = Trust(file, nobody, ALICE.fingerprint)
-        met(server, trust)
-        assert "another certificate" in failed(server, trust)
-
-
 def test_elsewhere_it_is_plain_only_when_told_so() -> None:
     with FakeServer(greeted(), speaks_tls) as server:
         with Connection.open(LOCAL, server.port, plaintext=True) as chat:

@@ -156,16 +156,6 @@ def test_input_in_lines(data: bytes | None, lines: list[str]) -> None:
     assert list(InputLines(source, "utf-8")) == lines
 
 
-def test_a_request_may_still_be_open_when_the_link_goes() -> None:
-    def script(link: Link) -> None:
-        link.let_in()
-        link.expect("who")
-        link.reset()
-
-    with FakeServer(script) as server, pytest.raises(LinkLost):
-        chat(server, "who\n")
-
-
 def test_what_is_typed_goes_to_whom_one_talks_to(capsys: pytest.CaptureFixture[str]) -> None:
     def play(link: Link) -> None:
         said = link.answer("send", BroadcastReply(seq=1, busy={}))

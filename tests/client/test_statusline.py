@@ -5,6 +5,7 @@ import time
 import pytest
 
 from chatclient.link.keeper import LinkState
+from chatclient.screen.output import cut
 from chatclient.screen.statusline import StatusLine
 from chatclient.talk.conversation import Conversation
 from chatwire.protocol import Event, LoginReply, Reply, StatusReply
@@ -104,3 +105,20 @@ def test_new_is_what_others_say_now() -> None:
         message(1, "old", replay=True), message(2, "own", "Alice"), message(3, "new", "bob")
     )
     assert status.unread == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "shown"),
+    [
+        ("hello", 5, "hello"),
+        ("hello!", 5, "hell…"),
+        ("世界世界", 8, "世界世界"),
+        ("世界世界", 7, "世界世…"),
+        ("世界世界", 6, "世界…"),
+        ("e\u0301e\u0301", 2, "e\u0301e\u0301"),
+        ("hello", 1, "…"),
+        ("", 0, ""),
+    ],
+)
+def test_a_line_is_cut_where_the_row_ends(text: str, columns: int, shown: str) -> None:
+    assert cut(text, columns) == shown

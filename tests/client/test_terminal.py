@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from chatwire.protocol import Bye, Error, Presence
+from chatwire.protocol import Bye, Error, Presence, WhoReply
 
 from .fake import message
 from .screen import CTRL_C, CTRL_D, CTRL_R, TAB, UP, at_password, logged_in, paste
@@ -218,16 +218,24 @@ def test_colours() -> None:
         assert "bob: hi [31mred[0m" in screen.text
 
 
-def test_a_dumb_terminal_gets_lines() -> None:
-    with at_password(TERM="dumb") as (screen, link):
+@pytest.mark.parametrize(("options", "term"), [((), "dumb"), (("--plain",), "xterm-256color")])
+def test_where_nothing_is_drawn_there_are_lines(options: tuple[str, ...], term: str) -> None:
+    with at_password(options=options, TERM=term) as (screen, link):
         screen.type("secret\n")
         link.take_login()
-        link.send(message(1, "hi"))
-        screen.wait_for("bob: hi")
+        link.send(message(1, "\x1b[2Jhi"), Presence(name="bob", state="busy"))
+        screen.wait_for("bob is busy.")
+        screen.type("who\n")
+        link.answer("who", WhoReply(users=()))
+        link.send(message(2, "more"))
+        screen.wait_for("bob: more")
         screen.type("logout\n")
         link.take_logout()
         assert screen.end() == 0
-    assert b"\x1b" not in screen.raw
+    assert [line[6:] for line in screen.lines if " bob" in line][-3:] == [
+        *("bob: [2Jhi", "bob is busy.", "bob: more"),
+    ]
+    assert "".join(screen.raw.decode().split("\r\n")).isprintable()  # no ESC, BS or bare CR
     assert "secret" not in screen.text
 
 

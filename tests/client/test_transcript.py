@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from chatclient.talk.colours import Colours, colours_wanted
+from chatclient.talk.mention import mentions_in
 from chatclient.talk.transcript import Piece, Transcript, plain_lines
 from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, Presence, SearchReply
 
@@ -158,3 +159,23 @@ def test_what_was_said_before_is_shown_with_its_day(kind: type[HistoryReply | Se
     lines = plain_lines(kind(messages=(said,), more=False), "alice")
     assert re.fullmatch(r"2026-11-2[123] \d\d:\d\d bob: hi", lines[0])
     assert lines[1:] == ["    x", "That is all."]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "found"),
+    [
+        ("alice", "alice", ["alice"]),
+        ("hello Alice!", "alice", ["Alice"]),
+        ("(alice) ALICE: alice, alice.", "alice", ["alice", "ALICE", "alice", "alice"]),
+        ("@alice's", "alice", ["alice"]),
+        ("malice alice2 alice_ alice-2 my-alice alice.b", "alice", []),
+        ("älice éalice", "alice", []),
+        ("世alice", "alice", []),
+        ("", "alice", []),
+        ("axb", "a.b", []),
+        ("ask a.b.", "a.b", ["a.b"]),
+        ("b.a.b", "a.b", ["a.b"]),
+    ],
+)
+def test_a_name_is_a_word_of_its_own(text: str, name: str, found: list[str]) -> None:
+    assert [text[start:end] for start, end in mentions_in(text, name)] == found
