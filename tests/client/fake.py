@@ -61,6 +61,12 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
+def welcome(name: str = "alice", **more: Any) -> LoginReply:
+    """Return the answer to a login; bob is here, and nothing was missed."""
+    values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
+    return LoginReply(name=name, **(values | more))
+
+
 class Link:
     """The server's end of one connection."""
 
@@ -119,8 +125,7 @@ class Link:
 
     def welcome(self, name: str = "alice", **more: Any) -> dict[str, Any]:
         """Take any password; return the request."""
-        values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
-        return self.answer("login", LoginReply(name=name, **(values | more)))
+        return self.answer("login", welcome(name, **more))
 
     def take_broadcast(self, text: str, seq: int, **busy: str) -> dict[str, Any]:
         """Take the broadcast of this text, as number `seq`; return the request."""

@@ -74,10 +74,25 @@ def test_an_empty_line_is_nothing(typed: str) -> None:
         ("/SAY hi", BOB, "broadcast", {"text": "hi"}),
         ("hi", Conversation(), "broadcast", {"text": "hi"}),
         ("//hi", Conversation(), "broadcast", {"text": "/hi"}),
+        # History is of the conversation in view.
+        ("/history", None, "history", {}),
+        ("/history", Conversation(), "history", {}),
+        ("/history", BOB, "history", {"with": ["bob"]}),
+        ("/history 20", BOB, "history", {"with": ["bob"], "limit": 20}),
+        ("/history 20 99", BOB, "history", {"with": ["bob"], "limit": 20, "before": 99}),
+        ("/history carol 20", BOB, "history", {"with": ["carol"], "limit": 20}),
+        ("/history lobby", BOB, "history", {"with": ["lobby"]}),
+        ("/history", BOTH, "history", {"with": ["bob", "carol"]}),
+        ("/history 20", BOTH, "history", {"with": ["bob", "carol"], "limit": 20}),
+        ("/history lobby", BOTH, "history", {"with": ["lobby"]}),
+        ("history (bob carol)", None, "history", {"with": ["bob", "carol"]}),
+        ("/history (bob, carol) 5", BOB, "history", {"with": ["bob", "carol"], "limit": 5}),
+        ("history bob 5", None, "history", {"with": ["bob"], "limit": 5}),
+        ("history 5", None, "history", {"limit": 5}),
     ],
 )
 def test_in_a_conversation_a_slash_makes_the_command(
-    typed: str, conversation: Conversation, op: str, fields: dict[str, Value]
+    typed: str, conversation: Conversation | None, op: str, fields: dict[str, Value]
 ) -> None:
     assert LINE.parse(typed, conversation) == Request(op, fields)
 
@@ -134,31 +149,6 @@ def test_what_the_server_declares_comes_before_old_habits() -> None:
     line = CommandLine([who])
     assert line.find("names") is who
     assert line.find("msg") is None  # there is no send to stand for
-
-
-@pytest.mark.parametrize(
-    ("typed", "conversation", "fields"),
-    [
-        ("/history", None, {}),
-        ("/history", Conversation(), {}),
-        ("/history", BOB, {"with": ["bob"]}),
-        ("/history 20", BOB, {"with": ["bob"], "limit": 20}),
-        ("/history 20 99", BOB, {"with": ["bob"], "limit": 20, "before": 99}),
-        ("/history carol 20", BOB, {"with": ["carol"], "limit": 20}),
-        ("/history lobby", BOB, {"with": ["lobby"]}),
-        ("/history", BOTH, {"with": ["bob", "carol"]}),
-        ("/history 20", BOTH, {"with": ["bob", "carol"], "limit": 20}),
-        ("/history lobby", BOTH, {"with": ["lobby"]}),
-        ("history (bob carol)", None, {"with": ["bob", "carol"]}),
-        ("/history (bob, carol) 5", BOB, {"with": ["bob", "carol"], "limit": 5}),
-        ("history bob 5", None, {"with": ["bob"], "limit": 5}),
-        ("history 5", None, {"limit": 5}),
-    ],
-)
-def test_history_is_of_the_conversation_in_view(
-    typed: str, conversation: Conversation | None, fields: dict[str, Value]
-) -> None:
-    assert LINE.parse(typed, conversation) == Request("history", fields)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from chatclient.screen.tabcycle import TabCycle
 from chatclient.talk.commandline import CommandLine
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.roster import Roster
-from chatwire.protocol import Here, LastReply, LoginReply, Presence, Seen, WhoReply
+from chatwire.protocol import Here, LastReply, Presence, Seen, WhoReply
 
-from .fake import COMMANDS, HISTORY, message
+from .fake import COMMANDS, HISTORY, message, welcome
 
 
 def offers(typed: str, conversation: Conversation | None = None) -> list[str]:
@@ -145,8 +145,7 @@ def test_the_chosen_offer_can_be_seen() -> None:
 
 def test_the_roster_hears_names_everywhere_but_its_own() -> None:
     roster = Roster("alice")
-    welcome = LoginReply(name="alice", online=("dave",), seq=0, missed=0, busy=False, hidden=False)
-    roster.hear(welcome)
+    roster.hear(welcome(online=("dave",)))
     roster.hear(WhoReply(users=(Here(name="bob", busy=False, idle_seconds=0),)))
     roster.hear(LastReply(users=(Seen(name="Alice", online=True, seconds_ago=0),)))
     roster.hear(LastReply(users=(Seen(name="erin", online=False, seconds_ago=9),)))
@@ -160,10 +159,7 @@ def test_the_roster_hears_names_everywhere_but_its_own() -> None:
 
 def test_the_roster_knows_who_is_here() -> None:
     roster = Roster("alice")
-    welcome = LoginReply(
-        name="alice", online=("dave", "alice"), seq=0, missed=0, busy=False, hidden=False
-    )
-    roster.hear(welcome)
+    roster.hear(welcome(online=("dave", "alice")))
     roster.hear(message(1, "hi from a replay, perhaps", "carol"))
     assert roster.here() == ("dave",)
     roster.hear(Presence(name="Bob", state="online"))

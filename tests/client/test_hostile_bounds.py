@@ -13,9 +13,9 @@ from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import GivenCredentials
 from chatclient.setup.entrance import enter
 from chatclient.talk.roster import MOST_NAMES, Roster
-from chatwire.protocol import Error, LoginReply, Message, Presence, Replayed
+from chatwire.protocol import Error, Presence
 
-from .fake import DEADLINE, HISTORY, FakeServer, Link, greeted, message, talking
+from .fake import DEADLINE, HISTORY, FakeServer, Link, greeted, message, talking, welcome
 
 
 def test_an_error_has_a_bounded_text() -> None:
@@ -44,43 +44,6 @@ def test_what_waits_is_bounded(leaving: bool, size: int) -> None:
     assert 10 <= taken <= MOST_EVENTS_BESIDE + 10
     assert taken * size <= MOST_BYTES
     assert len(inbox.take(0, 2 * MOST_EVENTS_BESIDE)) == taken
-
-
-def test_a_replay_without_end_ends_the_link() -> None:
-    """The first time it comes back; then it is left in peace by a server that behaves."""
-    kept = threading.Event()
-
-    def goes(link: Link) -> None:
-        link.take_login_again()
-
-    def replays(link: Link) -> None:
-        link.take_login_again(seq=9, missed=1)
-        # The client's system need not say that it reads no more: then a send waits for nothing.
-        link.sock.settimeout(1.0)
-        try:
-            for seq in range(1, 1000):
-                link.send(message(seq, "x" * 100_000, replay=True))
-        except OSError:
-            return
-        raise AssertionError("the client took a hundred megabytes")
-
-    def behaves(link: Link) -> None:
-        link.take_login_again(seq=9, missed=1)
-        link.send(message(9, "enough", replay=True), Replayed(count=1, more=0))
-        kept.wait(DEADLINE)
-
-    reasons: list[str] = []
-    with (
-        FakeServer(goes, replays, behaves) as server,
-        ResumingClient(server.connect, "alice", "secret", pause=0.01) as client,
-    ):
-        client.watch = lambda state: reasons.append(state.reason)
-        client.start()
-        while not isinstance(event := client.next_event(DEADLINE), Message):
-            assert event is not None
-        assert event.text == "enough"
-        kept.set()
-    assert any("replays without end" in each for each in reasons)
 
 
 def test_what_a_program_does_not_take_is_bounded_in_bytes() -> None:
@@ -129,7 +92,7 @@ def test_a_server_cannot_have_a_login_wait_for_ever(
 def test_a_million_names_are_not_kept() -> None:
     roster = Roster("alice")
     many = tuple(f"user{number}" for number in range(2 * MOST_NAMES))
-    roster.hear(LoginReply(name="alice", online=many, seq=0, missed=0, busy=False, hidden=False))
+    roster.hear(welcome(online=many))
     assert len(roster.here()) == len(roster.names()) == MOST_NAMES
     for number in range(MOST_NAMES):
         roster.hear(Presence(name=f"other{number}", state="online"))

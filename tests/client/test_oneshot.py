@@ -1,8 +1,6 @@
 """One message: tried again until it is stored, with one key, and not when that is no use."""
 
 import io
-import socket
-import threading
 
 import click
 import pytest
@@ -10,24 +8,31 @@ import pytest
 from chatclient.cli.exits import FAILED, NO_LINK, NOT_LET_IN, code_of
 from chatclient.cli.send import _text, send
 from chatclient.cli.tail import tail
-from chatclient.errors import ChatError, ConnectFailed, LinkLost, NoAnswer, Refused
+from chatclient.errors import ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.link.connection import Connection
 from chatclient.link.oneshot import Parcel, deliver
 from chatwire.protocol import BroadcastReply, Bye, Error, Reply, SendReply
 
-from .fake import DEADLINE, FakeServer, Link
+from .fake import DEADLINE, FakeServer, Link, greeted
 from .process import run
 
 
-def post(port: int, parcel: Parcel, within: float = DEADLINE) -> Reply:
-    return deliver(
-        parcel,
-        lambda seconds: Connection.open("127.0.0.1", port, timeout=seconds),
-        "alice",
-        "secret",
-        within,
-        pause=0.01,
-    )
+def post(parcel: Parcel, *ports: int, within: float = DEADLINE) -> Reply:
+    """Deliver a parcel; each try is at the next port, and all after that at the last."""
+    left = list(ports)
+
+    def connect(seconds: float) -> Connection:
+        port = left.pop(0) if len(left) > 1 else left[0]
+        return Connection.open("127.0.0.1", port, timeout=seconds)
+
+    return deliver(parcel, connect, "alice", "secret", within, pause=0.01)
+
+
+@pytest.fixture
+def nobody_there() -> int:
+    """A port at which nobody listens."""
+    with FakeServer() as server:
+        return server.port
 
 
 def test_the_same_key_until_there_is_an_answer() -> None:
@@ -62,37 +67,20 @@ def test_the_same_key_until_there_is_an_answer() -> None:
         link.take_logout()
 
     with FakeServer(cut, going, busy, full_and_then_well) as server:
-        reply = post(server.port, parcel)
+        reply = post(parcel, server.port)
     assert isinstance(reply, SendReply)
     assert reply.seq == 7
     assert keys == [parcel.key] * 3
 
 
-def test_a_server_that_comes_later_is_waited_for() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # nobody listens there yet
-        tried = threading.Event()
+def test_a_server_that_comes_later_is_waited_for(nobody_there: int) -> None:
+    def script(link: Link) -> None:
+        link.take_login_again()
+        link.take_broadcast("hi", 1)
+        link.take_logout()
 
-        def connect(seconds: float) -> Connection:
-            try:
-                return Connection.open(*taken.getsockname(), timeout=seconds)
-            finally:
-                tried.set()
-
-        def serve() -> None:
-            tried.wait(DEADLINE)
-            taken.listen()
-            link = Link(taken.accept()[0])
-            link.take_login_again()
-            link.take_broadcast("hi", 1)
-            link.take_logout()
-            link.close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        reply = deliver(Parcel("hi"), connect, "alice", "secret", DEADLINE, pause=0.01)
-        thread.join()
-    assert isinstance(reply, BroadcastReply)
+    with FakeServer(script) as server:
+        assert isinstance(post(Parcel("hi"), nobody_there, server.port), BroadcastReply)
 
 
 @pytest.mark.parametrize(
@@ -105,16 +93,13 @@ def test_a_server_that_comes_later_is_waited_for() -> None:
     ],
 )
 def test_a_refusal_is_the_end(op: str, code: str, exit_code: int) -> None:
-    def script(link: Link) -> None:
-        if op == "login":
-            link.greet()
-        else:
-            link.take_login_again()
+    def play(link: Link) -> None:
+        if op != "login":
+            link.welcome()
         link.answer(op, Error(code=code, text="No."))
-        link.until_closed()
 
-    with FakeServer(script) as server, pytest.raises(Refused) as raised:
-        post(server.port, Parcel("hi"))
+    with FakeServer(greeted(play)) as server, pytest.raises(Refused) as raised:
+        post(Parcel("hi"), server.port)
     assert code_of(raised.value) == exit_code
 
 
@@ -126,42 +111,29 @@ def test_a_line_too_long_is_the_end() -> None:
         link.send(Error(code="line_too_long", text=text), Bye(code="line_too_long", text=text))
 
     with FakeServer(script) as server, pytest.raises(LinkLost) as raised:
-        post(server.port, Parcel("hi"))
+        post(Parcel("hi"), server.port)
     assert code_of(raised.value) == FAILED
 
 
-def test_no_time_left() -> None:
-    with FakeServer() as server:
-        pass
+def test_no_time_left(nobody_there: int) -> None:
     parcel = Parcel("hi")
     with pytest.raises(ConnectFailed) as raised:
-        post(server.port, parcel, within=0)
+        post(parcel, nobody_there, within=0)
     assert code_of(raised.value) == NO_LINK
     assert not parcel.handed_over
 
 
 def test_a_server_that_does_not_answer() -> None:
-    released = threading.Event()
-
-    def script(link: Link) -> None:
-        link.take_login_again()
+    def play(link: Link) -> None:
+        link.welcome()
         link.expect("broadcast")
-        assert released.wait(DEADLINE)
 
     parcel = Parcel("hi")
-    with FakeServer(script) as server:
-        try:
-            with pytest.raises(NoAnswer) as raised:
-                post(server.port, parcel, within=0)
-        finally:
-            released.set()
+    with FakeServer(greeted(play)) as server, pytest.raises(NoAnswer) as raised:
+        post(parcel, server.port, within=0)
     assert code_of(raised.value) == NO_LINK
     assert parcel.handed_over  # so it may have arrived
-
-
-def test_each_parcel_has_a_key_of_its_own() -> None:
-    assert Parcel("hi").key != Parcel("hi").key
-    assert code_of(ChatError("x")) == NO_LINK
+    assert Parcel("hi").key != parcel.key
 
 
 def test_who_cannot_know_is_told_the_key() -> None:

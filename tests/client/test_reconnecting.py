@@ -3,7 +3,7 @@
 from chatwire.protocol import Bye, Error, Replayed
 
 from .fake import message
-from .screen import CTRL_D, NO_HURRY, logged_in
+from .screen import NO_HURRY, logged_in
 
 
 def test_a_lost_link_and_its_return() -> None:
@@ -70,17 +70,6 @@ def test_a_server_that_shuts_down_is_come_back_to_until_it_says_no() -> None:
         again.answer("login", Error(code="bad_credentials", text="Wrong.", attempts_left=2))
         assert screen.end() == 4
     assert screen.lines[-2:] == ["Not sent: send bob too late", "Wrong. (2 tries left)"]
-
-
-def test_leaving_while_a_message_is_not_sent_says_so() -> None:
-    with logged_in(change=NO_HURRY) as (screen, link):
-        link.reset()
-        screen.wait_for_status("not connected")
-        screen.say("broadcast nobody heard")
-        screen.wait_for_status("1 not sent yet")
-        assert screen.leave(CTRL_D) == 0
-    assert screen.lines[-1] == "Not sent: broadcast nobody heard"
-    assert sum("nobody heard" in line for line in screen.lines) == 1
 
 
 def test_who_was_away_is_told_what_came_and_what_is_held() -> None:

@@ -10,7 +10,7 @@ from chatclient.link.replay import Replay
 from chatclient.link.seen import Seen
 from chatwire.protocol import LoginReply, Presence, Replayed
 
-from .fake import message
+from .fake import message, welcome
 
 STEPS = st.lists(
     st.tuples(
@@ -61,13 +61,9 @@ def test_the_end_of_a_replay_counts_what_was_given_of_it() -> None:
     assert seen.fresh(Replayed(count=1, more=5)) == [Replayed(count=0, more=5)]
 
 
-def welcome(*, missed: int, busy: bool = False) -> LoginReply:
-    return LoginReply(re=1, name="me", online=(), seq=9, missed=missed, busy=busy, hidden=False)
-
-
 @pytest.mark.parametrize(("missed", "busy"), [(0, False), (3, True)])
 def test_where_none_is_to_come_it_is_whole(missed: int, busy: bool) -> None:
-    replay = Replay(welcome(missed=missed, busy=busy))
+    replay = Replay(welcome("me", missed=missed, busy=busy))
     assert replay.whole
     [login] = replay.events(Seen("me"))
     assert isinstance(login, LoginReply)
@@ -75,7 +71,7 @@ def test_where_none_is_to_come_it_is_whole(missed: int, busy: bool) -> None:
 
 
 def test_the_welcome_counts_what_is_new_to_the_program() -> None:
-    replay, seen = Replay(welcome(missed=3)), Seen("me", upto=1)
+    replay, seen = Replay(welcome("me", missed=3)), Seen("me", upto=1)
     before = Presence(name="bob", state="online")
     for event in (
         before,

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,41 +148,39 @@ NAMED = ClientSettings(
         "10.0.0.1": NamedServer(host="10.0.0.2"),
     }
 )
+HERE = Destination("127.0.0.1", 4119)
+THERE = Destination("h.example", 4200, "ann", keyring=True)
 
 
 @pytest.mark.parametrize(
     ("given", "environ", "expected"),
     [
-        ({}, {}, Destination("127.0.0.1", 4119)),
+        ({}, {}, HERE),
         ({"server": "x.example"}, {}, Destination("x.example", 4119)),
         ({"server": "x.example:1"}, {}, Destination("x.example", 1)),
         ({"server": "x.example:1", "port": 2}, {}, Destination("x.example", 2)),
         ({"server": "[::1]:5"}, {}, Destination("::1", 5)),
         ({"server": "[::1]"}, {}, Destination("::1", 4119)),
         ({"server": "::1"}, {}, Destination("::1", 4119)),
-        ({"server": "home"}, {}, Destination("h.example", 4200, "ann", keyring=True)),
+        ({"server": "home"}, {}, THERE),
         ({"server": "10.0.0.1"}, {}, Destination("10.0.0.2", 4119)),  # a name wins over a host
-        ({}, {"CHAT_HOST": "home"}, Destination("h.example", 4200, "ann", keyring=True)),
-        (
-            {"server": "home"},
-            {"CHAT_HOST": "x"},
-            Destination("h.example", 4200, "ann", keyring=True),
-        ),
+        ({}, {"CHAT_HOST": "home"}, THERE),
+        ({"server": "home"}, {"CHAT_HOST": "x"}, THERE),
         (
             {"server": "home"},
             {"CHAT_PORT": "9", "CHAT_USER": "bob"},
-            Destination("h.example", 9, "bob", keyring=True),
+            replace(THERE, port=9, user="bob"),
         ),
         (
             {"server": "home", "port": 8, "user": "carol", "plaintext": True},
             {"CHAT_PORT": "9", "CHAT_USER": "bob"},
-            Destination("h.example", 8, "carol", plaintext=True, keyring=True),
+            replace(THERE, port=8, user="carol", plaintext=True),
         ),
-        ({}, {"CHAT_HOST": "", "CHAT_PORT": "", "CHAT_USER": ""}, Destination("127.0.0.1", 4119)),
+        ({}, {"CHAT_HOST": "", "CHAT_PORT": "", "CHAT_USER": ""}, HERE),
         (
             {"fingerprint": FINGERPRINT.lower().replace(":", "")},
             {"CHAT_FINGERPRINT": "CD" * 32},
-            Destination("127.0.0.1", 4119, fingerprint=FINGERPRINT),
+            replace(HERE, fingerprint=FINGERPRINT),
         ),
     ],
 )

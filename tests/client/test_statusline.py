@@ -8,9 +8,9 @@ from chatclient.link.keeper import LinkState
 from chatclient.screen.output import cut
 from chatclient.screen.statusline import StatusLine
 from chatclient.talk.conversation import Conversation
-from chatwire.protocol import Event, LoginReply, Reply, StatusReply
+from chatwire.protocol import Event, Reply, StatusReply
 
-from .fake import message
+from .fake import message, welcome
 
 WIDE = 200
 
@@ -89,8 +89,7 @@ def test_the_countdown(monkeypatch: pytest.MonkeyPatch, columns: int, text: str)
 
 
 def test_how_the_person_stands() -> None:
-    welcome = LoginReply(name="alice", online=(), seq=9, missed=4, busy=True, hidden=True)
-    status = line(welcome)
+    status = line(welcome(missed=4, busy=True, hidden=True))
     assert (status.busy, status.held, status.hidden) == (True, 4, True)
     status.hear(Reply(op="idle"))
     status.hear(Reply(op="appear"))

@@ -46,14 +46,6 @@ def test_the_first_time_the_fingerprint_is_shown_and_the_key_is_pinned(file: Pat
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_a_no_pins_nothing(file: Path) -> None:
-    person = Person(answer=False)
-    assert "not trusted" in refused(Trust(file, person), ALICE)
-    assert len(person.asked) == 1
-    assert not file.exists()
-    assert not Trust(file).knows(HOST, PORT)
-
-
 def test_without_anybody_to_ask_it_is_an_error_that_names_the_way_out(file: Path) -> None:
     text = refused(Trust(file), ALICE)
     assert f"--fingerprint {ALICE.fingerprint}" in text
@@ -72,21 +64,15 @@ def test_the_same_key_is_met_again_without_a_question(file: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_a_changed_key_is_a_hard_stop_that_says_what_to_do(file: Path) -> None:
-    meet(file)
-    before = file.read_bytes()
-    text = refused(Trust(file, nobody), MALLORY)
-    assert ALICE.fingerprint in text
-    assert MALLORY.fingerprint in text
-    assert PLACE in text
-    assert str(file) in text
-    assert file.read_bytes() == before
-
-
-def test_after_the_line_was_deleted_it_is_asked_again(file: Path) -> None:
+def test_a_changed_key_is_a_hard_stop_until_its_line_is_deleted(file: Path) -> None:
     meet(file, port=1)
     meet(file)
-    first, _ = file.read_text("utf-8").splitlines(keepends=True)
+    before = file.read_text("utf-8")
+    text = refused(Trust(file, nobody), MALLORY)
+    for each in (ALICE.fingerprint, MALLORY.fingerprint, PLACE, str(file)):
+        assert each in text
+    assert file.read_text("utf-8") == before
+    first, _ = before.splitlines(keepends=True)
     file.write_text(first, "utf-8")
     meet(file, MALLORY)
     assert "CHANGED" in refused(Trust(file, nobody), ALICE)
