@@ -13,6 +13,8 @@ from msgspec import structs
 from scoped import Scoped
 
 from chatclient.link.connection import Connection
+from chatclient.setup.credentials import GivenCredentials
+from chatclient.setup.entrance import Entry, enter
 from chatserver.commands import all_commands
 from chatwire.protocol import (
     BroadcastReply,
@@ -175,6 +177,10 @@ class FakeServer(Scoped):
     def connect(self, **more: Any) -> Connection:
         """Return a connection to it."""
         return Connection.open("127.0.0.1", self.port, timeout=DEADLINE, **more)
+
+    def enter(self) -> Entry:
+        """Come in as alice."""
+        return enter(self.connect, GivenCredentials("alice", "secret", str), print)
 
     def begin(self) -> None:
         self._thread.start()

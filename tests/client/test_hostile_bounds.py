@@ -10,8 +10,6 @@ from chatclient.errors import LinkLost, Refused
 from chatclient.link.backlog import MOST_BYTES
 from chatclient.link.inbox import MOST_EVENTS_BESIDE, Inbox
 from chatclient.link.resume import ResumingClient
-from chatclient.setup.credentials import GivenCredentials
-from chatclient.setup.entrance import enter
 from chatclient.talk.roster import MOST_NAMES, Roster
 from chatwire.protocol import Error, Presence
 
@@ -84,8 +82,7 @@ def test_a_server_cannot_have_a_login_wait_for_ever(
         link.take_login()
 
     with FakeServer(greeted(play)) as server:
-        entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
-        entry.connection.close()
+        server.enter().connection.close()
     assert slept == [waited]
 
 
@@ -107,6 +104,6 @@ def test_a_million_commands_are_not_kept() -> None:
         link.take_login(commands=tuple(structs.replace(HISTORY, name=name) for name in names))
 
     with FakeServer(greeted(play)) as server:
-        entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
+        entry = server.enter()
         with entry.connection:
             assert len(list(entry.commands)) < 2000

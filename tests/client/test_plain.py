@@ -11,8 +11,6 @@ from chatclient.errors import ChatError, LinkLost
 from chatclient.faces.plain import Plain
 from chatclient.link.connection import Connection
 from chatclient.link.resume import ResumingClient
-from chatclient.setup.credentials import GivenCredentials
-from chatclient.setup.entrance import enter
 from chatclient.setup.inputlines import InputLines, RawInput
 from chatwire.protocol import BroadcastReply, Bye, Error, Reply, StatusReply
 
@@ -32,7 +30,7 @@ from .process import unstamped
 
 def plain(server: FakeServer, source: RawInput, out: io.StringIO) -> Plain:
     """Log in, and return a client that does not come back when the link is lost."""
-    entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
+    entry = server.enter()
     client = ResumingClient(server.connect, "alice", entry.password, patience=0)
     return Plain(entry, client, InputLines(source, "utf-8"), out)
 
