@@ -65,7 +65,13 @@ def reset(sock: socket.socket) -> None:
 
 def welcome(name: str = "alice", **more: Any) -> LoginReply:
     """Return the answer to a login; bob is here, and nothing was missed."""
-    values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
+    values: dict[str, Any] = {
+        "online": ("bob",),
+        "seq": 0,
+        "missed": 0,
+        "busy": False,
+        "hidden": False,
+    }
     return LoginReply(name=name, **(values | more))
 
 
@@ -158,6 +164,10 @@ class Link:
         self.sock.close()
 
 
+Play = Callable[[Link], object]
+"""What a server does with a client that has come in."""
+
+
 class FakeServer(Scoped):
     """Plays one script per connection, one after the other, in a thread.
 
@@ -165,7 +175,7 @@ class FakeServer(Scoped):
     them is raised there.
     """
 
-    def __init__(self, *scripts: Callable[[Link], None]) -> None:
+    def __init__(self, *scripts: Play) -> None:
         self._scripts = scripts
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(DEADLINE)
@@ -206,10 +216,6 @@ class FakeServer(Scoped):
                     link.close()
         except BaseException as error:  # raised again in `end`
             self._error = error
-
-
-Play = Callable[[Link], object]
-"""What a server does with a client that has come in."""
 
 
 def greeted(play: Play = Link.until_closed) -> Callable[[Link], None]:

@@ -203,9 +203,11 @@ def test_shut_frees_who_waits(ends: Ends, what: str) -> None:
     transport, other = ends
     started = threading.Event()
 
-    def wait() -> object:
+    def wait() -> None:
         started.set()
-        return transport.send(TOO_MUCH) if what == "sending" else transport.receive()
+        if what == "sending":
+            transport.send(TOO_MUCH)
+        transport.receive()
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(wait)
@@ -217,7 +219,7 @@ def test_shut_frees_who_waits(ends: Ends, what: str) -> None:
             waiting.result(DEADLINE / 2)  # less than it would be quiet
 
 
-def receive_all(transport: TlsTransport, got: bytearray) -> None:
+def receive_all(transport: Transport, got: bytearray) -> None:
     """Add what comes to `got`, until that raises something."""
     while True:
         got += transport.receive()
