@@ -104,6 +104,7 @@ def test_a_joiner_between_two_emoji_stays(emoji: str) -> None:
         ("👩\u200d\u200d👩", "👩👩"),
         ("👩\u200d\u200b👩", "👩👩"),
         ("👩\u200b\u200d👩", "👩👩"),
+        ("b\ufe0f\u200d\ufe0fob", "b\ufe0f\ufe0fob"),
     ],
 )
 def test_no_other_joiner_stays(given: str, kept: str) -> None:
