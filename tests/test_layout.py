@@ -7,7 +7,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -140,20 +140,24 @@ SOURCES = {name_of(path): path for package in PACKAGES for path in (ROOT / packa
 
 
 @cache
+def tree_at(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def tree_of(module: str) -> ast.Module:
-    return ast.parse(SOURCES[module].read_text("utf-8"))
+    return tree_at(SOURCES[module])
 
 
-def imports(module: str) -> Iterator[str]:
+def imports(module: str, sources: Mapping[str, Path] = SOURCES) -> Iterator[str]:
     """Yield everything that `module` imports, wherever in the file."""
-    for node in ast.walk(tree_of(module)):
+    for node in ast.walk(tree_at(sources[module])):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} has a relative import"
             base = node.module or ""
             inside = [f"{base}.{each.name}" for each in node.names]
-            found = [each for each in inside if each in SOURCES]
+            found = [each for each in inside if each in sources]
             yield from found
             if len(found) < len(inside):
                 yield base
@@ -237,6 +241,76 @@ def test_only_net_has_sockets() -> None:
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_every_file_says_what_it_is(module: str) -> None:
     assert ast.get_docstring(tree_of(module))
+
+
+# -- what follows from an item depends on items alone: no clock, socket, thread, file or setting --
+
+
+ALLOWED = {
+    *("bisect", "collections", "dataclasses", "datetime", "enum", "functools", "math"),
+    *("msgspec", "re", "string", "types", "typing", "unicodedata", "__future__"),
+}
+"""All that may be imported from elsewhere; a list of what may not would miss something. A date may
+be written, but not asked for: see IMPURE."""
+
+IMPURE = {"now", "utcnow", "today", "open", "input", "print", "__import__", "exec", "eval"}
+
+
+def impurities(start: str, sources: Mapping[str, Path] = SOURCES) -> set[str]:
+    """Return what a module, or anything of ours that it imports, reaches beside items."""
+    todo, seen, found = [start], set[str](), set[str]()
+    while todo:
+        module = todo.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        for imported in imports(module, sources):
+            if imported in sources and imported != "chatserver.settings":
+                todo.append(imported)
+            elif imported.split(".")[0] not in ALLOWED:
+                found.add(f"{module}: {imported}")
+        for node in ast.walk(tree_at(sources[module])):
+            name = getattr(node, "id", None) or getattr(node, "attr", None)
+            if name in IMPURE:
+                found.add(f"{module}: {name}")
+    return found
+
+
+@pytest.mark.parametrize("module", ["items", "outcome", "state", "apply"])
+def test_what_follows_depends_on_nothing_but_items(module: str) -> None:
+    assert impurities(f"chatserver.order.{module}") == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time",
+        "import threading",
+        "from socket import socket",
+        "from pathlib import Path",
+        "from chatserver.settings import Settings",
+        "from chatserver import settings",
+        "from chatserver.order import far",
+        "def f():\n    import os",
+        "open('x')",
+        "from datetime import datetime; datetime.now()",
+    ],
+)
+def test_anything_else_is_found(tmp_path: Path, line: str) -> None:
+    """In the module itself, or in one that it imports."""
+    files = {
+        "apply": "from chatserver.order.near import f\n",
+        "near": line,
+        "far": "from time import monotonic",
+    }
+    sources = dict(SOURCES)
+    for name, content in files.items():
+        sources[f"chatserver.order.{name}"] = path = tmp_path / f"{name}.py"
+        path.write_text(content)
+    assert impurities("chatserver.order.apply", sources)
+
+
+# -- locks --
 
 
 GUARDS = re.compile(

@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from e2e.client import PASSWORD, PATIENCE, JsonClient, TextClient, rounds
-from e2e.machines import HOST, Cable, on, there
-from e2e.process import PYTHON, ServerProcess, environment, port_of
+from e2e.machines import Cable, there
+from e2e.process import PYTHON, environment, port_of
 
-from .conftest import Start
+from .conftest import Start, StartFar
 from .secure import TlsJsonClient, TlsTextClient, trusting
 from .target import Target
 
@@ -164,22 +163,17 @@ def test_chat_connect_leaves_when_it_is_logged_out_for_idleness(start: Start, se
     assert ("over=TLSv1.3" in server.log) is secure
 
 
-def test_plaintext_from_another_machine(cable: Cable, tmp_path: Path) -> None:
+def test_plaintext_from_another_machine(cable: Cable, start_far: StartFar) -> None:
     """With more said than is read: closing with something unread would reset the connection."""
-    with on(cable.server):
-        env = environment(server_host=HOST)
-        server = ServerProcess(tmp_path / "data", "--data", str(tmp_path / "data"), env=env)
-    try:
-        with (
-            there(cable.client, lambda: JsonClient(server.place)) as program,
-            there(cable.client, lambda: TextClient(server.place)) as person,
-        ):
-            program.write(b'{"op":"login","name":"ann","password":"secret"}\n' * 1000)
-            person.write(b"ann\nsecret\n" * 1000)
-            assert program.bye() == "bad_request"
-            assert "use TLS" in person.to_end().splitlines()[-1]
-    finally:
-        server.stop()
+    server = start_far()
+    with (
+        there(cable.client, lambda: JsonClient(server.place)) as program,
+        there(cable.client, lambda: TextClient(server.place)) as person,
+    ):
+        program.write(b'{"op":"login","name":"ann","password":"secret"}\n' * 1000)
+        person.write(b"ann\nsecret\n" * 1000)
+        assert program.bye() == "bad_request"
+        assert "use TLS" in person.to_end().splitlines()[-1]
 
 
 def test_a_reader_that_has_stalled(start: Start) -> None:

@@ -15,7 +15,7 @@ from e2e.client import PASSWORD, PATIENCE, JsonClient, Place, TextClient, eventu
 from .amounts import SCALE, amounts, figure, needs_proc
 from .chatting import Pair, logins_are_quick
 from .conftest import Start
-from .procfs import Usage, forget_peak, load_of, peak_of, pss_of, usage_of
+from .procfs import at_rest, forget_peak, load_of, peak_of, pss_of, usage_of
 from .secure import TwoWay, trusting
 from .target import Target
 
@@ -77,7 +77,7 @@ class Attack:
             for client in crowd:
                 client.expect(op="login")
         eventually(lambda: server.log.count(" connected:") == server.log.count(" disconnected:"))
-        self._base = self._at_rest()
+        self._base = at_rest(server.process)
         forget_peak(server.process)
         self._peak = peak_of(server.process)
 
@@ -101,13 +101,6 @@ class Attack:
 
     def _kept(self) -> int:
         return pss_of(self._server.process) - self._base.pss
-
-    def _at_rest(self) -> Usage:
-        before, now = None, usage_of(self._server.process)
-        while before is None or now.threads != before.threads:
-            time.sleep(0.1)
-            before, now = now, usage_of(self._server.process)
-        return now
 
 
 @contextmanager
