@@ -10,6 +10,7 @@ from chatserver.order.apply import refused_without_room
 from chatserver.order.items import (
     AccountDeleted,
     AccountMade,
+    Acked,
     Alive,
     Busy,
     Came,
@@ -61,11 +62,18 @@ def test_a_name_used_again_inherits_nothing(kept: Kept) -> None:
     assert list(kept.state.conversations_of(5)) == []
 
 
-def test_whose_account_is_gone_says_nothing_more(kept: Kept) -> None:
-    gone, said = kept.apply(AccountDeleted(at=NOW, account=ALICE), item("hi", ALICE))
+def test_whose_account_is_gone_says_and_is_sent_nothing_more(kept: Kept) -> None:
+    gone, *said = kept.apply(
+        AccountDeleted(at=NOW, account=ALICE), item("hi", ALICE), item("hi", BOB, ALICE)
+    )
     assert isinstance(gone, Revoked)
     assert gone.sessions == (ALICE,)
-    assert isinstance(said, Refused)
+    assert [type(each) for each in said] == [Refused, Refused]
+
+
+def test_nobody_was_given_what_is_not_said_yet(kept: Kept) -> None:
+    kept.apply(item("hi"), Acked(at=NOW, account=ALICE, upto=1), Acked(at=NOW, account=BOB, upto=2))
+    assert kept.store.acked([ALICE, BOB]) == {ALICE: 1, BOB: 0}
 
 
 def test_time_never_goes_back(kept: Kept) -> None:
