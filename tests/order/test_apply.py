@@ -82,6 +82,13 @@ def test_time_never_goes_back(kept: Kept) -> None:
     assert said.at == NOW + 1000
 
 
+def test_a_key_used_again_in_a_batch_is_the_first_message(kept: Kept) -> None:
+    first, second = kept.apply(*[item("hi", BOB, ALICE, key="k")] * 2)
+    assert isinstance(first, Delivered)
+    assert isinstance(second, Delivered)
+    assert (second.seq, second.duplicate, second.audience) == (first.seq, True, ())
+
+
 def test_a_key_is_free_again_in_the_batch_that_deletes_its_message(kept: Kept) -> None:
     kept.apply(item("first", key="k"), item("second"))
     again, newest, trimmed = item("again", key="k"), item("newest"), Trimmed(at=NOW, seqs=(1, 3))
