@@ -26,6 +26,9 @@ from .histories import History, histories
 
 __all__ = ["kept", "path"]
 
+NOBODY = 99
+"""The number of no account."""
+
 
 @given(histories())
 def test_what_is_stored_and_read_again_is_the_same_history(history: History) -> None:
@@ -72,7 +75,8 @@ def test_whose_account_is_gone_says_and_is_sent_nothing_more(kept: Kept) -> None
 
 
 def test_nobody_was_given_what_is_not_said_yet(kept: Kept) -> None:
-    kept.apply(item("hi"), Acked(at=NOW, account=ALICE, upto=1), Acked(at=NOW, account=BOB, upto=2))
+    given = {ALICE: 1, BOB: 2, NOBODY: 1}
+    kept.apply(item("hi"), *(Acked(at=NOW, account=who, upto=n) for who, n in given.items()))
     assert kept.store.acked([ALICE, BOB]) == {ALICE: 1, BOB: 0}
 
 
