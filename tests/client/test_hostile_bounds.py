@@ -11,7 +11,7 @@ from chatclient.link.backlog import MOST_BYTES
 from chatclient.link.inbox import MOST_EVENTS_BESIDE, Inbox
 from chatclient.link.resume import ResumingClient
 from chatclient.talk.roster import MOST_NAMES, Roster
-from chatwire.protocol import Error, Presence
+from chatwire.protocol import Error, Message, Presence, Replayed
 
 from .fake import DEADLINE, HISTORY, FakeServer, Link, greeted, message, talking, welcome
 
@@ -107,3 +107,27 @@ def test_a_million_commands_are_not_kept() -> None:
         entry = server.enter()
         with entry.connection:
             assert len(list(entry.commands)) < 2000
+
+
+def test_a_replay_without_end_is_left_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is given; and a server that behaves is stayed with."""
+    monkeypatch.setattr("chatclient.link.replay.MOST_BYTES", 5000)
+
+    def replays(link: Link) -> None:
+        link.take_login_again(seq=9, missed=1)
+        link.send(*(message(seq, "x" * 1000, replay=True) for seq in range(1, 9)))
+        link.until_closed()
+
+    def behaves(link: Link) -> None:
+        link.take_login_again(seq=9, missed=1)
+        link.send(message(9, "enough", replay=True), Replayed(count=1, more=0))
+        link.until_closed()
+
+    with (
+        FakeServer(Link.take_login_again, replays, behaves) as server,
+        ResumingClient(server.connect, "alice", "secret", pause=0.01) as client,
+    ):
+        client.start()
+        while not isinstance(event := client.next_event(DEADLINE), Message):
+            assert event is not None
+        assert event.text == "enough"
