@@ -145,6 +145,8 @@ def test_lines_that_arrive_in_one_read_are_lines(end: str) -> None:
         screen.wait_for_line("> say half")
         screen.type(f"{CTRL_C}{paste('say 1' + 5 * chr(10) + '2')}{end}")  # one Enter, not two
         screen.wait_for("Press Enter again to send these 6 lines.")
+        screen.settle()
+        assert screen.lines[-1] == ". 2"
         screen.type(end)
         link.take_broadcast("1\n\n\n\n\n2", 2)
         screen.wait_for_line(">")
