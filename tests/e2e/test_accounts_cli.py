@@ -189,6 +189,15 @@ def test_ten_at_once_lose_nothing(data: Path) -> None:
     assert left == {"chat.lock", "user_pass.txt", "user_pass.txt.lock"}
 
 
+def test_same_name_at_once_is_added_once(data: Path) -> None:
+    calls = [
+        lambda: chat("adduser", "bob", "--password-stdin", "--data", data, typed=PASSWORD)
+        for _ in range(3)
+    ]
+    assert sorted(done.returncode for done in at_once(*calls)) == [0, 1, 1]
+    assert [*accounts(data)] == ["bob"]
+
+
 def test_import_takes_the_good_lines_and_names_the_bad_ones(
     data: Path, tmp_path: Path, start_server: StartServer
 ) -> None:
@@ -216,6 +225,16 @@ def test_import_takes_the_good_lines_and_names_the_bad_ones(
             pass
 
 
+def test_import_of_good_lines_only_is_exit_0_and_of_a_missing_file_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "old.txt"
+    assert "Cannot read" in refused("adduser", "--import", old, "--data", data)
+    old.write_text(f"ann {hashlib.sha1(PASSWORD.encode()).hexdigest()}\n", "utf-8")
+    done = chat("adduser", "--import", old, "--data", data)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Imported 1 account.\n", "")
+
+
 def test_passwd_changes_one_account_and_keeps_the_rest(data: Path) -> None:
     add(data, "ann", "Bob", "eve")
     assert "nobody" in refused("passwd", "nobody", "--password-stdin", "--data", data)
@@ -238,6 +257,20 @@ def test_deluser_removes_and_names_who_is_not_there(data: Path) -> None:
     done = chat("deluser", "bob", "ann", "--data", data)
     assert (done.returncode, done.stdout) == (0, "Deleted Bob.\nDeleted ann.\n")
     assert [*accounts(data)] == ["eve"]
+
+
+def test_deluser_drops_what_waits_for_the_account(data: Path, start_server: StartServer) -> None:
+    add(data, "ann", "bob")
+    server = start_server(data=data)
+    with server.json("ann") as sender:
+        sender.tell("bob", "for the old bob")
+    server.stop()
+    assert chat("deluser", "bob", "--data", data).returncode == 0
+    add(data, "bob")
+    server = start_server(data=data)
+    with server.json() as client:
+        assert client.login("bob")["missed"] == 0
+        assert client.heard() == []
 
 
 def test_users_lists_names_and_kinds_of_hashes_and_who_can_never_log_in(data: Path) -> None:
