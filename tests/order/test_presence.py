@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from server.fakes import CHEAP, Client, Event, Server
+from server.fakes import Client, Event, Server
 
 from chatserver.dialects.json import JsonRenderer
 from chatserver.errors import CommandError
 from chatserver.order.items import Busy, Ended, Hidden, Idle, Item, Reason, Shown
 from chatserver.order.outcome import Outcome
-from chatserver.settings import SessionSettings, Settings
+from chatserver.settings import SessionSettings
 
 
 def notice(name: str, state: str) -> Event:
@@ -91,8 +91,8 @@ def test_busy_and_idle_are_told_once(server: Server) -> None:
 def test_in_a_crowd_nobody_is_told_and_the_hidden_do_not_make_one(
     tmp_path: Path, most: int, told: bool
 ) -> None:
-    settings = Settings(passwords=CHEAP, session=SessionSettings(presence_notices_up_to=most))
-    with Server(tmp_path, settings) as server:
+    session = SessionSettings(presence_notices_up_to=most)
+    with Server(tmp_path, session=session) as server:
         alice, bob = server.joined("alice", "bob")
         carol = server.join(Client("carol"))
         assert alice.events() == ([notice("carol", "online")] if told else [])
