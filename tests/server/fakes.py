@@ -112,6 +112,7 @@ class FakeStream:
         self.security = "plaintext"
         self.on_output: Callable[[], None] = lambda: None
         self.sent = bytearray()
+        self.sends: list[int] = []  # how many bytes each send was given
         self.room: int | None = None
         self.gone = False
         self.on_the_way = 0
@@ -132,6 +133,7 @@ class FakeStream:
     def send(self, data: bytes | memoryview) -> int:
         if self.gone:
             raise Disconnected("gone")
+        self.sends.append(len(data))
         taken = len(data) if self.room is None else min(self.room, len(data))
         self.sent += data[:taken]
         if self.room is not None:
