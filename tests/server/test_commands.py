@@ -343,7 +343,7 @@ def test_logout_comes_after_the_answers_to_everything_before(pair: Pair) -> None
 def test_logout_is_possible_before_a_login(server: Server) -> None:
     client, context = server.arriving()
     assert server.ask(context, "logout")["event"] == "reply"
-    assert client.connection.ended.is_set()
+    assert client.connection.ended
 
 
 def test_help_describes_what_people_type(server: Server) -> None:

@@ -26,7 +26,7 @@ class Away:
     def show(self, client: Client, limit: int = 500) -> Client:
         """Show a client that has come what it has missed, as `login` does."""
         replay = Replay(self.server.store, limit)
-        replay.show(client.session, replay.read(client.session.owed.popleft()))
+        replay.show(client.session, replay.read(client.session.owed.pop(0)))
         return client
 
     def come(self, client: Client, limit: int = 500) -> Client:
