@@ -44,21 +44,6 @@ def test_three_failures_block_for_sixty_seconds_however_often_one_asks(
     assert fail(lockout, 3) == [2, 1, 0]
 
 
-def test_success_forgets_the_failures(lockout: Lockout) -> None:
-    fail(lockout, 2)
-    lockout.begin(BOB, wait=True)
-    lockout.succeeded(BOB)
-    assert fail(lockout) == [2]
-
-
-def test_an_abandoned_try_is_none(lockout: Lockout) -> None:
-    fail(lockout, 2)
-    for _ in range(5):
-        assert lockout.begin(BOB, wait=True) == 0
-        lockout.abandoned(BOB)
-    assert fail(lockout) == [0]
-
-
 def test_failures_are_forgotten_after_a_while(lockout: Lockout, clock: FakeClock) -> None:
     fail(lockout, 2)
     clock.advance(WINDOW_SECONDS - 1)
@@ -74,12 +59,6 @@ def test_the_first_failure_opens_the_window(lockout: Lockout, clock: FakeClock) 
     fail(lockout)
     clock.advance(1)
     assert fail(lockout) == [2]
-
-
-def test_other_keys_are_not_touched(lockout: Lockout) -> None:
-    fail(lockout, 3)
-    assert fail(lockout, 1, ("bob", "192.0.2.2")) == [2]
-    assert fail(lockout, 1, ("carol", "192.0.2.1")) == [2]
 
 
 def test_a_block_of_no_seconds_blocks_nobody(clock: FakeClock) -> None:

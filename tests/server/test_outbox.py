@@ -71,16 +71,6 @@ def test_small_pieces_are_one_send_and_large_ones_are_not_joined(wire: FakeStrea
     assert sum(wire.sends) == 1_000_100
 
 
-def test_what_was_not_taken_is_sent_later_from_where_it_was_cut(
-    outbox: Outbox, wire: FakeStream
-) -> None:
-    wire.room = 4
-    outbox.push(b"one two")
-    assert not outbox.drain()
-    outbox.push(b" three")
-    assert drained(outbox, wire) == b"one two three"
-
-
 def test_after_a_refusal_only_a_retry_tries_again(outbox: Outbox, wire: FakeStream) -> None:
     wire.room = 0
     outbox.push(b"one")
@@ -206,22 +196,6 @@ def test_what_is_held_follows_what_is_pushed_ahead(outbox: Outbox, wire: FakeStr
     outbox.drain()
     assert wire.sent == b"before replay 1 replay 2 live 1 live 2"
     assert outbox.written_seq == 6
-
-
-def test_each_hold_waits_for_a_release_of_its_own(outbox: Outbox, wire: FakeStream) -> None:
-    outbox.hold()
-    outbox.push(b"live 1 ")
-    outbox.hold()
-    outbox.push(b"live 2 ")
-    outbox.release()
-    assert outbox.holding
-    outbox.push(b"live 3 ")
-    outbox.push_ahead(b"replay 2 ")
-    assert outbox.waiting == len(b"live 1 replay 2 ")
-    outbox.release()
-    outbox.release()
-    outbox.drain()
-    assert wire.sent == b"live 1 replay 2 live 2 live 3 "
 
 
 def test_what_is_held_behind_a_gap_is_forgotten(outbox: Outbox, wire: FakeStream) -> None:
