@@ -223,7 +223,7 @@ class Server(Scoped):
         self.store = Store(data / STORE_FILE, synchronous="off")  # no test pulls the plug
         self.accounts = Accounts(data / ACCOUNTS_FILE)
         self.passwords = Passwords(self.settings.passwords)
-        login = self.settings.login
+        login, limits = self.settings.login, self.settings.session
         self.directory = UserDirectory(self.store.load())
         self.replay = Replay(self.store, self.settings.history.replay_limit)
         self.presence = Presence(
@@ -255,11 +255,7 @@ class Server(Scoped):
             registrar=self.registrar,
             replay=self.replay,
             archive=self.archive,
-            rates=TokenBuckets(
-                self.settings.session.rate_per_second,
-                self.settings.session.rate_burst,
-                self.clock,
-            ),
+            rates=TokenBuckets(limits.rate_per_second, limits.rate_burst, self.clock),
         )
         self._running = False
 
@@ -276,7 +272,7 @@ class Server(Scoped):
             self._running = False
             self.order.stop()
             self.log.finish()
-            close_index(self.index)
+            self.index.close()  # whose thread was never started
             self.store.close()
 
     def follow(self, batch: Sequence[Entry]) -> None:
@@ -316,14 +312,9 @@ class Server(Scoped):
         session.identity = "" if account is None else self.accounts.identity(account)
         session.account_id = self.account_id(session.account)
         self.directory.enter(session)
-        arrived = self.order.run(
-            Came(
-                at=self.time.now(),
-                account=session.account_id,
-                session=session.id,
-                name=session.account,
-            )
-        )
+        at, account_id, name = self.time.now(), session.account_id, session.account
+        came = Came(at=at, account=account_id, session=session.id, name=name)
+        arrived = self.order.run(came)
         assert isinstance(arrived, Arrived)
         return arrived
 
@@ -345,15 +336,9 @@ class Server(Scoped):
 
     def leave(self, client: Client) -> None:
         """Take the client's session out of the directory."""
-        session = client.session
-        self.order.run(
-            Went(
-                at=self.time.now(),
-                account=session.account_id,
-                session=session.id,
-                acked=0 if session.revoked else session.read,
-            )
-        )
+        session, at = client.session, self.time.now()
+        acked = 0 if session.revoked else session.read
+        self.order.run(Went(at=at, account=session.account_id, session=session.id, acked=acked))
         self.settle()
 
     def account_id(self, name: str) -> int:
@@ -446,11 +431,6 @@ def index_all(index: SearchIndex) -> None:
         pass
 
 
-def close_index(index: SearchIndex) -> None:
-    """Close an index whose thread was never started."""
-    index.close()
-
-
 def said_once(
     server: Server, when: float, *texts: str, sender: str = "bob", to: Sequence[str] = ()
 ) -> int:
@@ -460,20 +440,9 @@ def said_once(
     ids = tuple(map(server.account_id, to))
     server.settle()
     state.at = 0  # it never goes back but here
-    said = [
-        Entry(
-            Said(
-                at=int(when * 1000),
-                account=account.id,
-                session=account.sessions[0],
-                text=text,
-                room=None if to else LOBBY_ID,
-                to=ids,
-            ),
-            None,
-        )
-        for text in texts
-    ]
+    room, at = None if to else LOBBY_ID, int(when * 1000)
+    words = {"account": account.id, "session": account.sessions[0], "room": room, "to": ids}
+    said = [Entry(Said(at=at, text=text, **words), None) for text in texts]
     server.directory.apply(said)
     server.store.write(state)
     state.saved()

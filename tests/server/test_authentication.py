@@ -118,12 +118,15 @@ def test_ten_tries_at_once_are_three(door: Door) -> None:
     assert codes == ["bad_credentials"] * 3 + ["locked_out"] * 7
 
 
-def test_an_address_cannot_go_on_to_the_next_name(tmp_path: Path) -> None:
+def test_an_address_cannot_go_on_to_the_next_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     door = Door(tmp_path, address_failures=5)
     for number in range(4):
         assert door.refusal(f"guess{number}").attempts_left == 2
     last = door.refusal("guess4")
     assert (last.attempts_left, last.retry_after) == (0, 600)
+    assert f"login blocked: address={HERE} seconds=600 name=*" in caplog.text
     assert door.refusal("alice", PASSWORD).code == "locked_out"
     assert door.enter("alice", address=THERE) == "Alice"
     door.clock.advance(600)
@@ -274,14 +277,6 @@ def test_a_password_typed_as_a_name_is_not_in_the_log(
     assert "name=hu*(14 characters)" in caplog.text
     for secret in ("hunter2", "horse", "[2J", "xy*(2 characters)y"):
         assert secret not in caplog.text
-
-
-def test_the_block_of_an_address_has_a_line_too(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    door = Door(tmp_path, address_failures=1)
-    door.refusal("bob")
-    assert f"login blocked: address={HERE} seconds=600 name=*" in caplog.text
 
 
 def test_no_name_can_forge_a_log_line(door: Door, caplog: pytest.LogCaptureFixture) -> None:

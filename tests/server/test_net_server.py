@@ -236,8 +236,8 @@ def test_other_errors_of_accept_are_passed_over_without_rest(
 def test_a_server_that_was_out_of_descriptors_goes_on(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exhausted = raising(OSError(errno.EMFILE, "exhausted"))
     with monkeypatch.context() as patched:
+        exhausted = raising(OSError(errno.EMFILE, "exhausted"))
         patched.setattr(socketserver.TCPServer, "get_request", exhausted)
         assert host.greetings(1) == [FULL]
     assert host.greetings(1) == WELCOME
