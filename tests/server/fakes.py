@@ -441,7 +441,8 @@ def said_once(
     server.settle()
     state.at = 0  # it never goes back but here
     room, at = None if to else LOBBY_ID, int(when * 1000)
-    words = {"account": account.id, "session": account.sessions[0], "room": room, "to": ids}
+    words: dict[str, Any] = {"account": account.id, "session": account.sessions[0]}
+    words |= {"room": room, "to": ids}
     said = [Entry(Said(at=at, text=text, **words), None) for text in texts]
     server.directory.apply(said)
     server.store.write(state)

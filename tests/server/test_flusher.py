@@ -66,14 +66,14 @@ class Link(Scoped):
 class Overtaken(Link):
     """A connection that another thread sends for, and that is refused, while it is flushed."""
 
-    answers = (True, False, True)
+    answers: tuple[bool, ...] = (True, False, True)
 
     def flush(self) -> bool:
         if len(self.answers) == 3:
             self.flusher.watch(self)  # by the other thread: it is watched still
-        answer, *self.answers = self.answers
+        answer, self.answers = self.answers[0], self.answers[1:]
         if not self.answers:
-            self.answers = [True]
+            self.answers = (True,)
             self.emptied.set()
         return answer
 

@@ -1,6 +1,7 @@
 """The command login: what it looks at beside the password."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -96,7 +97,10 @@ def test_of_many_who_log_in_at_once_the_first_find_a_place(tmp_path: Path) -> No
 
 
 def log_in_while(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch, *steps: partial[object], since: int | None = None
+    pair: Pair,
+    monkeypatch: pytest.MonkeyPatch,
+    *steps: Callable[[], object],
+    since: int | None = None,
 ) -> Client:
     """Return another device of bob's; `steps` come between its password and its place."""
     still = pair.server.services.authenticator.still_lets_in

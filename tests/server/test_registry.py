@@ -73,7 +73,7 @@ class Desk:
             event = dispatch(self.context, request(op, 7, **fields))
         return event
 
-    def code(self, op: str = "act", **fields: object) -> str:
+    def code(self, op: str = "act", **fields: Any) -> str:
         event = self.use(op, **fields)
         assert isinstance(event, Error)
         return event.code
@@ -272,7 +272,7 @@ NOT_NOW = CommandError("try_later", "Not now.", retry_after=3)
     ids=["no command", "nonsense", "refused", "bug"],
 )
 def test_what_comes_to_nothing_costs_what_was_asked_for_once(
-    server: Server, action: Any, op: str, fields: dict[str, object]
+    server: Server, action: Any, op: str, fields: dict[str, Any]
 ) -> None:
     desk = Desk(server, made(action))
     desk.use(op, times=4, **fields)
@@ -307,7 +307,7 @@ def test_a_client_that_is_gone_is_no_bug(server: Server) -> None:
     [(True, {}, True), (False, {}, False), (True, {"nonsense": 1}, False)],
 )
 def test_only_a_command_that_is_carried_out_is_activity(
-    server: Server, activity: bool, fields: dict[str, object], touched: bool
+    server: Server, activity: bool, fields: dict[str, Any], touched: bool
 ) -> None:
     desk = Desk(server, made(activity=activity))
     desk.connection.last_command = 0.0

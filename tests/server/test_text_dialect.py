@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatserver.commands import all_commands
-from chatserver.commands.registry import Command
+from chatserver.commands.registry import Command, Request
 from chatserver.dialects.dialect import Direct
 from chatserver.dialects.text import TextDialect, TextRenderer, TextRequest
 from chatserver.errors import CommandError
@@ -28,7 +28,7 @@ def dialect() -> TextDialect:
     return TextDialect(0)
 
 
-def found(request: TextRequest | Direct) -> tuple[TextRequest, Command]:
+def found(request: Request | Direct) -> tuple[TextRequest, Command]:
     """Return a request and the command it is for."""
     assert isinstance(request, TextRequest)
     command = request.find(REGISTRY)
@@ -71,7 +71,7 @@ def test_the_line_after_a_login_is_read_when_that_has_been_carried_out(
         read.append(item)
         dialect.ready(logged_in=len(read) == 2)
     assert [type(each) for each in read] == [Direct, TextRequest, TextRequest]
-    assert [each.op for each in read[1:]] == ["login", "who"]
+    assert [found(each)[1].name for each in read[1:]] == ["login", "who"]
 
 
 def test_an_empty_password_is_one_and_what_is_not_utf8_is_asked_for_again(
