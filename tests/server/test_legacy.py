@@ -29,6 +29,7 @@ def passwords() -> Passwords:
         (f"  alice:  {SHA1}  ", SHA1),
         (f"alice   {SHA1}\r", SHA1),
     ],
+    ids=[*LEGACY, "today", "space", "tab", "colon in spaces", "many spaces", "carriage return"],
 )
 def test_every_kind_of_hash_is_taken_over_behind_a_colon_or_white_space(
     passwords: Passwords, line: str, hashed: str
