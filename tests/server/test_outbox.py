@@ -198,6 +198,21 @@ def test_what_is_held_follows_what_is_pushed_ahead(outbox: Outbox, wire: FakeStr
     assert outbox.written_seq == 6
 
 
+def test_each_hold_waits_for_a_release_of_its_own(outbox: Outbox, wire: FakeStream) -> None:
+    outbox.hold()
+    outbox.push(b"live 1 ")
+    outbox.hold()
+    outbox.push(b"live 2 ")
+    outbox.release()
+    assert outbox.holding
+    outbox.push(b"live 3 ")
+    outbox.push_ahead(b"replay 2 ")
+    assert outbox.waiting == len(b"live 1 replay 2 ")
+    outbox.release()
+    outbox.release()
+    assert drained(outbox, wire) == b"live 1 replay 2 live 2 live 3 "
+
+
 def test_what_is_held_behind_a_gap_is_forgotten(outbox: Outbox, wire: FakeStream) -> None:
     outbox.push(b"before ")
     for _ in range(2):
