@@ -74,6 +74,8 @@ def test_settling_waits_for_every_answer(client: Client) -> None:
     connection.appended()
     connection.answered()
     assert not connection.settle(0.01)
-    answering = begun(connection.answered)
-    assert connection.settle(DEADLINE)
-    answering.result(DEADLINE)
+    waiting = begun(connection.settle, DEADLINE)
+    with pytest.raises(TimeoutError):
+        waiting.result(0.05)
+    connection.answered()
+    assert waiting.result(DEADLINE)
