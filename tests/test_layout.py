@@ -7,7 +7,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,201 +16,119 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("chatwire", "chatserver", "chatclient")
 
-FLOORS: tuple[tuple[str, ...], ...] = (
-    # what both sides agree on
-    ("chatwire",),
-    (
-        "chatwire.names",
-        "chatwire.text",
-        "chatwire.framing",
-        "chatwire.loopback",
-        "chatwire.protocol",
-        "chatwire.sections",
-    ),
-    ("chatwire.usage",),
-    ("chatwire.wording",),
-    # what the machine beneath offers, and what every part knows
-    (
-        "chatserver",
-        "chatserver.control",
-        "chatserver.errors",
-        "chatserver.settings",
-        "chatserver.speech",
-        "chatserver.system",
-        "chatserver.system.allocator",
-        "chatserver.system.files",
-        "chatserver.system.processors",
-    ),
-    ("chatserver.system.folderlock",),
-    # one client's bytes
-    (
-        "chatserver.net",
-        "chatserver.net.addresses",
-        "chatserver.net.certificate",
-        "chatserver.net.flusher",
-        "chatserver.net.outbox",
-        "chatserver.net.ratelimit",
-        "chatserver.net.stream",
-    ),
-    (
-        "chatserver.net.local",
-        "chatserver.net.server",
-        "chatserver.net.tls",
-    ),
-    # who may log in
-    (
-        "chatserver.accounts",
-        "chatserver.accounts.file",
-        "chatserver.accounts.lockout",
-        "chatserver.accounts.queueing",
-    ),
-    ("chatserver.accounts.passwords",),
-    (
-        "chatserver.accounts.authentication",
-        "chatserver.accounts.changes",
-        "chatserver.accounts.legacy",
-    ),
-    # what happens, and what follows from it: pure, and below the disk, which keeps a state; what
-    # the order does with it stands above the sessions
-    ("chatserver.order",),
-    ("chatserver.order.items", "chatserver.order.outcome", "chatserver.order.state"),
-    ("chatserver.order.apply",),
-    # what is on disk
-    ("chatserver.storage", "chatserver.storage.tables"),
-    ("chatserver.storage.past", "chatserver.storage.rows", "chatserver.storage.schema"),
-    ("chatserver.storage.migration",),
-    ("chatserver.storage.store",),
-    ("chatserver.storage.snapshot",),
-    ("chatserver.storage.backup",),
-    # reading and finding what was said
-    (
-        "chatserver.search",
-        "chatserver.search.words",
-    ),
-    ("chatserver.search.query",),
-    ("chatserver.search.parts",),
-    ("chatserver.search.index",),
-    ("chatserver.search.archive",),
-    # who is here
-    (
-        "chatserver.sessions",
-        "chatserver.sessions.connection",
-    ),
-    ("chatserver.sessions.session",),
-    ("chatserver.sessions.directory",),
-    # the order, from there to the outboxes, and how long it is kept
-    ("chatserver.order.clock", "chatserver.order.pending"),
-    ("chatserver.order.order", "chatserver.order.presence", "chatserver.order.replay"),
-    ("chatserver.order.delivery",),
-    (
-        "chatserver.order.local",
-        "chatserver.order.log",
-        "chatserver.order.registrar",
-        "chatserver.order.retention",
-    ),
-    # the parts that commands and threads work with
-    ("chatserver.services",),
-    # what people can ask for
-    ("chatserver.commands.registry",),
-    ("chatserver.commands.context",),
-    (
-        "chatserver.commands.access",
-        "chatserver.commands.arguments",
-        "chatserver.commands.dispatcher",
-        "chatserver.commands.past",
-        "chatserver.commands.people",
-        "chatserver.commands.standing",
-        "chatserver.commands.talk",
-        "chatserver.commands.upkeep",
-    ),
-    ("chatserver.commands",),
-    ("chatserver.commands.__main__",),
-    # how they say it
-    ("chatserver.dialects", "chatserver.dialects.dialect"),
-    ("chatserver.dialects.choice", "chatserver.dialects.lines"),
-    ("chatserver.dialects.json", "chatserver.dialects.text"),
-    # what the threads do
-    (
-        "chatserver.serving",
-        "chatserver.serving.handler",
-        "chatserver.serving.housekeeper",
-        "chatserver.serving.account_watch",
-        "chatserver.serving.accounts_keeper",
-        "chatserver.serving.control",
-    ),
-    # the only file that chooses the parts
-    ("chatserver.app",),
-    # the command line
-    ("chatserver.cli", "chatserver.cli.progress"),
-    ("chatserver.cli.main",),
-    ("chatserver.cli.control",),
-    ("chatserver.cli.accounts", "chatserver.cli.archive", "chatserver.__main__"),
-)
+SERVER = """
+# what both sides agree on
+chatwire: .
+chatwire: names text framing loopback protocol sections
+chatwire: usage
+chatwire: wording
+# what the machine beneath offers, and what every part knows
+chatserver: . control errors settings speech | chatserver.system: . allocator files processors
+chatserver.system: folderlock
+# one client's bytes
+chatserver.net: . addresses certificate flusher outbox ratelimit stream
+chatserver.net: local server tls
+# who may log in
+chatserver.accounts: . file lockout queueing
+chatserver.accounts: passwords
+chatserver.accounts: authentication changes legacy
+# what happens, and what follows from it: pure, and below the disk, which keeps a state; what the
+# order does with it stands above the sessions
+chatserver.order: .
+chatserver.order: items outcome state
+chatserver.order: apply
+# what is on disk
+chatserver.storage: . tables
+chatserver.storage: past rows schema
+chatserver.storage: migration
+chatserver.storage: store
+chatserver.storage: snapshot
+chatserver.storage: backup
+# reading and finding what was said
+chatserver.search: . words
+chatserver.search: query
+chatserver.search: parts
+chatserver.search: index
+chatserver.search: archive
+# who is here
+chatserver.sessions: . connection
+chatserver.sessions: session
+chatserver.sessions: directory
+# the order, from there to the outboxes, and how long it is kept
+chatserver.order: clock pending
+chatserver.order: order presence replay
+chatserver.order: delivery
+chatserver.order: local log registrar retention
+# the parts that commands and threads work with
+chatserver: services
+# what people can ask for
+chatserver.commands: registry
+chatserver.commands: context
+chatserver.commands: access arguments dispatcher past people standing talk upkeep
+chatserver.commands: .
+chatserver.commands: __main__
+# how they say it
+chatserver.dialects: . dialect
+chatserver.dialects: choice lines
+chatserver.dialects: json text
+# what the threads do
+chatserver.serving: . handler housekeeper account_watch accounts_keeper control
+# the only file that chooses the parts
+chatserver: app
+# the command line
+chatserver.cli: . progress
+chatserver.cli: main
+chatserver.cli: control
+chatserver.cli: accounts archive | chatserver: __main__
+"""
+"""A floor is a line, the lowest first: packages, and their files; `.` is the package itself."""
 
-CLIENT_FLOORS: tuple[tuple[str, ...], ...] = (
-    # what every part of the client knows
-    ("chatclient", "chatclient.ended", "chatclient.errors", "chatclient.home"),
-    # what people type, how it is meant, and how what happens reads
-    (
-        "chatclient.talk",
-        "chatclient.talk.colours",
-        "chatclient.talk.mention",
-        "chatclient.talk.request",
-        "chatclient.talk.roster",
-    ),
-    ("chatclient.talk.conversation", "chatclient.talk.outgoing", "chatclient.talk.paging"),
-    ("chatclient.talk.commandline",),
-    ("chatclient.talk.nobody", "chatclient.talk.transcript"),
-    ("chatclient.talk.lines",),
-    # one link
-    (
-        "chatclient.link",
-        "chatclient.link.ahead",
-        "chatclient.link.backlog",
-        "chatclient.link.backoff",
-        "chatclient.link.seen",
-        "chatclient.link.trust",
-    ),
-    ("chatclient.link.inbox", "chatclient.link.transport"),
-    ("chatclient.link.tls", "chatclient.link.writer"),
-    ("chatclient.link.opening", "chatclient.link.reader"),
-    ("chatclient.link.connection",),
-    # many links
-    ("chatclient.link.mailbox", "chatclient.link.replay", "chatclient.link.requests"),
-    ("chatclient.link.keeper",),
-    ("chatclient.link.oneshot", "chatclient.link.resume"),
-    # where to connect to, as whom, and what somebody has set
-    (
-        "chatclient.setup",
-        "chatclient.setup.echo",
-        "chatclient.setup.entrance",
-        "chatclient.setup.inputlines",
-        "chatclient.setup.settings",
-    ),
-    ("chatclient.setup.destination",),
-    ("chatclient.setup.credentials",),
-    # what only a screen needs
-    (
-        "chatclient.screen",
-        "chatclient.screen.completion",
-        "chatclient.screen.emoji",
-        "chatclient.screen.output",
-        "chatclient.screen.statusline",
-        "chatclient.screen.suspend",
-        "chatclient.screen.tabcycle",
-    ),
-    ("chatclient.screen.keys",),
-    ("chatclient.screen.display",),
-    # what somebody has before them
-    ("chatclient.faces", "chatclient.faces.dialogue", "chatclient.faces.follow"),
-    ("chatclient.faces.jsonlines", "chatclient.faces.plain", "chatclient.faces.terminal"),
-    # the command line, and bots, which have the same options and endings
-    ("chatclient.cli", "chatclient.cli.exits", "chatclient.cli.options", "chatclient.schedule"),
-    ("chatclient.bot", "chatclient.cli.connect", "chatclient.cli.send", "chatclient.cli.tail"),
-    ("chatclient.__main__",),
-)
+CLIENT = """
+# what every part of the client knows
+chatclient: . ended errors home
+# what people type, how it is meant, and how what happens reads
+chatclient.talk: . colours mention request roster
+chatclient.talk: conversation outgoing paging
+chatclient.talk: commandline
+chatclient.talk: nobody transcript
+chatclient.talk: lines
+# one link
+chatclient.link: . ahead backlog backoff seen trust
+chatclient.link: inbox transport
+chatclient.link: tls writer
+chatclient.link: opening reader
+chatclient.link: connection
+# many links
+chatclient.link: mailbox replay requests
+chatclient.link: keeper
+chatclient.link: oneshot resume
+# where to connect to, as whom, and what somebody has set
+chatclient.setup: . echo entrance inputlines settings
+chatclient.setup: destination
+chatclient.setup: credentials
+# what only a screen needs
+chatclient.screen: . completion emoji output statusline suspend tabcycle
+chatclient.screen: keys
+chatclient.screen: display
+# what somebody has before them
+chatclient.faces: . dialogue follow
+chatclient.faces: jsonlines plain terminal
+# the command line, and bots, which have the same options and endings
+chatclient.cli: . exits options | chatclient: schedule
+chatclient: bot | chatclient.cli: connect send tail
+chatclient: __main__
+"""
 
-FLOOR = {module: number for number, floor in enumerate(FLOORS + CLIENT_FLOORS) for module in floor}
+
+def modules_on(floor: str) -> Iterator[str]:
+    """Yield the modules that a line of the tables names."""
+    for part in floor.split(" | "):
+        package, _, names = part.partition(":")
+        yield from (package if name == "." else f"{package}.{name}" for name in names.split())
+
+
+FLOORS = [line for line in (SERVER + CLIENT).splitlines() if line and line[0] != "#"]
+FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in modules_on(floor)}
 
 
 def name_of(path: Path) -> str:
@@ -222,31 +140,31 @@ SOURCES = {name_of(path): path for package in PACKAGES for path in (ROOT / packa
 
 
 @cache
+def tree_at(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def tree_of(module: str) -> ast.Module:
-    return ast.parse(SOURCES[module].read_text("utf-8"))
+    return tree_at(SOURCES[module])
 
 
-def imports(module: str) -> Iterator[str]:
+def imports(module: str, sources: Mapping[str, Path] = SOURCES) -> Iterator[str]:
     """Yield everything that `module` imports, wherever in the file."""
-    for node in ast.walk(tree_of(module)):
+    for node in ast.walk(tree_at(sources[module])):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} has a relative import"
             base = node.module or ""
             inside = [f"{base}.{each.name}" for each in node.names]
-            found = [each for each in inside if each in SOURCES]
+            found = [each for each in inside if each in sources]
             yield from found
             if len(found) < len(inside):
                 yield base
 
 
-def of_package(module: str, package: str) -> bool:
-    return module.split(".", maxsplit=1)[0] == package
-
-
 def modules_of(package: str) -> list[str]:
-    return [module for module in SOURCES if of_package(module, package)]
+    return [module for module in SOURCES if module.split(".")[0] == package]
 
 
 def test_every_file_has_a_floor_and_no_floor_is_haunted() -> None:
@@ -325,6 +243,76 @@ def test_every_file_says_what_it_is(module: str) -> None:
     assert ast.get_docstring(tree_of(module))
 
 
+# -- what follows from an item depends on items alone: no clock, socket, thread, file or setting --
+
+
+ALLOWED = {
+    *("bisect", "collections", "dataclasses", "datetime", "enum", "functools", "math"),
+    *("msgspec", "re", "string", "types", "typing", "unicodedata", "__future__"),
+}
+"""All that may be imported from elsewhere; a list of what may not would miss something. A date may
+be written, but not asked for: see IMPURE."""
+
+IMPURE = {"now", "utcnow", "today", "open", "input", "print", "__import__", "exec", "eval"}
+
+
+def impurities(start: str, sources: Mapping[str, Path] = SOURCES) -> set[str]:
+    """Return what a module, or anything of ours that it imports, reaches beside items."""
+    todo, seen, found = [start], set[str](), set[str]()
+    while todo:
+        module = todo.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        for imported in imports(module, sources):
+            if imported in sources and imported != "chatserver.settings":
+                todo.append(imported)
+            elif imported.split(".")[0] not in ALLOWED:
+                found.add(f"{module}: {imported}")
+        for node in ast.walk(tree_at(sources[module])):
+            name = getattr(node, "id", None) or getattr(node, "attr", None)
+            if name in IMPURE:
+                found.add(f"{module}: {name}")
+    return found
+
+
+@pytest.mark.parametrize("module", ["items", "outcome", "state", "apply"])
+def test_what_follows_depends_on_nothing_but_items(module: str) -> None:
+    assert impurities(f"chatserver.order.{module}") == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import time",
+        "import threading",
+        "from socket import socket",
+        "from pathlib import Path",
+        "from chatserver.settings import Settings",
+        "from chatserver import settings",
+        "from chatserver.order import far",
+        "def f():\n    import os",
+        "open('x')",
+        "from datetime import datetime; datetime.now()",
+    ],
+)
+def test_anything_else_is_found(tmp_path: Path, line: str) -> None:
+    """In the module itself, or in one that it imports."""
+    files = {
+        "apply": "from chatserver.order.near import f\n",
+        "near": line,
+        "far": "from time import monotonic",
+    }
+    sources = dict(SOURCES)
+    for name, content in files.items():
+        sources[f"chatserver.order.{name}"] = path = tmp_path / f"{name}.py"
+        path.write_text(content)
+    assert impurities("chatserver.order.apply", sources)
+
+
+# -- locks --
+
+
 GUARDS = re.compile(
     r"threading\.(Lock|RLock|Condition|(Bounded)?Semaphore|Event|Barrier)|queue\.\w*Queue"
 )
@@ -379,15 +367,5 @@ def test_setup_lists_every_package() -> None:
 
 def test_config_is_a_folder_and_no_package(tmp_path: Path) -> None:
     assert not list((ROOT / "config").rglob("*.py"))
-    found = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import importlib.util; print(importlib.util.find_spec('config'))",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert found.stdout == "None\n"
+    find = "import importlib.util; print(importlib.util.find_spec('config'))"
+    assert subprocess.check_output([sys.executable, "-c", find], cwd=tmp_path) == b"None\n"

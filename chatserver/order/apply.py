@@ -6,11 +6,11 @@ on anything else is checked before an item is put into the order. The rules are 
 subject; this is the table of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from chatserver.order import items
-from chatserver.order.items import Act, Item
+from chatserver.order.items import Act, Edited, Erased, Item, Reacted, Said
 from chatserver.order.outcome import Outcome
 from chatserver.order.rules import accounts, rooms, standing, talk, upkeep
 from chatserver.order.state import State
@@ -28,6 +28,23 @@ def apply(state: State, item: Item) -> Outcome:
 def refused_without_room(item: Item) -> bool:
     """Tell whether an item has no effect when the disk is full; the others wait in memory."""
     return isinstance(item, Act | items.Trimmed | items.AccountDeleted | items.AccountRole)
+
+
+def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[int]]:
+    """Return which keys and messages on disk some items may be decided by: those that are there
+    belong into `State.keys` and `State.targets` before the items are applied."""
+    keys, targets = [], []
+    for item in items:
+        if not isinstance(item, Act):
+            continue
+        if item.key is not None:
+            keys.append((item.account, item.key))
+        if isinstance(item, Said):
+            if item.reply_to is not None:
+                targets.append(item.reply_to)
+        elif isinstance(item, Edited | Erased | Reacted):
+            targets.append(item.target)
+    return keys, targets
 
 
 _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {

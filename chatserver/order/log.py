@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import Final
 
 from chatserver.errors import CommandError
-from chatserver.order.apply import refused_without_room
+from chatserver.order.apply import needs, refused_without_room
 from chatserver.order.delivery import Delivery
-from chatserver.order.items import Act, Edited, Erased, Reacted, Said
+from chatserver.order.items import Said
 from chatserver.order.pending import Entry
 from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.store import StorageFull, Store
@@ -87,18 +87,7 @@ class Log:
     def _look_up(self, batch: Sequence[Entry]) -> None:
         """Have the state know what is on disk that these items may be decided by."""
         state = self._directory.state
-        keys, targets = [], []
-        for entry in batch:
-            item = entry.item
-            if not isinstance(item, Act):
-                continue
-            if item.key is not None:
-                keys.append((item.account, item.key))
-            if isinstance(item, Said):
-                if item.reply_to is not None:
-                    targets.append(item.reply_to)
-            elif isinstance(item, Edited | Erased | Reacted):
-                targets.append(item.target)
+        keys, targets = needs(entry.item for entry in batch)
         state.keys = self._store.keys_in_use(keys) if keys else {}
         state.targets = self._store.targets(targets) if targets else {}
 

@@ -64,26 +64,6 @@ def test_without_a_compiler_python_does_it(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(times) == 2 * 10
 
 
-def doubled(event: bytes) -> bytes:
-    return event * 2
-
-
-def skipped(event: bytes) -> bytes:
-    return event.replace(b'"0 3 ', b'"0 5 ')
-
-
-def someone_elses(event: bytes) -> bytes:
-    return event.replace(b'"0 3 ', b'"hello ')
-
-
-def endless(event: bytes) -> bytes:
-    return event.replace(b"\n", b"x" * 20_000)
-
-
-def nothing_more(_: bytes) -> bytes:
-    return b""
-
-
 @contextlib.contextmanager
 def spoiling(spoil: Callable[[bytes], bytes]) -> Iterator[Running]:
     """A server for one pair that passes on what each says, but the third message spoilt."""
@@ -119,30 +99,29 @@ def spoiling(spoil: Callable[[bytes], bytes]) -> Iterator[Running]:
         server.join()
 
 
+LOST = "lost, doubled or out of order"
+SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "doubled": (lambda event: event * 2, LOST),
+    "skipped": (lambda event: event.replace(b'"0 3 ', b'"0 5 '), LOST),
+    "someone else's": (lambda event: event.replace(b'"0 3 ', b'"hello '), "not a message"),
+    "endless": (lambda event: event.replace(b"\n", b"x" * 20_000), "too long"),
+    "nothing more": (lambda _: b"", "cut off"),
+}
+
+
 @pytest.mark.parametrize(
-    ("spoil", "complaint"),
+    ("how", "compiled"),
     [
-        (doubled, "lost, doubled or out of order"),
-        (skipped, "lost, doubled or out of order"),
-        (someone_elses, "not a message"),
-        (endless, "too long"),
-        (nothing_more, "cut off"),
+        *(pytest.param(how, True, marks=needs_compiler) for how in SPOILT),
+        ("doubled", False),
+        ("skipped", False),
     ],
 )
-@needs_compiler
-def test_what_is_spoilt_is_seen(spoil: Callable[[bytes], bytes], complaint: str) -> None:
+def test_what_is_spoilt_is_seen(how: str, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil, complaint = SPOILT[how]
+    if not compiled:
+        monkeypatch.setattr(exchange, "program", lambda: None)
     with spoiling(spoil) as running, Load(running, CHAT.wire) as load:
         clients = load.enter(names(2))
         with pytest.raises(ValueError, match=complaint):
-            exchange.exchange(load, clients, 10, Meter(running.pid))
-
-
-@pytest.mark.parametrize("spoil", [doubled, skipped])
-def test_what_is_spoilt_is_seen_without_a_compiler(
-    spoil: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exchange, "program", lambda: None)
-    with spoiling(spoil) as running, Load(running, CHAT.wire) as load:
-        clients = load.enter(names(2))
-        with pytest.raises(ValueError, match="lost, doubled or out of order"):
             exchange.exchange(load, clients, 10, Meter(running.pid))

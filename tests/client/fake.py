@@ -9,19 +9,24 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
 from scoped import Scoped
 
 from chatclient.link.connection import Connection
+from chatclient.setup.credentials import GivenCredentials
+from chatclient.setup.entrance import Entry, enter
+from chatserver.commands import all_commands
 from chatwire.protocol import (
     BroadcastReply,
+    Bye,
     CommandHelp,
+    Error,
     Event,
     Hello,
     HelpReply,
+    HistoryReply,
     LoginReply,
     Message,
-    Parameter,
-    ParameterKind,
     Reply,
     encode,
 )
@@ -30,42 +35,16 @@ DEADLINE = 20.0
 """Seconds after which a test that waits for something has failed."""
 
 
-def _command(
-    name: str, *parameters: tuple[str, str, ParameterKind, bool], aliases: tuple[str, ...] = ()
-) -> CommandHelp:
-    return CommandHelp(
-        name=name,
-        aliases=aliases,
-        group="talk",
-        summary=f"What {name} does.",
-        parameters=tuple(
-            Parameter(name=wire, label=label, kind=kind, required=required)
-            for wire, label, kind, required in parameters
-        ),
-    )
+def commands(*names: str) -> tuple[CommandHelp, ...]:
+    """Describe commands as a server does."""
+    return tuple(each.help for each in all_commands() if each.help.name in names)
 
 
-COMMANDS = (
-    _command("who"),
-    _command("last", ("minutes", "minutes", "number", True)),
-    _command("broadcast", ("text", "message", "words", True), aliases=("say",)),
-    _command("send", ("to", "user", "names", True), ("text", "message", "words", True)),
-    _command("busy", ("reply", "reply", "words", False)),
-    _command("idle"),
-    _command("hide"),
-    _command("appear"),
-    _command("status"),
-    _command("help", ("command", "command", "word", False), aliases=("?",)),
-    _command("logout"),
+COMMANDS = commands(
+    *("who", "last", "broadcast", "send", "busy", "idle"),
+    *("hide", "appear", "status", "help", "logout"),
 )
-
-
-HISTORY = _command(
-    "history",
-    ("with", "user", "names", False),
-    ("limit", "count", "number", False),
-    ("before", "before", "number", False),
-)
+(HISTORY,) = commands("history")
 """Not in every server: `Link.take_login` takes `commands`."""
 
 
@@ -76,6 +55,24 @@ def message(seq: int, text: str, sender: str = "bob", **more: Any) -> Message:
     # What was said on another day is shown with that day.
     more.setdefault("at", f"{datetime.now(UTC):%Y-%m-%d}T15:24:02.123Z")
     return Message(seq=seq, sender=sender, text=text, **more)
+
+
+def reset(sock: socket.socket) -> None:
+    """Break a connection instead of closing it."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def welcome(name: str = "alice", **more: Any) -> LoginReply:
+    """Return the answer to a login; bob is here, and nothing was missed."""
+    values: dict[str, Any] = {
+        "online": ("bob",),
+        "seq": 0,
+        "missed": 0,
+        "busy": False,
+        "hidden": False,
+    }
+    return LoginReply(name=name, **(values | more))
 
 
 class Link:
@@ -106,6 +103,12 @@ class Link:
         """Send events; bytes go out as they are."""
         self.sock.sendall(b"".join(e if isinstance(e, bytes) else encode(e) for e in events))
 
+    def answer(self, op: str, answer: Reply | Error | None = None) -> dict[str, Any]:
+        """Answer the next request that is not an ack; it must be this one. Return it."""
+        request = self.expect(op)
+        self.send(structs.replace(answer or Reply(op=op), re=request["id"]))
+        return request
+
     def greet(self, server: str = "fake") -> None:
         """Answer the client's first line."""
         ping = self.expect("ping")
@@ -121,7 +124,7 @@ class Link:
     ) -> None:
         """Take any password and describe the commands."""
         self.welcome(name, **more)
-        self.send(HelpReply(re=self.expect("help")["id"], commands=commands))
+        self.answer("help", HelpReply(commands=commands))
 
     def take_login_again(self, **more: Any) -> dict[str, Any]:
         """Greet and let a client in that knows the commands; return its request."""
@@ -130,23 +133,18 @@ class Link:
 
     def welcome(self, name: str = "alice", **more: Any) -> dict[str, Any]:
         """Take any password; return the request."""
-        values = {"online": ("bob",), "seq": 0, "missed": 0, "busy": False, "hidden": False}
-        login = self.expect("login")
-        self.send(LoginReply(re=login["id"], name=name, **(values | more)))
-        return login
+        return self.answer("login", welcome(name, **more))
 
     def take_broadcast(self, text: str, seq: int, **busy: str) -> dict[str, Any]:
         """Take the broadcast of this text, as number `seq`; return the request."""
-        said = self.expect("broadcast")
+        said = self.answer("broadcast", BroadcastReply(seq=seq, busy=busy))
         assert said["text"] == text, said
-        self.send(BroadcastReply(re=said["id"], seq=seq, busy=busy))
         return said
 
     def take_logout(self) -> None:
         """Let the client leave."""
-        request = self.expect("logout")
-        bye = {"event": "bye", "code": "logged_out", "text": "Goodbye."}
-        self.send(Reply(op="logout", re=request["id"]), bye)
+        self.answer("logout")
+        self.send(Bye(code="logged_out", text="Goodbye."))
 
     def until_closed(self) -> bytes:
         """Wait until the client has closed, and return what it still sent."""
@@ -157,13 +155,17 @@ class Link:
 
     def reset(self) -> None:
         """Break the connection instead of closing it."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close()
+        self._file.close()
+        reset(self.sock)
 
     def close(self) -> None:
         """Close; harmless when closed already."""
         self._file.close()
         self.sock.close()
+
+
+Play = Callable[[Link], object]
+"""What a server does with a client that has come in."""
 
 
 class FakeServer(Scoped):
@@ -173,7 +175,7 @@ class FakeServer(Scoped):
     them is raised there.
     """
 
-    def __init__(self, *scripts: Callable[[Link], None]) -> None:
+    def __init__(self, *scripts: Play) -> None:
         self._scripts = scripts
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(DEADLINE)
@@ -185,6 +187,10 @@ class FakeServer(Scoped):
     def connect(self, **more: Any) -> Connection:
         """Return a connection to it."""
         return Connection.open("127.0.0.1", self.port, timeout=DEADLINE, **more)
+
+    def enter(self) -> Entry:
+        """Come in as alice."""
+        return enter(self.connect, GivenCredentials("alice", "secret", str), print)
 
     def begin(self) -> None:
         self._thread.start()
@@ -212,10 +218,6 @@ class FakeServer(Scoped):
             self._error = error
 
 
-Play = Callable[[Link], object]
-"""What a server does with a client that has come in."""
-
-
 def greeted(play: Play = Link.until_closed) -> Callable[[Link], None]:
     """Return a script that greets, plays and waits until the client has closed."""
 
@@ -227,11 +229,11 @@ def greeted(play: Play = Link.until_closed) -> Callable[[Link], None]:
     return script
 
 
-def at_home(play: Play = id, name: str = "alice") -> Callable[[Link], None]:
+def at_home(play: Play = id, **login: Any) -> Callable[[Link], None]:
     """Return a script that lets a client in, plays and lets it out."""
 
     def script(link: Link) -> None:
-        link.let_in(name)
+        link.let_in(**login)
         play(link)
         link.take_logout()
 
@@ -243,3 +245,16 @@ def talking(play: Play = Link.until_closed, **more: Any) -> Iterator[Connection]
     """A connection that was greeted, to a server that plays and waits until it is closed."""
     with FakeServer(greeted(play)) as server, server.connect(**more) as chat:
         yield chat
+
+
+def refuse_history(link: Link) -> None:
+    """Answer the question whether there is anybody called bbo."""
+    asked = link.answer("history", Error(code="no_such_user", text="No such user: bbo."))
+    assert {"with": "bbo", "limit": 1}.items() <= asked.items()
+
+
+def take_history(link: Link, seq: int, more: bool, **fields: object) -> None:
+    """Answer the request for a page of history, with two messages; it must have these fields."""
+    messages = (message(seq, f"number {seq}"), message(seq + 1, f"number {seq + 1}"))
+    asked = link.answer("history", HistoryReply(messages=messages, more=more))
+    assert fields == {name: asked.get(name) for name in fields}

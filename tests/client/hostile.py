@@ -2,7 +2,7 @@
 
 import unicodedata
 
-import msgspec
+from msgspec import to_builtins
 
 from chatwire.protocol import Bye, CommandHelp, Error, HelpReply, Parameter, Presence, Replayed
 
@@ -31,7 +31,7 @@ def steering_in(text: str) -> list[str]:
 
 def refuses(link: Link) -> None:
     link.greet(EVIL)
-    link.send(Error(re=link.expect("login")["id"], code="server_is_evil", text=EVIL))
+    link.answer("login", Error(code="server_is_evil", text=EVIL))
     link.until_closed()
 
 
@@ -52,57 +52,39 @@ def never_greets(link: Link) -> None:
     link.send(Bye(code="kicked", text=EVIL))
 
 
+_DELIVERED = {"seq": 2, "delivered": [EVIL], "stored": [EVIL], "busy": {EVIL: EVIL}}
+ANSWERS: dict[str, dict[str, object]] = {
+    "login": {"name": "alice", "online": [EVIL], "seq": 0}
+    | {"missed": 0, "busy": False, "hidden": False},
+    "history": {"more": False, "messages": [to_builtins(message(1, EVIL, EVIL))]},
+    "broadcast": _DELIVERED | {"unknown": [EVIL]},
+    "send": _DELIVERED | {"unknown": [EVIL]},
+    "who": {"users": [{"name": EVIL, "busy": True, "idle_seconds": 1}]},
+    "last": {"users": [{"name": EVIL, "online": False, "seconds_ago": 1}]},
+    "status": {"name": EVIL, "busy": True, "hidden": False, "reply": EVIL, "held": 1},
+}
+
+
 def chats(link: Link) -> None:
     """Let it in with an evil list of names and commands, say evil things, and end with one."""
     link.greet(EVIL)
-    login = link.expect("login")
-    link.send(
-        {"event": "reply", "op": "login", "re": login["id"], "name": "alice", "online": [EVIL]}
-        | {"seq": 0, "missed": 0, "busy": False, "hidden": False}
-    )
-    evil = CommandHelp(
-        name=EVIL,
-        aliases=(EVIL,),
-        group=EVIL,
-        summary=EVIL,
-        parameters=(Parameter(name="text", label=EVIL, kind="words", required=True),),
-    )
-    while True:
+    text = Parameter(name="text", label=EVIL, kind="words", required=True)
+    evil = CommandHelp(name=EVIL, aliases=(EVIL,), group=EVIL, summary=EVIL, parameters=(text,))
+    op = "login"
+    while op not in ("history", "broadcast", "send"):
         request = link.read()
-        match request["op"]:
-            case "help":
-                link.send(HelpReply(re=request["id"], commands=(*COMMANDS, evil)))
-                link.send(
-                    message(1, EVIL, EVIL, replay=True),
-                    message(2, EVIL, EVIL, to=(EVIL, "alice")),
-                    *(Presence(name=EVIL, state=state) for state in PRESENCES),
-                    {"event": "from the future", "text": EVIL},
-                )
-            case "history":
-                past = message(1, EVIL, EVIL)
-                link.send(
-                    {"event": "reply", "op": "history", "re": request["id"], "more": False}
-                    | {"messages": [msgspec.to_builtins(past)]}
-                )
-            case "broadcast" | "send":
-                more = {"busy": {EVIL: EVIL}, "delivered": [EVIL], "stored": [EVIL]}
-                more["unknown"] = [EVIL]
-                reply = {"event": "reply", "op": request["op"], "re": request["id"], "seq": 2}
-                link.send(reply | more)
-            case "who":
-                users = [{"name": EVIL, "busy": True, "idle_seconds": 1}]
-                link.send({"event": "reply", "op": "who", "re": request["id"], "users": users})
-            case "last":
-                users = [{"name": EVIL, "online": False, "seconds_ago": 1}]
-                link.send({"event": "reply", "op": "last", "re": request["id"], "users": users})
-            case "status":
-                standing = {"name": EVIL, "busy": True, "hidden": False, "reply": EVIL, "held": 1}
-                link.send({"event": "reply", "op": "status", "re": request["id"]} | standing)
-            case "ack":
-                continue
-            case _:
-                link.send(Error(re=request["id"], code=EVIL, text=EVIL))
-        if request["op"] in ("history", "broadcast", "send"):
-            link.send(Bye(code="kicked", text=EVIL))
-            link.until_closed()
-            return
+        op = request["op"]
+        if op == "help":
+            link.send(
+                HelpReply(re=request["id"], commands=(*COMMANDS, evil)),
+                message(1, EVIL, EVIL, replay=True),
+                message(2, EVIL, EVIL, to=(EVIL, "alice")),
+                *(Presence(name=EVIL, state=state) for state in PRESENCES),
+                {"event": "from the future", "text": EVIL},
+            )
+        elif op in ANSWERS:
+            link.send({"event": "reply", "op": op, "re": request["id"]} | ANSWERS[op])
+        elif op != "ack":
+            link.send(Error(re=request["id"], code=EVIL, text=EVIL))
+    link.send(Bye(code="kicked", text=EVIL))
+    link.until_closed()

@@ -3,11 +3,17 @@
 The test itself plays the server, step by step: see `Screen.door` and `fake.Link`.
 """
 
+import sys
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("there are no pseudo-terminals on Windows", allow_module_level=True)
+
 import os
 import select
 import signal
 import socket
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +23,6 @@ from typing import Any
 
 import pexpect
 import pyte
-import pytest
 
 from .fake import DEADLINE, Link
 
@@ -100,6 +105,7 @@ class Screen:
         change: str = "",
         user: str = "alice",
         *,
+        options: tuple[str, ...] = (),
         place: tuple[str, int] | None = None,
         machine: str = "",
     ) -> None:
@@ -116,7 +122,7 @@ class Screen:
         program, *arguments = [*there, sys.executable, "-c", code, host, str(port)]
         self.child = pexpect.spawn(
             program,
-            [*arguments, *(["--user", user] if user else [])],
+            [*arguments, *(["--user", user] if user else []), *options],
             dimensions=(rows, columns),
             env=kept | _ENVIRON | environ,
         )
@@ -191,15 +197,18 @@ class Screen:
     def wait_for_status(self, text: str) -> None:
         self.wait(lambda: text in self.status)
 
-    def type(self, keys: str) -> None:
+    def type(self, keys: str, line: str | None = None) -> None:
+        """Type keys; and wait for the line above the status line that this makes, if given."""
         self.child.send(keys)
+        if line is not None:
+            self.wait_for_line(line)
 
-    def say(self, line: str) -> None:
-        """Type a line and end it with Enter, at a speed at which it does not pass for a paste."""
+    def say(self, text: str, line: str | None = None) -> None:
+        """Type a line and Enter, as `type`, at a speed at which it does not pass for a paste."""
         self.wait(lambda: self.lines[-1].endswith(">"))
-        self.type(line)
-        self.wait(lambda: self.lines[-1].endswith(line[-10:]))
-        self.type("\r")
+        self.type(text)
+        self.wait(lambda: self.lines[-1].endswith(text[-10:]))
+        self.type("\r", line)
 
     def wait_for_modes(self, seen: Callable[[], bool]) -> None:
         """Wait until the modes of the terminal are so; nothing tells when they change."""
@@ -273,11 +282,19 @@ class Screen:
 
 
 @contextmanager
-def at_password(*, asked_name: bool = False, **environ: str) -> Iterator[Screen]:
-    """A client that asks for the password, or for the name first."""
-    screen = Screen(80, 24, environ, user="" if asked_name else "alice")
+def at_password(
+    question: str = "Password for alice:",
+    user: str = "alice",
+    options: tuple[str, ...] = (),
+    **environ: str,
+) -> Iterator[tuple[Screen, Link]]:
+    """A client that was greeted and asks this, and the server's end of its connection."""
+    screen = Screen(80, 24, environ, user=user, options=options)
     try:
-        yield screen
+        link = screen.door.open()
+        link.greet()
+        screen.wait_for(question)
+        yield screen, link
     finally:
         screen.close()
 

@@ -61,11 +61,6 @@ def test_what_is_in_the_keyring_is_taken(keyring: Keyring) -> None:
     assert not credentials.refused(WRONG)  # and nobody to ask for another
 
 
-def test_what_it_lacks_is_an_error_for_a_script(keyring: Keyring) -> None:
-    with pytest.raises(NoPassword, match="no password for Ann: log in once"):
-        find_credentials(HOME, {}, None).password("Ann")
-
-
 @pytest.mark.usefixtures("_person")
 def test_what_it_lacks_a_person_is_asked_for_once(
     keyring: Keyring, capsys: pytest.CaptureFixture[str]
@@ -90,20 +85,17 @@ def test_a_wrong_one_is_replaced(keyring: Keyring, capsys: pytest.CaptureFixture
     assert "could not be put into the keyring (locked)" in capsys.readouterr().err
 
 
-def test_a_keyring_that_cannot_be_read(keyring: Keyring) -> None:
+def test_for_a_script_it_is_an_error_that_says_what_to_do(
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NoPassword, match="no password for Ann: log in once"):
+        find_credentials(HOME, {}, None).password("Ann")
     keyring.broken = RuntimeError("")
     with pytest.raises(NoPassword, match=r"cannot be read \(RuntimeError\): unlock it"):
         find_credentials(HOME, {}, None).password("Ann")
-
-
-def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)  # as if it was not installed
-    with pytest.raises(NoPassword) as raised:
+    with pytest.raises(NoPassword, match=r"not installed: run pip install 'commonroom\[keyring\]'"):
         find_credentials(HOME, {}, None).password("Ann")
-    assert raised.value.text == (
-        'The setting password = "keyring" needs a library that is not installed: run'
-        " pip install 'commonroom[keyring]'."
-    )
 
 
 @pytest.mark.usefixtures("_person")

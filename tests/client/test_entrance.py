@@ -48,8 +48,7 @@ def come_in(server: FakeServer, person: Person) -> Entry:
 
 
 def wrong(link: Link, left: int) -> None:
-    number = link.expect("login")["id"]
-    link.send(Error(re=number, code="bad_credentials", text="Wrong.", attempts_left=left))
+    link.answer("login", Error(code="bad_credentials", text="Wrong.", attempts_left=left))
 
 
 def test_a_wrong_password_can_be_put_right() -> None:
@@ -74,8 +73,7 @@ def test_who_is_not_let_in_is_not_asked_again(wrong_ones: int) -> None:
         for left in reversed(range(wrong_ones)):
             wrong(link, left)
         if not wrong_ones:
-            number = link.expect("login")["id"]
-            link.send(Error(re=number, code="locked_out", text="Blocked.", retry_after=55))
+            link.answer("login", Error(code="locked_out", text="Blocked.", retry_after=55))
         else:
             link.send(Bye(code="locked_out", text="Blocked."))
 
@@ -89,8 +87,7 @@ def test_who_is_not_let_in_is_not_asked_again(wrong_ones: int) -> None:
 def test_a_server_that_is_too_busy_is_tried_again() -> None:
     def play(link: Link) -> None:
         for _ in range(2):
-            number = link.expect("login")["id"]
-            link.send(Error(re=number, code="try_later", text="Busy.", retry_after=0))
+            link.answer("login", Error(code="try_later", text="Busy.", retry_after=0))
         link.take_login()
 
     person = Person(["alice"], ["x"])
@@ -105,10 +102,6 @@ def test_who_types_too_slowly_comes_in_all_the_same() -> None:
         link.send(Bye(code="login_timeout", text="Nobody logged in for 30 seconds."))
         link.until_closed()
 
-    def script(link: Link) -> None:
-        link.let_in()
-        link.until_closed()
-
     class SlowPerson(Person):
         def password(self, name: str) -> str:
             assert isinstance(opened[0].next_event(DEADLINE), Bye)
@@ -117,7 +110,7 @@ def test_who_types_too_slowly_comes_in_all_the_same() -> None:
             return super().password(name)
 
     opened: list[Connection] = []
-    with FakeServer(expired, script) as server:
+    with FakeServer(expired, greeted(Link.take_login)) as server:
 
         def open_connection() -> Connection:
             opened.append(server.connect())
@@ -131,7 +124,7 @@ def test_who_types_too_slowly_comes_in_all_the_same() -> None:
 def test_a_server_without_help_is_not_understood() -> None:
     def play(link: Link) -> None:
         link.welcome()
-        link.send(Reply(op="nothing", re=link.expect("help")["id"]))
+        link.answer("help", Reply(op="nothing"))
 
     with FakeServer(greeted(play)) as server, pytest.raises(LinkLost):
         come_in(server, Person(["alice"], ["x"]))

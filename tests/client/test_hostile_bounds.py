@@ -4,25 +4,21 @@ import contextlib
 import threading
 
 import pytest
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from chatclient.errors import LinkLost, Refused
 from chatclient.link.backlog import MOST_BYTES
 from chatclient.link.inbox import MOST_EVENTS_BESIDE, Inbox
 from chatclient.link.resume import ResumingClient
-from chatclient.setup.credentials import GivenCredentials
-from chatclient.setup.entrance import enter
 from chatclient.talk.roster import MOST_NAMES, Roster
-from chatwire.protocol import CommandHelp, Error, LoginReply, Message, Presence, Replayed
+from chatwire.protocol import Error, Message, Presence, Replayed
 
-from .fake import DEADLINE, FakeServer, Link, greeted, message, talking
+from .fake import DEADLINE, HISTORY, FakeServer, Link, greeted, message, talking, welcome
 
 
 def test_an_error_has_a_bounded_text() -> None:
-    def play(link: Link) -> None:
-        link.send(Error(re=link.expect("login")["id"], code="x", text="word " * 1_000_000))
-
-    with talking(play) as chat:
+    endless = Error(code="x", text="word " * 1_000_000)
+    with talking(lambda link: link.answer("login", endless)) as chat:
         with pytest.raises(Refused) as caught:
             chat.login("alice", "secret")
         assert len(caught.value.text) <= 500
@@ -46,63 +42,6 @@ def test_what_waits_is_bounded(leaving: bool, size: int) -> None:
     assert 10 <= taken <= MOST_EVENTS_BESIDE + 10
     assert taken * size <= MOST_BYTES
     assert len(inbox.take(0, 2 * MOST_EVENTS_BESIDE)) == taken
-
-
-def test_a_flood_before_the_answer_ends_the_link() -> None:
-    def script(link: Link) -> None:
-        link.greet()
-        link.expect("login")
-        flood = b'{"event":"presence","name":"bob","state":"online"}\n' * 1000
-        try:
-            for _ in range(1000):
-                link.send(flood)
-        except OSError:
-            return
-        raise AssertionError("the client took a million events")
-
-    with (
-        FakeServer(script) as server,
-        server.connect() as chat,
-        pytest.raises(LinkLost, match="without end"),
-    ):
-        chat.login("alice", "secret", timeout=DEADLINE)
-
-
-def test_a_replay_without_end_ends_the_link() -> None:
-    """The first time it comes back; then it is left in peace by a server that behaves."""
-    kept = threading.Event()
-
-    def goes(link: Link) -> None:
-        link.take_login_again()
-
-    def replays(link: Link) -> None:
-        link.take_login_again(seq=9, missed=1)
-        # The client's system need not say that it reads no more: then a send waits for nothing.
-        link.sock.settimeout(1.0)
-        try:
-            for seq in range(1, 1000):
-                link.send(message(seq, "x" * 100_000, replay=True))
-        except OSError:
-            return
-        raise AssertionError("the client took a hundred megabytes")
-
-    def behaves(link: Link) -> None:
-        link.take_login_again(seq=9, missed=1)
-        link.send(message(9, "enough", replay=True), Replayed(count=1, more=0))
-        kept.wait(DEADLINE)
-
-    reasons: list[str] = []
-    with (
-        FakeServer(goes, replays, behaves) as server,
-        ResumingClient(server.connect, "alice", "secret", pause=0.01) as client,
-    ):
-        client.watch = lambda state: reasons.append(state.reason)
-        client.start()
-        while not isinstance(event := client.next_event(DEADLINE), Message):
-            assert event is not None
-        assert event.text == "enough"
-        kept.set()
-    assert any("replays without end" in each for each in reasons)
 
 
 def test_what_a_program_does_not_take_is_bounded_in_bytes() -> None:
@@ -136,23 +75,21 @@ def test_a_server_cannot_have_a_login_wait_for_ever(
 ) -> None:
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
-    later = {"event": "error", "code": "try_later", "text": "Later."}
-    later |= {} if wanted is None else {"retry_after": wanted}
 
     def play(link: Link) -> None:
-        link.send(later | {"re": link.expect("login")["id"]})
+        retry_after = UNSET if wanted is None else wanted
+        link.answer("login", Error(code="try_later", text="Later.", retry_after=retry_after))
         link.take_login()
 
     with FakeServer(greeted(play)) as server:
-        entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
-        entry.connection.close()
+        server.enter().connection.close()
     assert slept == [waited]
 
 
 def test_a_million_names_are_not_kept() -> None:
     roster = Roster("alice")
     many = tuple(f"user{number}" for number in range(2 * MOST_NAMES))
-    roster.hear(LoginReply(name="alice", online=many, seq=0, missed=0, busy=False, hidden=False))
+    roster.hear(welcome(online=many))
     assert len(roster.here()) == len(roster.names()) == MOST_NAMES
     for number in range(MOST_NAMES):
         roster.hear(Presence(name=f"other{number}", state="online"))
@@ -163,12 +100,34 @@ def test_a_million_names_are_not_kept() -> None:
 
 def test_a_million_commands_are_not_kept() -> None:
     def play(link: Link) -> None:
-        one = CommandHelp(name="x", aliases=(), group="", summary="", parameters=())
-        link.take_login(
-            commands=tuple(structs.replace(one, name=f"c{number}") for number in range(50_000))
-        )
+        names = (f"c{number}" for number in range(50_000))
+        link.take_login(commands=tuple(structs.replace(HISTORY, name=name) for name in names))
 
     with FakeServer(greeted(play)) as server:
-        entry = enter(server.connect, GivenCredentials("alice", "secret", str), print)
+        entry = server.enter()
         with entry.connection:
             assert len(list(entry.commands)) < 2000
+
+
+def test_a_replay_without_end_is_left_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is given; and a server that behaves is stayed with."""
+    monkeypatch.setattr("chatclient.link.replay.MOST_BYTES", 5000)
+
+    def replays(link: Link) -> None:
+        link.take_login_again(seq=9, missed=1)
+        link.send(*(message(seq, "x" * 1000, replay=True) for seq in range(1, 9)))
+        link.until_closed()
+
+    def behaves(link: Link) -> None:
+        link.take_login_again(seq=9, missed=1)
+        link.send(message(9, "enough", replay=True), Replayed(count=1, more=0))
+        link.until_closed()
+
+    with (
+        FakeServer(Link.take_login_again, replays, behaves) as server,
+        ResumingClient(server.connect, "alice", "secret", pause=0.01) as client,
+    ):
+        client.start()
+        while not isinstance(event := client.next_event(DEADLINE), Message):
+            assert event is not None
+        assert event.text == "enough"

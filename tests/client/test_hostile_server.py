@@ -1,8 +1,6 @@
 """What a hostile server says steers no screen."""
 
 import json
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +11,9 @@ from click.testing import CliRunner
 from chatclient.cli.connect import connect
 from chatclient.talk.lines import json_line
 
-from .environ import CLEAN_ENVIRON
-from .fake import DEADLINE, FakeServer, Link, message
+from .fake import FakeServer, Link, message
 from .hostile import STEERS, chats, never_greets, refuses, says_bye, steering_in
+from .process import run
 
 FACES = {
     "send": ("send", "-v", "--to", "bob", "hello", "--timeout", "1"),
@@ -25,10 +23,10 @@ FACES = {
     "connect --json": ("connect", "--json"),
 }
 TYPED = {
-    "connect --plain": b"nothing\nlast x\nwho\nlast 5\nstatus\nhide\nhelp\nbroadcast\n"
-    b"broadcast hi\n",
-    "connect --json": b'{"op":"who"}\n{"op":"last","minutes":5}\n{"op":"status"}\n'
-    b'{"op":"history"}\n',
+    "connect --plain": "nothing\nlast x\nwho\nlast 5\nstatus\nhide\nhelp\nbroadcast\n"
+    "broadcast hi\n",
+    "connect --json": '{"op":"who"}\n{"op":"last","minutes":5}\n{"op":"status"}\n'
+    '{"op":"history"}\n',
 }
 
 
@@ -40,15 +38,12 @@ def test_nothing_steers_the_screen(face: str, script: Callable[[Link], None]) ->
         where = ["127.0.0.1", str(server.port)]
         if command != "connect":
             where = ["--server", ":".join(where)]
-        done = subprocess.run(
-            [sys.executable, "-m", "chatserver", command, *others, *where, "--user", "alice"],
-            input=TYPED.get(face, b""),
-            capture_output=True,
-            env=CLEAN_ENVIRON | {"CHAT_PASSWORD": "secret", "PYTHONUTF8": "1"},
-            timeout=3 * DEADLINE,
-            check=False,
+        done = run(
+            *("chatserver", command, *others, *where, "--user", "alice"),
+            typed=TYPED.get(face, ""),
+            CHAT_PASSWORD="secret",
         )
-    shown = done.stdout.decode() + done.stderr.decode()
+    shown = done.stdout + done.stderr
     assert "Traceback" not in shown
     assert steering_in(shown) == []
     assert "Hear" in shown

@@ -1,17 +1,12 @@
 """What a hostile server says does not steer the terminal of somebody who chats there."""
 
 import re
-import sys
 from collections.abc import Callable
 
 import pytest
 
 from .fake import FakeServer, Link
 from .hostile import chats, goes_away, never_greets, refuses, says_bye, steering_in
-
-if sys.platform == "win32":
-    pytest.skip("there are no pseudo-terminals on Windows", allow_module_level=True)
-
 from .screen import CTRL_D, NO_HURRY, Screen
 
 OWN_SEQUENCE = re.compile(r"\x1b\[[?>]?[0-9;]*[A-HJKhlmqrn]|\r+(?=\n|\x1b)|\x08|(?<!owned)\x07")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import termios
 
 import pytest
@@ -10,10 +9,6 @@ import pytest
 from chatwire.protocol import BroadcastReply
 
 from .fake import message
-
-if sys.platform == "win32":
-    pytest.skip("there are no pseudo-terminals on Windows", allow_module_level=True)
-
 from .screen import CTRL_C, Screen, at_password, logged_in
 
 LEFT, BACKSPACE, DELETE = "\x1b[D", "\x7f", "\x1b[3~"
@@ -30,48 +25,49 @@ def stop(screen: Screen) -> None:
     assert not screen.is_raw
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_in_order(number: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, 0], ids=["TERM", "HUP", "quit"])
+def test_the_end_waits_for_no_answer(number: int) -> None:
     change = "import chatclient.faces.terminal as t; t._LEAVE_SECONDS = 0.05"
     with logged_in(change=change) as (screen, link):
         screen.say("broadcast never heard")
         link.expect("broadcast")
-        screen.type("half a line")
-        screen.wait_for_line("> half a line")
-        screen.child.kill(number)
-        assert screen.end() == 128 + number
+        if number:
+            screen.type("half a line", "> half a line")
+            screen.child.kill(number)
+            assert screen.end() == 128 + number
+        else:
+            screen.type("/QUIT\r")
+            assert screen.end() == 0
     assert screen.lines[-1] == "Not sent: broadcast never heard"
     assert "\x1b[?2004l" in screen.raw.decode()  # pastes are not marked any more
     assert "Traceback" not in screen.text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_at_the_password_leaves_the_echo_on(number: int) -> None:
-    with at_password() as screen:
-        link = screen.door.open()
-        link.greet()
-        screen.wait_for("Password for alice:")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_end_at_the_password_leaves_the_echo_on(number: int) -> None:
+    with at_password() as (screen, link):
         screen.wait_for_modes(lambda: not screen.echoes)
         terminal = os.open(f"/proc/{screen.child.pid}/fd/0", os.O_RDWR | os.O_NOCTTY)
         try:
-            screen.child.kill(number)
+            if number == signal.SIGINT:
+                screen.type(CTRL_C)
+            else:
+                screen.child.kill(number)
             assert link.until_closed() == b""
             screen.wait_for_modes(lambda: screen.echoes)
         finally:
             os.close(terminal)
-        assert screen.end() == 128 + number
-    assert "Traceback" not in screen.text
+        assert screen.end() == (0 if number == signal.SIGINT else 128 + number)
+    assert screen.lines == ["Password for alice:"]
 
 
 def test_what_was_stopped_takes_the_terminal_again() -> None:
     with logged_in() as (screen, link):
-        screen.type("broadcast half")
-        screen.wait_for_line("> broadcast half")
+        screen.type("broadcast half", "> broadcast half")
         stop(screen)
         screen.child.kill(signal.SIGCONT)
         screen.wait_for_modes(lambda: screen.is_raw and not screen.echoes)
-        screen.type(" and the rest")
-        screen.wait_for_line("> broadcast half and the rest")
+        screen.type(" and the rest", "> broadcast half and the rest")
         assert screen.raw.decode().rindex("\x1b[?2004h") > screen.raw.index(b"half")
         link.send(message(1, "hi"))
         screen.wait_for("bob: hi")
@@ -80,9 +76,7 @@ def test_what_was_stopped_takes_the_terminal_again() -> None:
 
 
 def test_what_was_stopped_at_the_password_shows_nothing() -> None:
-    with at_password() as screen:
-        screen.door.open().greet()
-        screen.wait_for("Password for alice:")
+    with at_password() as (screen, _link):
         screen.wait_for_modes(lambda: not screen.echoes)
         stop(screen)
 
@@ -110,14 +104,10 @@ CLUSTERS = {
 def test_what_is_one_to_the_eye_is_one_to_the_keys() -> None:
     with logged_in() as (screen, link):
         for seq, (cluster, shown) in enumerate(CLUSTERS.items(), 1):
-            screen.type(f"say a{cluster}{cluster}b")
-            screen.wait_for_line(f"> say a{shown}{shown}b")
-            screen.type(f"{LEFT}{LEFT}x")
-            screen.wait_for_line(f"> say a{shown}x{shown}b")
-            screen.type(DELETE)
-            screen.wait_for_line(f"> say a{shown}xb")
-            screen.type(f"{LEFT}{BACKSPACE}y")
-            screen.wait_for_line("> say ayxb")
+            screen.type(f"say a{cluster}{cluster}b", f"> say a{shown}{shown}b")
+            screen.type(f"{LEFT}{LEFT}x", f"> say a{shown}x{shown}b")
+            screen.type(DELETE, f"> say a{shown}xb")
+            screen.type(f"{LEFT}{BACKSPACE}y", "> say ayxb")
             screen.type(f"{cluster}\r")
             said = link.expect("broadcast")
             assert said["text"] == f"ay{cluster}xb"  # whole

@@ -17,8 +17,8 @@ from chatclient.link.transport import Transport
 from chatclient.link.trust import Trust
 from chatclient.setup.entrance import enter
 
-from .fake import DEADLINE, FakeServer, Link
-from .test_trust import ALICE, MALLORY, Identity, Person, meet, nobody
+from .fake import DEADLINE, FakeServer, Link, greeted
+from .identity import ALICE, MALLORY, Identity, Person, meet, nobody
 
 LOCAL = "127.0.0.1"
 HANDSHAKE = 0x16
@@ -78,31 +78,28 @@ def turned_away(identity: Identity) -> Script:
     return script
 
 
+def inside(identity: Identity, play: Script) -> Script:
+    """The client shakes hands; what follows is inside TLS."""
+
+    def script(link: Link) -> None:
+        with secured(link, identity) as secure:
+            play(secure)
+
+    return script
+
+
 def hears_nothing(identity: Identity) -> Script:
     """The client shakes hands, and closes without a single byte."""
 
     def script(link: Link) -> None:
-        with secured(link, identity) as inside:
-            assert inside.until_closed() == b""
+        assert link.until_closed() == b""
 
-    return script
+    return inside(identity, script)
 
 
 def greets(identity: Identity) -> Script:
     """The client shakes hands, and begins."""
-
-    def script(link: Link) -> None:
-        with secured(link, identity) as inside:
-            inside.greet()
-            inside.until_closed()
-
-    return script
-
-
-def plain(link: Link) -> None:
-    """The client begins without TLS."""
-    link.greet()
-    link.until_closed()
+    return inside(identity, greeted())
 
 
 def met(server: FakeServer, trust: Trust, host: str = LOCAL) -> None:
@@ -112,11 +109,36 @@ def met(server: FakeServer, trust: Trust, host: str = LOCAL) -> None:
         assert chat.hello.server == "fake"
 
 
-def failed(server: FakeServer, trust: Trust, timeout: float = DEADLINE) -> str:
+def failed(
+    server: FakeServer,
+    trust: Trust,
+    timeout: float = DEADLINE,
+    kind: type[ConnectFailed] = ConnectFailed,
+) -> str:
     """Connect to a server and expect that this fails; return why."""
-    with pytest.raises(ConnectFailed) as caught:
+    with pytest.raises(kind) as caught:
         Connection.open(LOCAL, server.port, timeout=timeout, trust=trust)
     return caught.value.text
+
+
+def speaks_tls(link: Link) -> None:
+    """The client begins a handshake."""
+    assert link.sock.recv(65536)[0] == HANDSHAKE
+
+
+def known_by(how: str, file: Path, authority: Identity, port: int) -> Trust:
+    """Return a trust to which the server at a port is known."""
+    match how:
+        case "pinned":
+            meet(file, ALICE, LOCAL, port)
+        case "vouched":
+            Trust(file).vouched(LOCAL, port, Identity(signer=authority).der)
+        case _:
+            return Trust(file, nobody, ALICE.fingerprint)
+    return Trust(file, nobody)
+
+
+KNOWN = pytest.mark.parametrize("how", ["pinned", "vouched", "fingerprint"])
 
 
 # -- authorities --
@@ -151,19 +173,12 @@ def test_what_no_authority_vouches_for_is_asked_about(
     assert identity.fingerprint in question
 
 
-def test_an_authority_does_not_outvote_a_pinned_key(file: Path, authority: Identity) -> None:
+@pytest.mark.parametrize("how", ["pinned", "fingerprint"])
+def test_an_authority_outvotes_nothing(file: Path, authority: Identity, how: str) -> None:
     vouched = Identity(signer=authority)
     with FakeServer(hears_nothing(vouched)) as server:
-        meet(file, ALICE, LOCAL, server.port)
-        text = failed(server, Trust(file, nobody))
+        text = failed(server, known_by(how, file, authority, server.port))
     assert ALICE.fingerprint in text
-    assert vouched.fingerprint in text
-
-
-def test_an_authority_does_not_outvote_a_fingerprint(file: Path, authority: Identity) -> None:
-    vouched = Identity(signer=authority)
-    with FakeServer(hears_nothing(vouched)) as server:
-        text = failed(server, Trust(file, nobody, ALICE.fingerprint))
     assert vouched.fingerprint in text
 
 
@@ -199,28 +214,24 @@ def test_where_it_cannot_be_remembered_that_is_said_and_it_goes_on(
 # -- the first time, and after that --
 
 
-def test_after_a_yes_it_is_met_without_a_question(file: Path) -> None:
-    person = Person()
-    scripts = (turned_away(ALICE), hears_nothing(ALICE), greets(ALICE), greets(ALICE.renewed()))
-    with FakeServer(*scripts) as server:
-        met(server, Trust(file, person))
-        assert len(person.asked) == 1
-        met(server, Trust(file, nobody))
-
-
-def test_no_connection_is_kept_waiting_while_a_person_thinks(file: Path) -> None:
+def test_a_person_thinks_while_no_connection_is_kept_waiting_and_is_asked_once(file: Path) -> None:
     closed = threading.Event()
+    asked: list[str] = []
 
     def seen_and_left(link: Link) -> None:
         hears_nothing(ALICE)(link)
         closed.set()
 
     def think(question: str) -> bool:
+        asked.append(question)
         assert closed.wait(DEADLINE), "the server would take the silence for a person's"
         return True
 
-    with FakeServer(turned_away(ALICE), seen_and_left, greets(ALICE)) as server:
+    scripts = (turned_away(ALICE), seen_and_left, greets(ALICE), greets(ALICE.renewed()))
+    with FakeServer(*scripts) as server:
         met(server, Trust(file, think))
+        assert len(asked) == 1
+        met(server, Trust(file, nobody))
 
 
 def test_who_comes_in_between_while_a_person_thinks_is_seen(file: Path) -> None:
@@ -297,8 +308,7 @@ def test_a_server_without_tls_is_named(file: Path, answer: bytes) -> None:
     heard: list[bytes] = []
 
     def script(link: Link) -> None:
-        first = link.sock.recv(65536)
-        assert first[0] == HANDSHAKE
+        speaks_tls(link)
         link.send(answer)
         heard.append(link.until_closed())
 
@@ -322,10 +332,7 @@ def test_a_server_that_goes_in_the_handshake_is_no_server(
 
 
 def test_a_server_that_says_nothing_is_given_up(file: Path) -> None:
-    def script(link: Link) -> None:
-        link.until_closed()
-
-    with FakeServer(script) as server:
+    with FakeServer(Link.until_closed) as server:
         assert "did not finish" in failed(server, Trust(file, nobody), timeout=0.1)
 
 
@@ -352,21 +359,6 @@ def test_a_server_that_says_a_little_now_and_then_is_given_up_too(file: Path, kn
 # -- without TLS --
 
 
-def known_by(how: str, file: Path, authority: Identity, port: int) -> Trust:
-    """Return a trust to which the server at a port is known."""
-    match how:
-        case "pinned":
-            meet(file, ALICE, LOCAL, port)
-        case "vouched":
-            Trust(file).vouched(LOCAL, port, Identity(signer=authority).der)
-        case _:
-            return Trust(file, nobody, ALICE.fingerprint)
-    return Trust(file, nobody)
-
-
-KNOWN = pytest.mark.parametrize("how", ["pinned", "vouched", "fingerprint"])
-
-
 @KNOWN
 @pytest.mark.parametrize("is_local", [True, False], ids=["here", "elsewhere"])
 def test_who_is_known_and_speaks_plaintext_is_a_warning(
@@ -375,20 +367,15 @@ def test_who_is_known_and_speaks_plaintext_is_a_warning(
     monkeypatch.setattr(Transport, "is_local", is_local)
 
     def script(link: Link) -> None:
-        assert link.sock.recv(65536)[0] == HANDSHAKE
+        speaks_tls(link)
         link.send(b"-- chat 1.0\nUsername: ")
         assert link.until_closed() == b""
 
-    with FakeServer(script) as server, pytest.raises(Untrusted) as caught:
-        Connection.open(
-            LOCAL,
-            server.port,
-            timeout=DEADLINE,
-            trust=known_by(how, file, authority, server.port),
-        )
-    assert "Somebody may be in between" in caught.value.text
-    assert "plaintext" not in caught.value.text
-    assert (f"delete the line '{LOCAL}:{server.port}'" in caught.value.text) == file.exists()
+    with FakeServer(script) as server:
+        text = failed(server, known_by(how, file, authority, server.port), kind=Untrusted)
+    assert "Somebody may be in between" in text
+    assert "plaintext" not in text
+    assert (f"delete the line '{LOCAL}:{server.port}'" in text) == file.exists()
 
 
 @KNOWN
@@ -413,51 +400,29 @@ def test_who_is_known_is_spoken_to_in_tls_here_too(
         met(server, known_by(how, file, authority, server.port))
 
 
-@pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("name", ["chat.example", "localhost.example", "127.1", "localhost.."])
-def test_another_name_that_leads_here_is_spoken_to_in_tls(
+@pytest.mark.parametrize("name", ["localhost", "chat.example", "127.1", "localhost.."])
+def test_without_a_name_of_this_machine_and_its_address_it_is_tls(
     file: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def leads_here(host: str, port: int, *more: object, **others: object) -> object:
         assert host == name
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (LOCAL, port))]
 
-    def script(link: Link) -> None:
-        assert link.sock.recv(65536)[0] == HANDSHAKE
-
-    with FakeServer(script) as server:
+    monkeypatch.setattr(Transport, "is_local", name != "localhost")
+    with FakeServer(speaks_tls) as server:
         monkeypatch.setattr(socket, "getaddrinfo", leads_here)
         with pytest.raises(ConnectFailed):
             Connection.open(name, server.port, timeout=DEADLINE, trust=Trust(file, nobody))
 
 
-def test_localhost_that_leads_elsewhere_is_spoken_to_in_tls(file: Path) -> None:
-    def script(link: Link) -> None:
-        assert link.sock.recv(65536)[0] == HANDSHAKE
-
-    with FakeServer(script) as server, pytest.raises(ConnectFailed):
-        Connection.open("localhost", server.port, timeout=DEADLINE, trust=Trust(file, nobody))
-
-
 @pytest.mark.usefixtures("here")
 def test_on_this_machine_it_may_be_plain() -> None:
-    with FakeServer(plain) as server, Connection.open(LOCAL, server.port) as chat:
+    with FakeServer(greeted()) as server, Connection.open(LOCAL, server.port) as chat:
         assert chat.hello is not None
 
 
-@pytest.mark.usefixtures("here")
-def test_on_this_machine_a_fingerprint_asks_for_tls(file: Path) -> None:
-    with FakeServer(greets(ALICE), hears_nothing(MALLORY)) as server:
-        trust = Trust(file, nobody, ALICE.fingerprint)
-        met(server, trust)
-        assert "another certificate" in failed(server, trust)
-
-
 def test_elsewhere_it_is_plain_only_when_told_so() -> None:
-    def speaks_tls(link: Link) -> None:
-        assert link.sock.recv(65536)[0] == HANDSHAKE
-
-    with FakeServer(plain, speaks_tls) as server:
+    with FakeServer(greeted(), speaks_tls) as server:
         with Connection.open(LOCAL, server.port, plaintext=True) as chat:
             assert chat.hello is not None
         with pytest.raises(ConnectFailed):

@@ -1,6 +1,8 @@
-"""A replay is held until it is whole, and given without what this client itself said."""
+"""A replay is whole when it is given, and nothing is given twice or to who said it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatclient.errors import LinkLost
 from chatclient.link import backlog
@@ -8,16 +10,60 @@ from chatclient.link.replay import Replay
 from chatclient.link.seen import Seen
 from chatwire.protocol import LoginReply, Presence, Replayed
 
-from .fake import message
+from .fake import message, welcome
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("said", "came")), st.sampled_from(("me", "ME", "bob")), st.integers(1, 30)
+    ),
+    max_size=60,
+)
 
 
-def welcome(*, missed: int, busy: bool = False) -> LoginReply:
-    return LoginReply(re=1, name="me", online=(), seq=9, missed=missed, busy=busy, hidden=False)
+@given(st.integers(0, 20), STEPS)
+def test_nothing_is_given_twice_or_back_to_who_said_it(
+    upto: int, steps: list[tuple[str, str, int]]
+) -> None:
+    seen = Seen("Me", upto)
+    had, said = {*range(upto + 1)}, set[int]()
+    for what, sender, seq in steps:
+        if what == "said":
+            seen.note_said(seq)
+            said.add(seq)
+            continue
+        own = sender != "bob" and seq in said
+        assert bool(seen.fresh(message(seq, "hi", sender))) == (not own and seq not in had)
+        had |= {*range(seq + 1)}
+        said.discard(seq)
+        assert seen.upto == max(had)
+
+
+def test_the_newest_of_many_that_were_said_are_known_again() -> None:
+    seen = Seen("me")
+    for seq in range(1, 5001):
+        seen.note_said(seq)
+    assert not any(seen.fresh(message(seq, "hi", "me")) for seq in range(4001, 5001))
+
+
+def test_the_end_of_a_replay_counts_what_was_given_of_it() -> None:
+    seen = Seen("me")
+    seen.note_said(2)
+    held = [
+        message(1, "hi", replay=True),
+        message(2, "hi", "me", replay=True),
+        Replayed(count=2, more=0),
+    ]
+    assert [each for event in held for each in seen.fresh(event)] == [
+        held[0],
+        Replayed(count=1, more=0),
+    ]
+    assert seen.fresh(Replayed(count=1, more=0)) == []  # nobody has seen it begin
+    assert seen.fresh(Replayed(count=1, more=5)) == [Replayed(count=0, more=5)]
 
 
 @pytest.mark.parametrize(("missed", "busy"), [(0, False), (3, True)])
 def test_where_none_is_to_come_it_is_whole(missed: int, busy: bool) -> None:
-    replay = Replay(welcome(missed=missed, busy=busy))
+    replay = Replay(welcome("me", missed=missed, busy=busy))
     assert replay.whole
     [login] = replay.events(Seen("me"))
     assert isinstance(login, LoginReply)
@@ -25,7 +71,7 @@ def test_where_none_is_to_come_it_is_whole(missed: int, busy: bool) -> None:
 
 
 def test_the_welcome_counts_what_is_new_to_the_program() -> None:
-    replay, seen = Replay(welcome(missed=3)), Seen("me", upto=1)
+    replay, seen = Replay(welcome("me", missed=3)), Seen("me", upto=1)
     before = Presence(name="bob", state="online")
     for event in (
         before,

@@ -1,11 +1,12 @@
 """A person's settings: the file, the variables, and where they lead."""
 
-import subprocess
-import sys
+import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chatclient.setup.destination import Destination, find_destination
@@ -18,6 +19,8 @@ from chatclient.setup.settings import (
     settings_file,
 )
 from chatwire.sections import SettingsError
+
+from .process import run
 
 FINGERPRINT = ":".join(["AB"] * 32)
 HOME = f"""
@@ -145,41 +148,39 @@ NAMED = ClientSettings(
         "10.0.0.1": NamedServer(host="10.0.0.2"),
     }
 )
+HERE = Destination("127.0.0.1", 4119)
+THERE = Destination("h.example", 4200, "ann", keyring=True)
 
 
 @pytest.mark.parametrize(
     ("given", "environ", "expected"),
     [
-        ({}, {}, Destination("127.0.0.1", 4119)),
+        ({}, {}, HERE),
         ({"server": "x.example"}, {}, Destination("x.example", 4119)),
         ({"server": "x.example:1"}, {}, Destination("x.example", 1)),
         ({"server": "x.example:1", "port": 2}, {}, Destination("x.example", 2)),
         ({"server": "[::1]:5"}, {}, Destination("::1", 5)),
         ({"server": "[::1]"}, {}, Destination("::1", 4119)),
         ({"server": "::1"}, {}, Destination("::1", 4119)),
-        ({"server": "home"}, {}, Destination("h.example", 4200, "ann", keyring=True)),
+        ({"server": "home"}, {}, THERE),
         ({"server": "10.0.0.1"}, {}, Destination("10.0.0.2", 4119)),  # a name wins over a host
-        ({}, {"CHAT_HOST": "home"}, Destination("h.example", 4200, "ann", keyring=True)),
-        (
-            {"server": "home"},
-            {"CHAT_HOST": "x"},
-            Destination("h.example", 4200, "ann", keyring=True),
-        ),
+        ({}, {"CHAT_HOST": "home"}, THERE),
+        ({"server": "home"}, {"CHAT_HOST": "x"}, THERE),
         (
             {"server": "home"},
             {"CHAT_PORT": "9", "CHAT_USER": "bob"},
-            Destination("h.example", 9, "bob", keyring=True),
+            replace(THERE, port=9, user="bob"),
         ),
         (
             {"server": "home", "port": 8, "user": "carol", "plaintext": True},
             {"CHAT_PORT": "9", "CHAT_USER": "bob"},
-            Destination("h.example", 8, "carol", plaintext=True, keyring=True),
+            replace(THERE, port=8, user="carol", plaintext=True),
         ),
-        ({}, {"CHAT_HOST": "", "CHAT_PORT": "", "CHAT_USER": ""}, Destination("127.0.0.1", 4119)),
+        ({}, {"CHAT_HOST": "", "CHAT_PORT": "", "CHAT_USER": ""}, HERE),
         (
             {"fingerprint": FINGERPRINT.lower().replace(":", "")},
             {"CHAT_FINGERPRINT": "CD" * 32},
-            Destination("127.0.0.1", 4119, fingerprint=FINGERPRINT),
+            replace(HERE, fingerprint=FINGERPRINT),
         ),
     ],
 )
@@ -211,28 +212,30 @@ def test_where_nobody_can_connect_to(
 
 def test_the_settings_are_shown_as_a_file_that_has_them(file: Path) -> None:
     file.write_text(HOME)
-    done = subprocess.run(
-        [sys.executable, "-m", "chatclient", "home", "--show-config"],
-        env={FILE_VARIABLE: str(file), "CHAT_USER": "bob", "PYTHONUTF8": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run("chatclient", "home", "--show-config", CHAT_CLIENT_CONFIG=str(file), CHAT_USER="bob")
     first, second, rest = done.stdout.split("\n", 2)
     assert (first, done.stderr) == (f"# {file}", "")
     assert second == "# connects to chat.example.org port 4200 as bob"
-    file.write_text(rest)
     assert load(file, rest) == load(file, HOME)
 
 
 def test_wrong_settings_are_the_end_with_code_2(file: Path) -> None:
     file.write_text('[client]\nbell = "loud"')
-    done = subprocess.run(
-        [sys.executable, "-m", "chatclient"],
-        env={FILE_VARIABLE: str(file)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("chatclient", CHAT_CLIENT_CONFIG=str(file))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"{file}: client.bell: expected private, off, mention or all.\n"
+
+
+def test_the_file_in_the_guide_has_every_setting_with_its_default(file: Path) -> None:
+    guide = Path(__file__).parent.parent.parent / "docs" / "client.md"
+    found = re.search(r"```toml\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    settings = load(file, found[1].replace("5F:8A:…", "AB" * 32))
+    assert settings.client == ClientSettings().client
+    defaults = {each.name: each.default for each in msgspec.structs.fields(NamedServer)}
+    home = msgspec.structs.asdict(settings.servers["home"])
+    assert set(home) == set(defaults)
+    for key in ("port", "plaintext", "password"):
+        assert home[key] == defaults[key]
+    for section in (ClientSettings().client, settings.servers["home"]):
+        assert all(f"\n{key} = " in found[1] for key in msgspec.structs.asdict(section))

@@ -5,11 +5,12 @@ import time
 import pytest
 
 from chatclient.link.keeper import LinkState
+from chatclient.screen.output import cut
 from chatclient.screen.statusline import StatusLine
 from chatclient.talk.conversation import Conversation
-from chatwire.protocol import Event, LoginReply, Reply, StatusReply
+from chatwire.protocol import Event, Reply, StatusReply
 
-from .fake import message
+from .fake import message, welcome
 
 WIDE = 200
 
@@ -88,8 +89,7 @@ def test_the_countdown(monkeypatch: pytest.MonkeyPatch, columns: int, text: str)
 
 
 def test_how_the_person_stands() -> None:
-    welcome = LoginReply(name="alice", online=(), seq=9, missed=4, busy=True, hidden=True)
-    status = line(welcome)
+    status = line(welcome(missed=4, busy=True, hidden=True))
     assert (status.busy, status.held, status.hidden) == (True, 4, True)
     status.hear(Reply(op="idle"))
     status.hear(Reply(op="appear"))
@@ -104,3 +104,20 @@ def test_new_is_what_others_say_now() -> None:
         message(1, "old", replay=True), message(2, "own", "Alice"), message(3, "new", "bob")
     )
     assert status.unread == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "shown"),
+    [
+        ("hello", 5, "hello"),
+        ("hello!", 5, "hell…"),
+        ("世界世界", 8, "世界世界"),
+        ("世界世界", 7, "世界世…"),
+        ("世界世界", 6, "世界…"),
+        ("e\u0301e\u0301", 2, "e\u0301e\u0301"),
+        ("hello", 1, "…"),
+        ("", 0, ""),
+    ],
+)
+def test_a_line_is_cut_where_the_row_ends(text: str, columns: int, shown: str) -> None:
+    assert cut(text, columns) == shown

@@ -1,17 +1,12 @@
 """Talking at a terminal: conversations, what becomes of what was said, and how things stand."""
 
-import sys
-
 import pytest
 
-from chatwire.protocol import Error, Reply, SendReply, StatusReply
+from chatserver.commands import all_commands
+from chatwire.protocol import Error, HelpReply, SendReply, StatusReply
 
-from .fake import Link, message
-
-if sys.platform == "win32":
-    pytest.skip("there are no pseudo-terminals on Windows", allow_module_level=True)
-
-from .screen import CTRL_C, TAB, UP, logged_in
+from .fake import COMMANDS, HISTORY, Link, message, refuse_history, take_history
+from .screen import CTRL_C, UP, logged_in, paste
 
 
 def take_send(
@@ -24,21 +19,15 @@ def take_send(
     busy: dict[str, str] | None = None,
 ) -> None:
     """Take a private message; who is neither `stored` nor `busy` gets it."""
-    said = link.expect("send")
+    there = tuple(name for name in to if name not in {*stored, *(busy or {})})
+    reply = SendReply(seq=seq, delivered=there, stored=stored, busy=busy or {}, unknown=())
+    said = link.answer("send", reply)
     assert (said["to"], said["text"]) == (to, text)
-    away = {*stored, *(busy or {})}
-    there = tuple(name for name in to if name not in away)
-    link.send(
-        SendReply(
-            re=said["id"], seq=seq, delivered=there, stored=stored, busy=busy or {}, unknown=()
-        )
-    )
 
 
 def test_a_conversation() -> None:
     with logged_in() as (screen, link):
-        screen.say("talk bob")
-        screen.wait_for_line("bob>")
+        screen.say("talk bob", "bob>")
         screen.wait_for_status("→ bob")
         screen.say("who is there")
         take_send(link, ["bob"], "who is there")
@@ -51,20 +40,12 @@ def test_a_conversation() -> None:
         screen.wait_for("bob> /WHO")
         screen.say("/brodcast hi")
         screen.wait_for("did you mean /broadcast? Begin with // to say")
-
-        screen.say("/talk (bob Carol)")
-        screen.wait_for_line("bob, Carol>")
-        screen.say("hi")
-        take_send(link, ["bob", "Carol"], "hi")
-        screen.wait_for("you → bob, Carol: hi")
-        screen.say("/talk lobby")
-        screen.wait_for_line("lobby>")
+        screen.say("/talk lobby", "lobby>")
         screen.say("hello all")
         link.take_broadcast("hello all", 2)
         screen.wait_for("alice: hello all")
 
-        screen.say("/talk")
-        screen.wait_for_line(">")
+        screen.say("/talk", ">")
         screen.say("hello nobody")
         screen.wait_for("There is no command 'hello'")
         screen.say("//shrug")
@@ -79,20 +60,9 @@ def test_a_conversation() -> None:
 def test_a_conversation_with_ten_people_leaves_room_to_type() -> None:
     names = [f"person-{number}" for number in range(10)]
     with logged_in(40, 10) as (screen, link):
-        screen.type(f"talk ({' '.join(names)})\r")
-        screen.wait_for_line("person-0, person-1, person-2 +7>")
+        screen.type(f"talk ({' '.join(names)})\r", "person-0, person-1, person-2 +7>")
         screen.type("hi\r")
         take_send(link, names, "hi")
-
-
-def test_tab_in_a_conversation_offers_names() -> None:
-    with logged_in(welcome={"online": ("bob", "carol")}) as (screen, _link):
-        screen.say("talk lobby")
-        screen.wait_for_line("lobby>")
-        screen.type("bo" + TAB)
-        screen.wait_for_line("lobby> bob:")
-        screen.type("and ca" + TAB + "too")
-        screen.wait_for_line("lobby> bob: and carol too")
 
 
 def test_what_becomes_of_what_was_said() -> None:
@@ -116,41 +86,34 @@ def test_what_becomes_of_what_was_said() -> None:
 def test_a_message_that_failed_is_offered_again() -> None:
     with logged_in() as (screen, link):
         screen.say("send bbo hi there")
-        said = link.expect("send")
-        link.send(Error(re=said["id"], code="no_such_user", text="No such user: bbo."))
+        link.answer("send", Error(code="no_such_user", text="No such user: bbo."))
         screen.wait_for("Not sent: No such user: bbo. (it is on the line again)")
         screen.wait_for_line("> send bbo hi there")
         screen.wait(lambda: screen.status == "Not sent: No such user: bbo.")
         screen.type("\r")
         screen.wait_for_status("1 not sent yet")
-        said = link.expect("send")
-        screen.type("bro")
-        screen.wait_for_line("> bro")
-        link.send(Error(re=said["id"], code="no_such_user", text="No such user: bbo."))
+        screen.type("bro", "> bro")
+        link.answer("send", Error(code="no_such_user", text="No such user: bbo."))
         screen.wait_for("Not sent: No such user: bbo. (the up arrow has it)")
         screen.wait_for_line("> bro")
-        screen.type(CTRL_C)
-        screen.wait_for_line(">")
-        screen.type(UP)
-        screen.wait_for_line("> send bbo hi there")
+        screen.type(CTRL_C, ">")
+        screen.type(UP, "> send bbo hi there")
 
 
 def test_the_status_line() -> None:
-    with logged_in(welcome={"online": ("bob", "carol"), "busy": True, "missed": 3}) as (
-        screen,
-        link,
-    ):
+    welcome = {"online": ("bob", "carol"), "busy": True, "missed": 3}
+    with logged_in(welcome=welcome) as (screen, link):
         assert screen.status.endswith("here: bob, carol │ busy, 3 held")
         screen.type("h")
-        asked = link.expect("status")
-        link.send(StatusReply(re=asked["id"], name="alice", busy=True, hidden=False, held=5))
+        link.answer("status", StatusReply(name="alice", busy=True, hidden=False, held=5))
         screen.wait_for_status("busy, 5 held")
         assert "You are alice" not in screen.text  # nobody asked
         screen.type("ide\r")
-        link.send(Reply(op="hide", re=link.expect("hide")["id"]))
+        link.answer("hide")
         screen.wait_for_status("busy, 5 held │ hidden")
         screen.type("idle\r")
-        link.send(Reply(op="idle", re=link.expect("idle")["id"]), message(1, "hi"))
+        link.answer("idle")
+        link.send(message(1, "hi"))
         screen.wait(lambda: screen.status.endswith("here: bob, carol │ hidden │ 1 new"))
         screen.type("x")
         screen.wait(lambda: screen.status.endswith("hidden"))
@@ -159,14 +122,13 @@ def test_the_status_line() -> None:
 def test_what_is_on_its_way_leaves_the_line_to_be_seen() -> None:
     words = "".join(f"{number:04} " for number in range(700)).rstrip()
     with logged_in(40, 12) as (screen, link):
-        screen.type(f"\x1b[200~broadcast {words}\x1b[201~")
+        screen.type(paste(f"broadcast {words}"))
         screen.wait_for("0699")
         screen.type("\r")
         for number in range(1, 6):
             screen.say(f"broadcast number {number}")
         screen.wait_for_line(">")
-        screen.type("broadcast not yet")
-        screen.wait_for_line("> broadcast not yet")
+        screen.type("broadcast not yet", "> broadcast not yet")
         screen.wait_for_status("6 not sent yet")
         assert screen.lines[-6:] == [
             "(2 more)",
@@ -184,3 +146,31 @@ def test_what_is_on_its_way_leaves_the_line_to_be_seen() -> None:
         assert "".join(told).count("0123") == 1
         assert sum(line.startswith(">") for line in told) == 1
         assert not any("not sent" in line for line in told)
+
+
+def test_nobody_is_talked_to_and_a_conversation_is_read_back() -> None:
+    with logged_in(welcome={"commands": (*COMMANDS, HISTORY)}) as (screen, link):
+        screen.type("talk bbo\rfor bob alone\r")
+        refuse_history(link)
+        no_such_user = Error(code="no_such_user", text="No such user: bbo.")
+        assert link.answer("send", no_such_user)["to"] == ["bbo"]
+        screen.wait_for("There is nobody called bbo. Did you mean bob?")
+        screen.wait_for_line("> for bob alone")  # on the line again
+        screen.type("\x03talk bob\r", "bob>")
+        screen.type("/history 2\r")
+        take_history(link, 5, True, limit=2, **{"with": ["bob"]})
+        screen.wait_for("There is more; type more to see what came before.")
+        screen.type("/more\r")
+        take_history(link, 3, False, limit=2, before=5, **{"with": ["bob"]})
+        screen.wait_for("number 3")
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40])
+def test_help_breaks_no_word(columns: int) -> None:
+    commands = tuple(each.help for each in all_commands() if each.summary)
+    with logged_in(columns, 120, welcome={"commands": commands}) as (screen, link):
+        screen.type("help\r")
+        link.answer("help", HelpReply(commands=commands))
+        screen.wait_for("back.")
+        words = {word for each in commands for word in each.summary.split()}
+        assert words <= set(screen.text.split())

@@ -8,8 +8,9 @@ from datetime import date
 import pytest
 
 from chatclient.talk.colours import Colours, colours_wanted
+from chatclient.talk.mention import mentions_in
 from chatclient.talk.transcript import Piece, Transcript, plain_lines
-from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, Presence, SearchReply
+from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, SearchReply
 
 from .fake import message
 
@@ -56,55 +57,38 @@ def test_messages_have_local_time_and_days_a_line() -> None:
     assert shown(transcript, at("2026-11-22T01:00:00.000Z")) == ["10:00 bob: hi"]
 
 
-def test_today_needs_no_line() -> None:
+@pytest.mark.parametrize(
+    ("moment", "text", "lines"),
+    [
+        ("2026-11-22T01:00:00.000Z", "hi", ["10:00 bob: hi"]),  # today needs no line
+        ("", "hi", ["--:-- bob: hi"]),
+        ("yesterday", "hi", ["--:-- bob: hi"]),
+        ("2026-13-01T00:00:00Z", "hi", ["--:-- bob: hi"]),
+        (
+            "2026-11-22T01:00:00.000Z",
+            "hi\n10:00 carol: I quit",
+            ["10:00 bob: hi", "          10:00 carol: I quit"],
+        ),
+    ],
+)
+def test_a_message_has_its_time_and_indented_lines(
+    moment: str, text: str, lines: list[str]
+) -> None:
     transcript = Transcript("alice", Colours(on=False), TODAY)
-    assert shown(transcript, at("2026-11-22T01:00:00.000Z")) == ["10:00 bob: hi"]
+    assert shown(transcript, at(moment, text)) == lines
 
 
-@pytest.mark.parametrize("moment", ["", "yesterday", "2026-13-01T00:00:00Z"])
-def test_a_time_that_is_none_is_shown_as_none(moment: str) -> None:
-    transcript = Transcript("alice", Colours(on=False), TODAY)
-    assert shown(transcript, at(moment)) == ["--:-- bob: hi"]
-
-
-def test_further_lines_are_indented() -> None:
-    transcript = Transcript("alice", Colours(on=False), TODAY)
-    lines = shown(transcript, at("2026-11-22T01:00:00.000Z", "hi\n10:00 carol: I quit"))
-    assert lines == ["10:00 bob: hi", "          10:00 carol: I quit"]
-
-
-HOSTILE = "a\x1b]0;title\x07b\x9b31mc\rd\u202ee\u2028f\x00g\x08\vh"
-
-
-def test_nothing_foreign_steers_the_screen() -> None:
-    transcript = Transcript("alice", Colours(on=True), TOMORROW)
-    events = (
-        message(1, HOSTILE, at=EVENING),
-        message(2, "x", HOSTILE, at=EVENING),
-        message(3, "x", "bob", to=(HOSTILE,), at=EVENING),
-        Error(code="internal", text=HOSTILE),
-        Presence(name=HOSTILE, state="online"),
-    )
-    lines = [line for event in events for line in shown(transcript, event)]
-    lines += [line for event in events for line in plain_lines(event, "alice")]
-    lines += text_of(transcript.error(HOSTILE))
-    assert len(lines) == 11
-    assert all(line.isprintable() for line in lines)
-    assert all("a]0;titleb31mcdefgh" in line for line in lines)
-
-
-def test_a_line_break_in_a_notice_is_indented() -> None:
-    event = Error(code="internal", text="oops\nbob: I quit")
-    assert plain_lines(event, "alice") == ["oops\n    bob: I quit"]
-
-
-def test_there_is_nothing_to_see_in_a_hello() -> None:
-    assert plain_lines(Hello(server="x"), "alice") == []
-
-
-def test_plain_lines_have_no_time() -> None:
-    assert plain_lines(message(1, "a\nb"), "alice") == ["bob: a", "    b"]
-    assert plain_lines(message(1, "psst", to=("alice",)), "alice") == ["bob → you: psst"]
+@pytest.mark.parametrize(
+    ("event", "lines"),
+    [
+        (Error(code="internal", text="oops\nbob: I quit"), ["oops\n    bob: I quit"]),
+        (Hello(server="x"), []),
+        (message(1, "a\nb"), ["bob: a", "    b"]),
+        (message(1, "psst", to=("alice",)), ["bob → you: psst"]),
+    ],
+)
+def test_plain_lines_have_no_time(event: Event, lines: list[str]) -> None:
+    assert plain_lines(event, "alice") == lines
 
 
 def test_names_are_coloured_stably() -> None:
@@ -158,3 +142,23 @@ def test_what_was_said_before_is_shown_with_its_day(kind: type[HistoryReply | Se
     lines = plain_lines(kind(messages=(said,), more=False), "alice")
     assert re.fullmatch(r"2026-11-2[123] \d\d:\d\d bob: hi", lines[0])
     assert lines[1:] == ["    x", "That is all."]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "found"),
+    [
+        ("alice", "alice", ["alice"]),
+        ("hello Alice!", "alice", ["Alice"]),
+        ("(alice) ALICE: alice, alice.", "alice", ["alice", "ALICE", "alice", "alice"]),
+        ("@alice's", "alice", ["alice"]),
+        ("malice alice2 alice_ alice-2 my-alice alice.b", "alice", []),
+        ("älice éalice", "alice", []),
+        ("世alice", "alice", []),
+        ("", "alice", []),
+        ("axb", "a.b", []),
+        ("ask a.b.", "a.b", ["a.b"]),
+        ("b.a.b", "a.b", ["a.b"]),
+    ],
+)
+def test_a_name_is_a_word_of_its_own(text: str, name: str, found: list[str]) -> None:
+    assert [text[start:end] for start, end in mentions_in(text, name)] == found

@@ -1,132 +1,26 @@
 """Who is trusted: by a fingerprint, or by a key that was met before."""
 
 import hashlib
-import ipaddress
-import re
-import ssl
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Self
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from chatclient.errors import ConnectFailed
-from chatclient.link.trust import Trust, fingerprint_of, is_this_machine, key_of
+from chatclient.link.trust import Trust, is_this_machine
 
 from .fake import DEADLINE
+from .identity import ALICE, HOST, MALLORY, PORT, Identity, Person, meet, nobody
 
-HOST, PORT = "chat.example", 4119
 PLACE = f"{HOST}:{PORT}"
-
-_PEM: Final = serialization.Encoding.PEM
-
-
-class Identity:
-    """A certificate and its key: signed by itself, by an authority, or an authority's own.
-
-    It is for `localhost` and 127.0.0.1, or for `name`, and valid now, unless `days` are over.
-    """
-
-    def __init__(
-        self,
-        *,
-        signer: Self | None = None,
-        key: ec.EllipticCurvePrivateKey | None = None,
-        name: str = "localhost",
-        days: int = 2,
-        authority: bool = False,
-    ) -> None:
-        self.key = key or ec.generate_private_key(ec.SECP256R1())
-        self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        signing = self.key if signer is None else signer.key
-        now = datetime.now(UTC)
-        names: list[x509.GeneralName] = [x509.DNSName(name)]
-        if name == "localhost":
-            names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(self.subject)
-            .issuer_name(self.subject if signer is None else signer.subject)
-            .public_key(self.key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=3))
-            .not_valid_after(now + timedelta(days=days))
-            .add_extension(x509.BasicConstraints(authority, None), critical=True)
-            .add_extension(
-                x509.KeyUsage(True, *[False] * 4, authority, authority, False, False), critical=True
-            )
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False
-            )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()),
-                critical=False,
-            )
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .sign(signing, hashes.SHA256())
-        )
-        self.pem = made.public_bytes(_PEM)
-        self.der = ssl.PEM_cert_to_DER_cert(self.pem.decode())
-        self.fingerprint = hashlib.sha256(self.der).digest().hex(":").upper()
-        spki = self.key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        self.pin = hashlib.sha256(spki).hexdigest()
-
-    def renewed(self) -> "Identity":
-        """Return another certificate with the same key."""
-        return Identity(key=self.key)
-
-    def context(self) -> ssl.SSLContext:
-        """Return what a server needs that has this certificate."""
-        private = self.key.private_bytes(
-            _PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.TemporaryDirectory() as folder:
-            pair = Path(folder) / "pair.pem"
-            pair.write_bytes(private + self.pem)
-            context.load_cert_chain(pair)
-        return context
-
-
-ALICE, MALLORY = Identity(), Identity()
-"""A server, and somebody who would like to be taken for it."""
-
-
-class Person:
-    """Answers what is asked, and remembers what that was."""
-
-    def __init__(self, answer: bool = True) -> None:
-        self.asked: list[str] = []
-        self._answer = answer
-
-    def __call__(self, question: str) -> bool:
-        self.asked.append(question)
-        return self._answer
-
-
-def nobody(question: str) -> bool:
-    raise AssertionError(f"this was asked: {question}")
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Where the pins are. Nothing of the path is there yet."""
     return tmp_path / "config" / "chat" / "known_servers"
-
-
-def meet(file: Path, identity: Identity = ALICE, host: str = HOST, port: int = PORT) -> None:
-    """Pin a server."""
-    Trust(file, Person()).check(host, port, identity.der)
 
 
 def refused(trust: Trust, identity: Identity, host: str = HOST, port: int = PORT) -> str:
@@ -152,20 +46,6 @@ def test_the_first_time_the_fingerprint_is_shown_and_the_key_is_pinned(file: Pat
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_what_is_shown_is_what_others_show(tmp_path: Path) -> None:
-    assert re.fullmatch("([0-9A-F]{2}:){31}[0-9A-F]{2}", fingerprint_of(ALICE.der))
-    assert fingerprint_of(ALICE.der) == ALICE.fingerprint
-    assert key_of(ALICE.der) == ALICE.pin
-
-
-def test_a_no_pins_nothing(file: Path) -> None:
-    person = Person(answer=False)
-    assert "not trusted" in refused(Trust(file, person), ALICE)
-    assert len(person.asked) == 1
-    assert not file.exists()
-    assert not Trust(file).knows(HOST, PORT)
-
-
 def test_without_anybody_to_ask_it_is_an_error_that_names_the_way_out(file: Path) -> None:
     text = refused(Trust(file), ALICE)
     assert f"--fingerprint {ALICE.fingerprint}" in text
@@ -173,38 +53,26 @@ def test_without_anybody_to_ask_it_is_an_error_that_names_the_way_out(file: Path
     Trust(file, fingerprint=ALICE.fingerprint).check(HOST, PORT, ALICE.der)
 
 
-def test_the_second_time_nothing_is_asked(file: Path) -> None:
-    meet(file)
-    before = file.read_bytes()
-    Trust(file, nobody).check(HOST, PORT, ALICE.der)
-    Trust(file).check(HOST, PORT, ALICE.der)
-    assert file.read_bytes() == before
-
-
-def test_a_renewed_certificate_with_the_same_key_passes(file: Path) -> None:
+def test_the_same_key_is_met_again_without_a_question(file: Path) -> None:
     meet(file)
     before = file.read_bytes()
     renewed = ALICE.renewed()
     assert renewed.der != ALICE.der
-    Trust(file, nobody).check(HOST, PORT, renewed.der)
+    for identity in (ALICE, renewed):
+        Trust(file, nobody).check(HOST, PORT, identity.der)
+        Trust(file).check(HOST, PORT, identity.der)
     assert file.read_bytes() == before
 
 
-def test_a_changed_key_is_a_hard_stop_that_says_what_to_do(file: Path) -> None:
-    meet(file)
-    before = file.read_bytes()
-    text = refused(Trust(file, nobody), MALLORY)
-    assert ALICE.fingerprint in text
-    assert MALLORY.fingerprint in text
-    assert PLACE in text
-    assert str(file) in text
-    assert file.read_bytes() == before
-
-
-def test_after_the_line_was_deleted_it_is_asked_again(file: Path) -> None:
+def test_a_changed_key_is_a_hard_stop_until_its_line_is_deleted(file: Path) -> None:
     meet(file, port=1)
     meet(file)
-    first, _ = file.read_text("utf-8").splitlines(keepends=True)
+    before = file.read_text("utf-8")
+    text = refused(Trust(file, nobody), MALLORY)
+    for each in (ALICE.fingerprint, MALLORY.fingerprint, PLACE, str(file)):
+        assert each in text
+    assert file.read_text("utf-8") == before
+    first, _ = before.splitlines(keepends=True)
     file.write_text(first, "utf-8")
     meet(file, MALLORY)
     assert "CHANGED" in refused(Trust(file, nobody), ALICE)
@@ -275,32 +143,19 @@ def test_lines_of_an_older_version_are_honoured(file: Path, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host",
+    ("hosts", "here"),
     [
-        "localhost",
-        "LOCALHOST",
-        "localhost.",
-        "127.0.0.1",
-        "127.255.0.9",
-        "::1",
-        "0::1",
-        "::ffff:127.0.0.1",
+        ("localhost LOCALHOST localhost. 127.0.0.1 127.255.0.9 ::1 0::1 ::ffff:127.0.0.1", True),
+        ("localhost.example a.localhost localhost.. ip6-localhost chat", False),
+        ("127.1 2130706433 0.0.0.0 128.0.0.1 127.0.0.1.example :: ::2 ::ffff:192.0.2.1", False),
     ],
+    ids=["this machine", "other names", "other addresses"],
 )
-def test_this_machine_has_these_names(host: str) -> None:
-    assert is_this_machine(host)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        *("localhost.example", "a.localhost", "localhost..", "ip6-localhost", "chat", ""),
-        *("127.1", "2130706433", "0.0.0.0", "128.0.0.1", "127.0.0.1.example"),
-        *("::", "::2", "::ffff:192.0.2.1"),
-    ],
-)
-def test_this_machine_has_no_other_names(host: str) -> None:
-    assert not is_this_machine(host)
+def test_this_machine_has_these_names_and_no_others(hosts: str, here: bool) -> None:
+    assert {host: is_this_machine(host) for host in hosts.split()} == dict.fromkeys(
+        hosts.split(), here
+    )
+    assert not is_this_machine("")
 
 
 # -- a fingerprint given --
@@ -318,15 +173,12 @@ def test_a_fingerprint_is_taken_however_it_is_written(
     assert not file.exists()
 
 
-def test_another_fingerprint_is_refused_and_nothing_is_asked(file: Path) -> None:
-    text = refused(Trust(file, nobody, ALICE.fingerprint), MALLORY)
+@pytest.mark.parametrize("other", [MALLORY, ALICE.renewed()], ids=["another", "renewed"])
+def test_another_certificate_is_refused_and_nothing_is_asked(file: Path, other: Identity) -> None:
+    text = refused(Trust(file, nobody, ALICE.fingerprint), other)
     assert ALICE.fingerprint in text
-    assert MALLORY.fingerprint in text
+    assert other.fingerprint in text
     assert not file.exists()
-
-
-def test_a_fingerprint_is_of_the_certificate_and_no_other_with_its_key(file: Path) -> None:
-    assert refused(Trust(file, nobody, ALICE.fingerprint), ALICE.renewed())
 
 
 def test_a_fingerprint_counts_more_than_a_pin(file: Path) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -36,8 +37,16 @@ class Wire(Scoped):
     """A TCP connection that is read with a deadline."""
 
     def __init__(
-        self, place: Place, *, source: str | None = None, receive_buffer: int | None = None
+        self,
+        place: Place,
+        *,
+        source: str | None = None,
+        receive_buffer: int | None = None,
+        secure: bool = False,
     ) -> None:
+        """Connect; inside TLS where it is to be `secure`, to whoever it is."""
+        self.name = ""
+        self.ended = False
         self.socket = socket.socket()
         try:
             if receive_buffer is not None:
@@ -46,6 +55,8 @@ class Wire(Scoped):
                 self.socket.bind((source, 0))
             self.socket.settimeout(PATIENCE)
             self.socket.connect(place)
+            if secure:
+                self.socket = trusting().wrap_socket(self.socket)
         except BaseException:
             self.socket.close()
             raise
@@ -93,13 +104,9 @@ class Wire(Scoped):
 class JsonClient(Wire):
     """Requests out, events in. `events` are those that nobody has asked for yet, in order."""
 
-    def __init__(
-        self, place: Place, *, source: str | None = None, receive_buffer: int | None = None
-    ) -> None:
-        super().__init__(place, source=source, receive_buffer=receive_buffer)
-        self.name = ""
+    def __init__(self, place: Place, **options: Any) -> None:
+        super().__init__(place, **options)
         self.events: list[Event] = []
-        self.ended = False
         self._ids = itertools.count(1)
         self._rest = b""
         self._fence = ""
@@ -241,10 +248,8 @@ class JsonClient(Wire):
 class TextClient(Wire):
     """Lines out, text in. `expect` takes everything up to what is expected."""
 
-    def __init__(self, place: Place, *, source: str | None = None) -> None:
-        super().__init__(place, source=source)
-        self.name = ""
-        self.ended = False
+    def __init__(self, place: Place, **options: Any) -> None:
+        super().__init__(place, **options)
         self._bytes = b""
 
     def send(self, text: str) -> None:
@@ -321,6 +326,9 @@ class TextClient(Wire):
         return repr(self._bytes[-1500:])
 
 
+Client = JsonClient | TextClient
+
+
 class Flood(Scoped, threading.Thread):
     """Somebody who broadcasts `1`, `2`, `3` … until told to stop, always with some on their way."""
 
@@ -372,6 +380,15 @@ class Flood(Scoped, threading.Thread):
         with self._said:
             self.sent = numbers[-1]
             self._said.notify_all()
+
+
+def trusting(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """Return a context that takes any certificate, and speaks one version if given."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
 
 
 def line(request: object) -> bytes:

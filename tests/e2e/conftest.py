@@ -5,13 +5,14 @@ A module says with `SETTINGS` how its shared server is set; its tests use accoun
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from .machines import cable
 from .process import ServerProcess, environment
+from .proxy import STEP, CuttingProxy
 
 __all__ = ["cable"]
 
@@ -28,6 +29,13 @@ def server(
     server = ServerProcess(data, "--data", str(data), env=environment(**settings))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def proxy(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[CuttingProxy]:
+    """A link to the module's server that is cut again and again; its parameter says how often."""
+    with closing(CuttingProxy(*server.place, getattr(request, "param", STEP))) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from argon2 import PasswordHasher
 
-from .client import PASSWORD, PATIENCE, JsonClient, Place, TextClient, eventually
+from .client import PASSWORD, PATIENCE, Client, JsonClient, Place, TextClient, eventually
+
+AnyClient = TypeVar("AnyClient", bound=Client)
 
 PYTHON = (sys.executable, "-m", "chatserver")
 
@@ -50,6 +54,12 @@ def environment(**settings: object) -> dict[str, str]:
     return clean | {
         f"CHAT_{name.upper()}": str(value) for name, value in (DEFAULTS | settings).items()
     }
+
+
+def environment_of(place: Place, name: str, **more: str) -> dict[str, str]:
+    """Return the environment of a client's command, for somebody with the usual password."""
+    who = {"CHAT_HOST": "{}:{}".format(*place), "CHAT_USER": name, "CHAT_PASSWORD": PASSWORD}
+    return environment() | {"PYTHONUTF8": "1"} | who | more
 
 
 def chat(
@@ -185,22 +195,29 @@ class ServerProcess:
 
     def json(self, name: str = "", **fields: object) -> JsonClient:
         """Connect a json client and, given a name, log it in. The caller closes it."""
-        client = JsonClient(self.place)
-        if name:
-            try:
-                client.login(name, **fields)
-                client.expect(event="hello")
-            except BaseException:
-                client.close()
-                raise
-        return client
+        return self._logged_in(JsonClient(self.place), name, **fields)
 
     def text(self, name: str = "") -> TextClient:
         """Connect a text client and, given a name, log it in. The caller closes it."""
-        client = TextClient(self.place)
+        return self._logged_in(TextClient(self.place), name)
+
+    def client(self, dialect: str, name: str = "", *, secure: bool = False) -> Client:
+        """Connect in json or text, inside TLS or not, and given a name log in."""
+        kind = JsonClient if dialect == "json" else TextClient
+        return self._logged_in(kind(self.place, secure=secure), name)
+
+    @contextmanager
+    def people(self, *names: str) -> Iterator[list[JsonClient]]:
+        """Add accounts like these and log each in from a json client, until the block ends."""
+        with ExitStack() as here:
+            yield [here.enter_context(self.json(name)) for name in self.accounts(*names)]
+
+    def _logged_in(self, client: AnyClient, name: str, **fields: object) -> AnyClient:
         if name:
             try:
-                client.login(name)
+                client.login(name, **fields)
+                if isinstance(client, JsonClient):
+                    client.expect(event="hello")
             except BaseException:
                 client.close()
                 raise

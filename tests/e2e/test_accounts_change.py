@@ -2,36 +2,18 @@
 
 import contextlib
 import socket
-import ssl
 
 import pytest
 
 from chatclient.link.connection import Connection
 from chatclient.link.oneshot import Parcel, deliver
 
-from .client import PASSWORD, PATIENCE, JsonClient, TextClient, at_once, eventually, line
+from .client import PASSWORD, PATIENCE, Client, TextClient, at_once, eventually, line
 from .conftest import StartServer
 from .process import ServerProcess, chat
 
-Client = JsonClient | TextClient
-
 DIALECTS = pytest.mark.parametrize("dialect", ["json", "text"])
 WIRES = pytest.mark.parametrize("secure", [False, True], ids=["plaintext", "TLS"])
-
-
-def connected(server: ServerProcess, dialect: str, *, secure: bool) -> Client:
-    client: Client = JsonClient(server.place) if dialect == "json" else TextClient(server.place)
-    if secure:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        client.socket = context.wrap_socket(client.socket)
-    return client
-
-
-def logged_in(server: ServerProcess, name: str, dialect: str, *, secure: bool) -> Client:
-    client = connected(server, dialect, secure=secure)
-    client.login(name)
-    return client
 
 
 def words_of(client: Client) -> str:
@@ -39,11 +21,6 @@ def words_of(client: Client) -> str:
     if isinstance(client, TextClient):
         return client.to_end()
     return " ".join(f"{each.get('code', '')} {each.get('text', '')}" for each in client.to_end())
-
-
-def disable(server: ServerProcess, name: str) -> None:
-    text = server.passwords.read_text("utf-8").replace(f"\n{name}:$", f"\n{name}:!$")
-    server.passwords.write_text(text, "utf-8")
 
 
 def try_to_say(client: Client, text: str) -> None:
@@ -67,7 +44,7 @@ def test_nothing_can_be_said_once_the_command_has_returned(
     }
     with server.json(first) as other:
         for name, (command, typed, code, words) in commands.items():
-            clients = [logged_in(server, name, dialect, secure=secure) for _ in range(2)]
+            clients = [server.client(dialect, name, secure=secure) for _ in range(2)]
             done = chat(*command, "--data", server.data, typed=typed)
             for client in clients:
                 try_to_say(client, "too late")
@@ -78,6 +55,11 @@ def test_nothing_can_be_said_once_the_command_has_returned(
                 assert dialect == "text" or code in told
                 client.close()
         assert other.heard() == []
+    with server.json() as again:
+        for name in (removed, changed):
+            refusal = again.refused("login", name=name, password=PASSWORD)
+            assert refusal["code"] == "bad_credentials"
+        again.login(changed, new.strip())
 
 
 @DIALECTS
@@ -86,8 +68,9 @@ def test_an_account_that_an_editor_disables_is_logged_out(
     server: ServerProcess, dialect: str, secure: bool
 ) -> None:
     disabled = server.account("disabled")
-    with logged_in(server, disabled, dialect, secure=secure) as client:
-        disable(server, disabled)
+    with server.client(dialect, disabled, secure=secure) as client:
+        lines = server.passwords.read_text("utf-8").replace(f"\n{disabled}:$", f"\n{disabled}:!$")
+        server.passwords.write_text(lines, "utf-8")
         assert "disabled by the operator" in words_of(client)
     done = chat(
         "passwd", disabled, "--password-stdin", "--data", server.data, typed="another horse\n"
@@ -104,7 +87,7 @@ def test_old_sessions_get_nothing_of_the_new_owner(
     server: ServerProcess, dialect: str, secure: bool
 ) -> None:
     ann, bob = server.accounts("ann", "bob")
-    old = [logged_in(server, bob, dialect, secure=secure) for _ in range(2)]
+    old = [server.client(dialect, bob, secure=secure) for _ in range(2)]
     with server.json(ann) as other:
         assert chat("deluser", bob, "--data", server.data).returncode == 0
         server.add(bob)
@@ -130,7 +113,7 @@ def test_script_that_ends_its_side_is_served_to_its_end(
         {"op": "logout"},
     )
     data = text if dialect == "text" else b"".join(map(line, requests))
-    with server.json(ann) as other, connected(server, dialect, secure=secure) as script:
+    with server.json(ann) as other, server.client(dialect, secure=secure) as script:
         script.write(data)
         socket.socket.shutdown(script.socket, socket.SHUT_WR)
         assert other.texts(1) == ["from a pipe"]
@@ -148,13 +131,10 @@ def test_clients_that_have_gone_are_neither_hashed_nor_announced(
     data = login if dialect == "json" else f"{bob}\n{PASSWORD}\n".encode()
     with server.json(ann) as other:
         for at in range(26):
-            client = connected(server, dialect, secure=secure)
-            if secure or at % 2:  # over TLS the system answers unread bytes with a reset
-                client.write(data)
-                client.close()
-            else:
-                client.write(data)
-                client.reset()
+            client = server.client(dialect, secure=secure)
+            client.write(data)
+            # Over TLS the system answers unread bytes with a reset.
+            client.close() if secure or at % 2 else client.reset()
         with server.json(slow):
             other.expect(event="presence", name=slow, state="online")
         eventually(lambda: server.log.count("disconnected: account=-") == 26)

@@ -2,12 +2,10 @@
 
 import json
 import os
-import pty
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -139,27 +137,26 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_a_folder_that_is_not_empty_is_left_as_it_is(file: Path, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "mine").write_text("mine")
-    line = refusal(chat("restore", file, "--data", tmp_path / "data"))
-    assert line.endswith("is not empty; restore into an empty folder.")
-    assert [each.name for each in (tmp_path / "data").iterdir()] == ["mine"]
-
-
-def test_what_is_no_backup_or_half_of_one_is_refused_in_a_line(file: Path, tmp_path: Path) -> None:
-    half, other = tmp_path / "half", tmp_path / "other"
+def test_what_cannot_be_is_refused_in_a_line(data: Path, file: Path, tmp_path: Path) -> None:
+    half, other, full = tmp_path / "half", tmp_path / "other", tmp_path / "full"
     half.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     other.write_text("something else\n" * 1000)
-    for each in (half, other):
-        line = refusal(chat("restore", each, "--data", tmp_path / "data"))
-        assert line == f"chat: {each} is not a backup of chat."
-    assert {each.name for each in tmp_path.iterdir()} == {"half", "other"}
-
-
-def test_a_place_that_cannot_be_written_to_is_named(data: Path, file: Path) -> None:
-    line = refusal(chat("backup", file / "copy", "--data", data))
-    assert line == f"chat: The backup {file / 'copy'} cannot be written: Not a directory."
+    full.mkdir()
+    (full / "mine").write_text("mine")
+    nothing = f"There is no chat.db in {full}"
+    for command, folder, line in (
+        (("restore", half), tmp_path / "data", f"{half} is not a backup of chat."),
+        (("restore", other), tmp_path / "data", f"{other} is not a backup of chat."),
+        (("restore", file), full, f"{full} is not empty; restore into an empty folder."),
+        (("backup", tmp_path / "copy"), full, nothing),
+        (("export",), full, nothing),
+        (("backup", file / "copy"), data, f"{file / 'copy'} cannot be written: Not a directory."),
+        (("export", "--with", "typo"), data, "no account typo"),
+        (("export", "--room", "x"), data, "no room x"),
+    ):
+        assert line in refusal(chat(*command, "--data", folder))
+    assert {each.name for each in tmp_path.iterdir()} == {"half", "other", "full"}
+    assert [each.name for each in full.iterdir()] == ["mine"]
 
 
 FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"
@@ -179,46 +176,29 @@ def test_a_full_disk_leaves_neither_half_a_backup_nor_half_a_folder(
 
 
 @pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_backup_that_is_interrupted_leaves_the_one_before(
-    data: Path, tmp_path: Path, sent: str
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_what_is_interrupted_leaves_what_was_there_before(
+    data: Path, file: Path, tmp_path: Path, command: str, sent: str
 ) -> None:
     old = tmp_path / "copy"
     old.write_text("the one before")
     code = f"""
 def copy(source, target, *_, **__):
     target.write(source.read(1))
-    os.kill(os.getpid(), signal.{sent})
-tarfile.copyfileobj = copy
-"""
-    ended_by(sent, altered(code, "backup", old, "--data", data))
-    assert old.read_text() == "the one before"
-    assert_tidy(tmp_path, sent, {"copy"})
-
-
-@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_restore_that_is_interrupted_leaves_no_data_folder(
-    file: Path, tmp_path: Path, sent: str
-) -> None:
-    code = f"""
-def copy(source, target):
-    target.write(source.read(1))
     target.flush()
     os.kill(os.getpid(), signal.{sent})
-shutil.copyfileobj = copy
+{"tarfile" if command == "backup" else "shutil"}.copyfileobj = copy
 """
-    ended_by(sent, altered(code, "restore", file, "--data", tmp_path / "data"))
-    assert_tidy(tmp_path, sent, set())
+    copy, folder = (old, data) if command == "backup" else (file, tmp_path / "data")
+    done = run(altered(code, command, copy, "--data", folder))
+    if sent == "SIGKILL":
+        assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+    else:
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", "\nAborted!\n")
+    assert old.read_text() == "the one before"
+    assert_tidy(tmp_path, sent, {"copy"})
     restore(file, tmp_path / "data")  # and it can be tried again
     assert (tmp_path / "data" / "chat.db").exists()
-
-
-def ended_by(sent: str, command: list[str]) -> None:
-    done = run(command)
-    if sent == "SIGKILL":
-        assert done.returncode == -signal.SIGKILL
-    else:
-        assert (done.returncode, done.stderr) == (1, "\nAborted!\n")
-    assert done.stdout == ""
 
 
 def assert_tidy(folder: Path, sent: str, expected: set[str]) -> None:
@@ -230,41 +210,6 @@ def assert_tidy(folder: Path, sent: str, expected: set[str]) -> None:
         assert hidden.stat().st_mode & 0o077 == 0
     else:
         assert left == []
-
-
-@pytest.mark.parametrize(("after", "shown"), [(0, True), (10**9, False)])
-def test_a_backup_that_takes_long_shows_how_far_it_is(
-    data: Path, tmp_path: Path, after: int, shown: bool
-) -> None:
-    code = f"progress_cli._QUICK_SECONDS = {after}"
-    ours, its = pty.openpty()
-    with subprocess.Popen(
-        altered(code, "backup", tmp_path / "copy", "--data", data),
-        stdout=subprocess.DEVNULL,
-        stderr=its,
-        env=environment(),
-    ) as process:
-        os.close(its)
-        said = b"".join(screen(ours)).decode()
-        assert process.wait(PATIENCE) == 0
-    if shown:
-        *steps, last, end = said.split("\r")
-        assert last == f"[{'#' * 40}] 100 %"
-        assert len(steps) > 1, "there are several steps"
-        assert end == "\n"
-    else:
-        assert said == ""
-
-
-def screen(terminal: int) -> Iterator[bytes]:
-    """Yield what is written to a terminal, until everybody has closed it."""
-    try:
-        while data := os.read(terminal, 4096):
-            yield data
-    except OSError:  # so Linux says that
-        pass
-    finally:
-        os.close(terminal)
 
 
 # -- export --
@@ -300,16 +245,6 @@ def test_what_is_exported_can_be_chosen(
 ) -> None:
     events = [json.loads(line) for line in lines_of(exported(capfd, data, *options))]
     assert [each["seq"] for each in events if each["seq"] <= 5] == expected
-
-
-def test_a_slip_in_what_is_exported_is_an_error(data: Path) -> None:
-    for option, value, said in (
-        ("--with", "typo", "no account typo"),
-        ("--room", "x", "no room x"),
-    ):
-        done = chat("export", option, value, "--data", data)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert said in done.stderr
 
 
 def test_what_is_stopped_is_copied_where_nothing_can_be_written(data: Path, tmp_path: Path) -> None:
@@ -397,13 +332,6 @@ def test_an_export_that_cannot_be_written_says_so(data: Path) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == "chat: The messages cannot be written: No space left on device.\n"
-
-
-def test_a_folder_without_messages_has_nothing_to_copy(tmp_path: Path) -> None:
-    for command in (["backup", tmp_path / "copy"], ["export"]):
-        line = refusal(chat(*command, "--data", tmp_path))
-        assert "There is no chat.db" in line
-    assert [*tmp_path.iterdir()] == []
 
 
 def test_what_is_copied_stays_as_it_is(data: Path, file: Path) -> None:

@@ -21,7 +21,7 @@ from examples import dice, greeter, notifier, reminder
 
 from .client import PASSWORD, PATIENCE, JsonClient, eventually
 from .conftest import StartServer
-from .process import ServerProcess, environment, port_of
+from .process import ServerProcess, environment_of, port_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -212,14 +212,9 @@ def test_the_bot_in_the_readme(server: ServerProcess) -> None:
     assert len([line for line in found[1].splitlines() if line]) == 10
     ann, name = server.accounts("ann", "robot")
     with server.json(ann) as person:
-        environ = environment() | {
-            "CHAT_HOST": f"{server.place[0]}:{server.place[1]}",
-            "CHAT_USER": name,
-            "CHAT_PASSWORD": PASSWORD,
-        }
         process = subprocess.Popen(
             [sys.executable, "-c", found[1]],
-            env=environ,
+            env=environment_of(server.place, name),
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -16,7 +16,7 @@ from chatclient.bot import Bot
 from chatwire.protocol import Message
 
 from .client import PASSWORD, PATIENCE, eventually
-from .process import PYTHON, ServerProcess, environment
+from .process import PYTHON, ServerProcess, environment_of
 from .proxy import CuttingProxy
 
 
@@ -31,13 +31,7 @@ class _Child:
     """A command at a pipe or at a terminal."""
 
     def __init__(self, place: tuple[str, int], name: str, *arguments: str) -> None:
-        env = environment() | {
-            "CHAT_HOST": "{}:{}".format(*place),
-            "CHAT_USER": name,
-            "CHAT_PASSWORD": PASSWORD,
-            "PYTHONUTF8": "1",
-            "TERM": "xterm",
-        }
+        env = environment_of(place, name, TERM="xterm")
         self._json = "--json" in arguments and "connect" in arguments
         command, *rest = [*PYTHON, *arguments]
         self._child = pexpect.spawn(command, rest, env=env, dimensions=(50, 200), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Event, Flood, JsonClient, at_once, eventually, line, seqs
+from .client import Event, Flood, JsonClient, at_once, eventually, line
 from .conftest import StartServer
 from .process import ServerProcess
 
@@ -49,31 +49,6 @@ def test_json_client_is_shown_again_what_it_has_not_acknowledged(server: ServerP
         assert missed(server, bob) == []
 
 
-def test_ack_has_no_answer_and_never_goes_back(server: ServerProcess) -> None:
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(ann) as sender, server.json(bob) as reader:
-        numbers = [sender.say("one"), sender.say("two")]
-        reader.messages(2)
-        reader.send("ack", upto=numbers[1])
-        reader.send("ack", upto=numbers[0])
-        reader.send("ack", upto=0)
-        reader.ask("ping")
-        assert reader.events == []
-        leave(reader)
-        assert missed(server, bob) == []
-
-
-def test_ack_of_what_was_never_said_does_not_swallow_what_follows(server: ServerProcess) -> None:
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(ann) as sender:
-        with server.json(bob) as reader:
-            reader.send("ack", upto=2**62)
-            reader.send("ack", upto=10**30)
-            leave(reader)
-        sender.say("later")
-        assert texts(missed(server, bob)) == ["later"]
-
-
 def test_text_client_has_read_what_was_written_to_it(server: ServerProcess) -> None:
     ann, bob = server.accounts("ann", "bob")
     with server.json(ann) as sender:
@@ -97,18 +72,6 @@ def test_text_client_has_read_what_was_written_to_it(server: ServerProcess) -> N
         assert missed(server, bob) == []
 
 
-def test_read_position_outlives_a_restart(start_server: StartServer) -> None:
-    server = start_server()
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(ann) as sender, server.json(bob) as reader:
-        reader.send("ack", upto=sender.say("one"))
-        reader.ask("ping")
-        sender.say("two")
-    server.stop()
-    server = start_server()
-    assert texts(missed(server, bob)) == ["two"]
-
-
 def test_read_position_is_saved_while_a_session_goes_on(start_server: StartServer) -> None:
     server = start_server()
     ann, bob = server.accounts("ann", "bob")
@@ -124,84 +87,6 @@ def test_read_position_is_saved_while_a_session_goes_on(start_server: StartServe
         server.kill()
     server = start_server()
     assert missed(server, bob) == []
-
-
-def test_since_replays_what_followed_ones_own_words_included(server: ServerProcess) -> None:
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(ann) as sender, server.json(bob) as reader:
-        start = sender.say("one")
-        own = [reader.say("mine"), reader.tell(ann, "mine to ann")["seq"]]
-        then = sender.tell(bob, "two")["seq"]
-        reader.send("ack", upto=then)
-        leave(reader)
-        assert missed(server, bob) == []
-        again = missed(server, bob, since=start)
-        assert seqs(again) == [*own, then]
-        assert [each["from"] for each in again] == [bob, bob, ann]
-        assert seqs(missed(server, bob, since=start - 1)) == [start, *own, then]
-        assert missed(server, bob, since=then) == []
-        assert missed(server, bob, since=10**9) == []
-        assert missed(server, bob, since=2**62) == []
-
-
-def test_since_shows_nothing_that_was_not_for_this_account(server: ServerProcess) -> None:
-    ann, bob, eve = server.accounts("ann", "bob", "eve")
-    with server.json(ann) as sender:
-        sender.say("before eve was ever here")
-        sender.tell(bob, "not for eve")
-        assert missed(server, eve, since=0) == []
-        sender.tell(bob, "not for eve either")
-        sender.tell([bob, eve], "for both")
-        assert texts(missed(server, eve, since=0)) == ["for both"]
-
-
-def test_several_sessions_share_one_read_position(server: ServerProcess) -> None:
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(ann) as sender, server.json(bob) as desk, server.json(bob) as laptop:
-        sender.say("one")
-        seq = sender.say("two")
-        desk.messages(2)
-        desk.send("ack", upto=seq)
-        leave(desk)
-        leave(laptop)
-        assert missed(server, bob) == []
-
-
-def test_only_the_newest_are_replayed_and_the_rest_is_counted(start_server: StartServer) -> None:
-    server = start_server(history_replay_limit=5)
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(bob), server.json(ann) as sender:
-        for count in range(12):
-            sender.say(f"m{count}")
-    server.wait_for_log(f"disconnected: account={bob}")
-    with server.json() as reader:
-        assert reader.login(bob)["missed"] == 12
-        assert reader.texts(5) == ["m7", "m8", "m9", "m10", "m11"]
-        end = reader.expect(event="replayed")
-        assert (end["count"], end["more"]) == (5, 7)
-        leave(reader)
-    with server.text() as reader:
-        reader.login(bob)
-        assert reader.line() == "-- 12 messages while you were away:"
-        for count in range(7, 12):
-            assert reader.line().endswith(f": m{count}")
-        assert "7 older" in reader.line("-- ")
-        reader.send("logout")
-        reader.to_end()
-    assert missed(server, bob) == []
-
-
-def test_replay_limit_holds_for_idle_too(start_server: StartServer) -> None:
-    server = start_server(history_replay_limit=5)
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(bob) as busy, server.json(ann) as sender:
-        busy.ask("busy")
-        for count in range(12):
-            sender.say(f"m{count}")
-        busy.ask("idle")
-        assert busy.texts(5) == ["m7", "m8", "m9", "m10", "m11"]
-        end = busy.expect(event="replayed")
-        assert (end["count"], end["more"]) == (5, 7)
 
 
 @pytest.mark.parametrize("at_a_time", [1, 20])
@@ -270,41 +155,3 @@ def test_many_logins_at_once_in_a_flood_all_see_everything(server: ServerProcess
     with server.json(ann) as sender, Flood(sender) as flood:
         flood.wait_for(50)
         at_once(*(lambda name=name: read(name) for name in readers))
-
-
-def test_replay_larger_than_an_outbox_comes_whole(start_server: StartServer) -> None:
-    server = start_server(session_outbox_bytes=131072, history_replay_limit=0)
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(bob) as reader:
-        leave(reader)
-    with server.json(ann) as sender:
-        for count in range(100):
-            sender.send("broadcast", text=f"{count} " + "x" * 3900)
-        sender.fence()
-        with server.json() as reader:
-            assert reader.login(bob)["missed"] == 100
-            sender.say("live")
-            assert [text.split()[0] for text in reader.texts(101)] == [
-                *map(str, range(100)),
-                "live",
-            ]
-
-
-def test_connection_that_breaks_in_a_replay_gets_all_of_it_at_the_next_login(
-    server: ServerProcess,
-) -> None:
-    ann, bob = server.accounts("ann", "bob")
-    with server.json(bob) as reader:
-        leave(reader)
-    with server.json(ann) as sender:
-        for count in range(200):
-            sender.send("broadcast", text=f"{count} " + "x" * 3000)
-        sender.fence()
-    with server.json() as reader:
-        reader.login(bob)
-        reader.messages(3)
-        reader.reset()
-    server.wait_for_log(f"disconnected: account={bob}.*reason=(?!logged_out)")
-    with server.json() as reader:
-        assert reader.login(bob)["missed"] == 200
-        assert [text.split()[0] for text in reader.texts(200)] == [*map(str, range(200))]

@@ -1,6 +1,5 @@
 """A link that is cut at every byte: nothing is lost, doubled or out of order."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -15,13 +14,6 @@ from .process import ServerProcess
 from .proxy import STEP, CuttingProxy
 
 DEADLINE = 20.0
-
-
-@pytest.fixture
-def proxy(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[CuttingProxy]:
-    made = CuttingProxy(*server.place, getattr(request, "param", STEP))
-    yield made
-    made.close()
 
 
 def resuming(proxy: CuttingProxy, name: str) -> ResumingClient:

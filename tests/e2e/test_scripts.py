@@ -6,37 +6,23 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from scoped import Scoped
 
 from chatclient.link.connection import Connection
 from chatclient.link.oneshot import Parcel, deliver
 
 from .client import PASSWORD, PATIENCE
 from .conftest import StartServer
-from .process import PYTHON, ServerProcess, chat, environment, port_of
+from .process import PYTHON, ServerProcess, chat, environment, environment_of, port_of
 from .proxy import CuttingProxy
 
 
-@pytest.fixture
-def proxy(server: ServerProcess) -> Iterator[CuttingProxy]:
-    made = CuttingProxy(*server.place)
-    yield made
-    made.close()
-
-
-def environ_of(server: ServerProcess, name: str, **more: str) -> dict[str, str]:
-    place = f"{server.place[0]}:{server.place[1]}"
-    given = {"CHAT_HOST": place, "CHAT_USER": name, "CHAT_PASSWORD": PASSWORD, "PYTHONUTF8": "1"}
-    return environment() | given | more
-
-
-class Running:
-    """A command that goes on until it is told to end."""
+class Running(Scoped):
+    """A command that goes on until it is told to end, or the block ends."""
 
     def __init__(self, *arguments: str, env: dict[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -57,7 +43,7 @@ class Running:
 
     def event(self) -> dict[str, Any]:
         line = self.line()
-        assert line, self.end()
+        assert line, self.leave()
         event: dict[str, Any] = json.loads(line)
         return event
 
@@ -73,31 +59,22 @@ class Running:
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
 
-    def end(self, number: int | None = None) -> tuple[int, str]:
+    def leave(self, number: int | None = None) -> tuple[int, str]:
         """Send a signal, or end its input; return the exit code and what went wrong."""
         if number is not None:
             self.process.send_signal(number)
         _, errors = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, errors
 
-    def close(self) -> None:
+    def end(self, error: BaseException | None) -> None:
         self._timer.cancel()
         self.process.kill()
         self.process.communicate()
 
 
-@contextmanager
-def running(*arguments: str, env: dict[str, str]) -> Iterator[Running]:
-    made = Running(*arguments, env=env)
-    try:
-        yield made
-    finally:
-        made.close()
-
-
 def test_a_message_is_sent_and_nothing_is_said(server: ServerProcess) -> None:
     ann, bob, carol = server.accounts("ann", "bob", "carol")
-    env = environ_of(server, ann)
+    env = environment_of(server.place, ann)
     with server.json(bob) as person:
         done = chat("send", "--to", bob, "--to", carol, "--key", "k", "hällo", env=env)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -116,6 +93,7 @@ def test_a_message_is_sent_and_nothing_is_said(server: ServerProcess) -> None:
     ("arguments", "typed", "more", "code", "word"),
     [
         (("--to", "nobody.at.all", "hi"), "", {}, 1, "No such user"),
+        (("--to", "{me}", "--to", "x.y", "hi"), "", {}, 1, "user: x.y; the others have it."),
         (("x" * 5000,), "", {}, 1, "4000"),
         (("-",), "y" * 100_000, {}, 1, "at most 65536 bytes"),
         (("",), "", {}, 2, "nothing to send"),
@@ -131,24 +109,16 @@ def test_the_exit_code_says_what_went_wrong(
     code: int,
     word: str,
 ) -> None:
-    done = chat(
-        "send", *arguments, typed=typed, env=environ_of(server, server.account("ann"), **more)
-    )
+    ann = server.account("ann")
+    given = [each.format(me=ann) for each in arguments]
+    done = chat("send", *given, typed=typed, env=environment_of(server.place, ann, **more))
     assert (done.returncode, done.stdout) == (code, "")
     assert word in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_some_who_get_it_and_some_who_are_nobody(server: ServerProcess) -> None:
-    ann, bob = server.accounts("ann", "bob")
-    env = environ_of(server, ann)
-    done = chat("send", "--to", bob, "--to", "nobody.at.all", "hi", env=env)
-    assert done.returncode == 1
-    assert done.stderr == "No such user: nobody.at.all; the others have it.\n"
-
-
 def test_no_password_for_a_script(server: ServerProcess) -> None:
-    env = environ_of(server, server.account("ann"))
+    env = environment_of(server.place, server.account("ann"))
     del env["CHAT_PASSWORD"]
     done = chat("send", "hi", env=env)
     assert done.returncode == 2
@@ -165,9 +135,9 @@ def test_a_named_server_is_meant_everywhere(server: ServerProcess, tmp_path: Any
     assert chat("send", "--server", "home", "one", env=env).returncode == 0
     done = chat("connect", "home", typed="broadcast two\n", env=env)
     assert (done.returncode, done.stderr) == (0, "")
-    with running("tail", "--server", "home", env=env) as tail:
+    with Running("tail", "--server", "home", env=env) as tail:
         assert [tail.line()[-3:], tail.line()[-3:]] == ["one", "two"]
-        assert tail.end(signal.SIGINT) == (0, "")
+        assert tail.leave(signal.SIGINT) == (0, "")
 
 
 def test_exactly_once_while_the_server_is_killed_again_and_again(
@@ -232,7 +202,7 @@ def test_tail_in_words(server: ServerProcess) -> None:
             pass
         for text in ("one", "two\nlines", "three"):
             person.request("broadcast", text=text)
-        with running("tail", "-n", "2", env=environ_of(server, ann)) as tail:
+        with Running("tail", "-n", "2", env=environment_of(server.place, ann)) as tail:
             assert tail.line().endswith(f"{bob}: two / lines")
             stamp, _, text = tail.line().partition(f" {bob}: ")
             assert (len(stamp), text) == (len("2026-11-22 15:24"), "three")
@@ -240,7 +210,7 @@ def test_tail_in_words(server: ServerProcess) -> None:
             while not (line := tail.line()).endswith("psst"):
                 assert f"{ann} came online" in line
             assert f"{bob} → you: " in line
-            assert tail.end(signal.SIGINT) == (0, "")
+            assert tail.leave(signal.SIGINT) == (0, "")
     with server.json(ann) as person:  # nothing was marked as read
         assert person.expect(event="message")["text"] == "one"
 
@@ -251,15 +221,15 @@ def test_tail_outlives_the_server(start_server: StartServer) -> None:
     with first.json(ann), first.json(bob) as person:
         for number in range(3):
             seq = person.request("broadcast", text=f"before {number}")["seq"]
-    env = environ_of(first, ann)
-    with running("tail", "--json", "--since", str(seq - 2), env=env) as tail:
+    env = environment_of(first.place, ann)
+    with Running("tail", "--json", "--since", str(seq - 2), env=env) as tail:
         assert [tail.expect("message")["text"] for _ in range(2)] == ["before 1", "before 2"]
         first.kill()
         second = start_server("--port", port_of(first))
         with second.json(bob) as person:
             person.request("broadcast", text="after")
         assert tail.expect("message")["text"] == "after"
-        code, errors = tail.end(signal.SIGINT)
+        code, errors = tail.leave(signal.SIGINT)
     assert code == 0
     assert "Trying again in" in errors
 
@@ -268,7 +238,7 @@ def test_a_reader_of_tail_that_leaves(server: ServerProcess) -> None:
     ann = server.account("ann")
     with server.json(ann) as person:
         person.request("broadcast", text="one")
-        with running("tail", env=environ_of(server, ann)) as tail:
+        with Running("tail", env=environment_of(server.place, ann)) as tail:
             assert tail.line().endswith("one")
             assert tail.process.stdout is not None
             tail.process.stdout.close()
@@ -281,7 +251,7 @@ def test_a_reader_of_tail_that_leaves(server: ServerProcess) -> None:
 def test_json_for_programs(start_server: StartServer) -> None:
     first = start_server()
     ann, bob = first.add("ann"), first.add("bob")
-    with running("connect", "--json", env=environ_of(first, ann)) as program:
+    with Running("connect", "--json", env=environment_of(first.place, ann)) as program:
         assert program.event()["op"] == "login"
         program.type(op="who", id=7)
         assert program.expect("reply", op="who")["re"] == 7
@@ -301,7 +271,7 @@ def test_json_for_programs(start_server: StartServer) -> None:
             program.expect("message")
         program.type(op="logout", id=10)
         program.expect("reply", re=10)
-        assert program.end()[0] == 0
+        assert program.leave()[0] == 0
     with second.json(ann) as person:  # it was acknowledged
         texts = [each["text"] for each in person.events if each["event"] == "message"]
         assert texts == []
@@ -316,16 +286,16 @@ def test_an_interrupt_at_any_time_is_clean(
     ann = server.account("ann")
     with server.json(ann) as person:
         person.request("broadcast", text="something to print")
-    with running(*arguments, env=environ_of(server, ann)) as command:
+    with Running(*arguments, env=environment_of(server.place, ann)) as command:
         assert command.line()
-        assert command.end(signal.SIGINT) == (0 if arguments == ("tail",) else 130, "")
+        assert command.leave(signal.SIGINT) == (0 if arguments == ("tail",) else 130, "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes them")
 @pytest.mark.parametrize("arguments", ["send hi", "connect --json", "connect --plain"])
 def test_no_streams_at_all(server: ServerProcess, arguments: str) -> None:
     closed = f"exec {shlex.quote(sys.executable)} -m chatserver {arguments} <&- >&- 2>&-"
-    env = environ_of(server, server.account("ann"))
+    env = environment_of(server.place, server.account("ann"))
     assert (
         subprocess.run(closed, shell=True, env=env, timeout=PATIENCE, check=False).returncode == 0
     )

@@ -5,13 +5,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from e2e.machines import cable
+from e2e.machines import HOST, Cable, cable, on
+from e2e.process import ServerProcess, environment
 
 from .target import Target
 
 __all__ = ["cable"]
 
 Start = Callable[..., Target]
+StartFar = Callable[..., ServerProcess]
 
 
 @pytest.fixture
@@ -25,6 +27,21 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def start_far(cable: Cable, tmp_path: Path) -> Iterator[StartFar]:
+    """Start a server on the other machine: `start_far(session_idle_timeout=1)`."""
+    with ExitStack() as started:
+
+        def start_far(**settings: object) -> ServerProcess:
+            data, env = tmp_path / "data", environment(server_host=HOST, **settings)
+            with on(cable.server):
+                server = ServerProcess(data, "--data", str(data), env=env)
+            started.callback(server.stop)
+            return server
+
+        yield start_far
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,15 @@ def usage_of(process: Popen[bytes]) -> Usage:
     )
 
 
+def at_rest(process: Popen[bytes]) -> Usage:
+    """Wait until threads neither come nor go; return what a process uses then."""
+    before, now = None, usage_of(process)
+    while before is None or now.threads != before.threads:
+        time.sleep(0.1)
+        before, now = now, usage_of(process)
+    return now
+
+
 def pss_of(process: Popen[bytes]) -> int:
     """Return the memory of a process now, in KiB."""
     return _kib(_place(process) / "smaps_rollup", "Pss")

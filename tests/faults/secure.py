@@ -10,20 +10,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from e2e.client import PATIENCE, JsonClient, Place, TextClient
+from e2e.client import PATIENCE, JsonClient, Place, TextClient, trusting
 from scoped import Scoped
 
 CHUNK = 1 << 16
-
-
-def trusting(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
-    """Return a context that takes any certificate, and speaks one version if given."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    if version is not None:
-        context.minimum_version = context.maximum_version = version
-    return context
 
 
 class TlsJsonClient(JsonClient):

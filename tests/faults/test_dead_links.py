@@ -5,31 +5,26 @@ The machines are network namespaces with a cable between them, see `e2e.machines
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from e2e.client import SCALE, JsonClient, TextClient, eventually
-from e2e.machines import HOST, Cable, ip, on, there
-from e2e.process import ServerProcess, environment
+from e2e.machines import Cable, ip, there
+from e2e.process import ServerProcess
 
+from .conftest import StartFar
 from .secure import TlsJsonClient, TlsTextClient, trusting
 
 
 @pytest.fixture
-def far(cable: Cable, tmp_path: Path) -> Iterator[ServerProcess]:
+def far(cable: Cable, start_far: StartFar) -> Iterator[ServerProcess]:
     """A server on the other machine that soon notices who has vanished, and tells nobody."""
-    settings = environment(
-        server_host=HOST,
+    ip("-n", cable.server, "link", "set", "lo", "up")
+    yield start_far(
         server_allow_plaintext=True,
         session_ping_seconds=1.0 * SCALE,
         session_presence_notices_up_to=1,
     )
-    ip("-n", cable.server, "link", "set", "lo", "up")
-    with on(cable.server):
-        server = ServerProcess(tmp_path / "data", "--data", str(tmp_path / "data"), env=settings)
-    yield server
     ip("-n", cable.client, "link", "set", "cable", "up")
-    server.stop()
 
 
 KINDS: dict[str, Callable[[ServerProcess], JsonClient | TextClient]] = {

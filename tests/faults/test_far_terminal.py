@@ -5,19 +5,19 @@ The machines are network namespaces with a cable between them, see `e2e.machines
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 from e2e.client import PASSWORD, SCALE
-from e2e.machines import HOST, Cable, ip, on
-from e2e.process import ServerProcess, environment
+from e2e.machines import Cable, ip
 from e2e.test_trust import fingerprint_of
 
 if sys.platform == "win32":
     pytest.skip("there are no pseudo-terminals on Windows", allow_module_level=True)
 
 from client.screen import Screen
+
+from .conftest import StartFar
 
 SOON = f"""
 import chatclient.link.connection, chatclient.screen.statusline
@@ -30,31 +30,20 @@ At = Callable[..., AbstractContextManager[Screen]]
 
 
 @pytest.fixture
-def at(cable: Cable, tmp_path: Path) -> At:
+def at(cable: Cable, start_far: StartFar) -> At:
     """`at(session_idle_timeout=1)`: a server on one machine, and on the other somebody in it."""
 
     @contextmanager
-    def server(**settings: object) -> Iterator[ServerProcess]:
-        env = environment(server_host=HOST, **settings)
-        with on(cable.server):
-            made = ServerProcess(tmp_path / "data", "--data", str(tmp_path / "data"), env=env)
-        try:
-            yield made
-        finally:
-            made.stop()
-
-    @contextmanager
     def screen(**settings: object) -> Iterator[Screen]:
-        with server(**settings) as far:
-            pem = (far.data / "tls" / "certificate.pem").read_bytes()
-            environ = {"CHAT_PASSWORD": PASSWORD, "CHAT_FINGERPRINT": fingerprint_of(pem)}
-            name = far.account("alice")
-            made = Screen(100, 24, environ, SOON, name, place=far.place, machine=cable.client)
-            try:
-                made.wait_for("Welcome")
-                yield made
-            finally:
-                made.close()
+        far = start_far(**settings)
+        pem = (far.data / "tls" / "certificate.pem").read_bytes()
+        environ = {"CHAT_PASSWORD": PASSWORD, "CHAT_FINGERPRINT": fingerprint_of(pem)}
+        name = far.account("alice")
+        with closing(
+            Screen(100, 24, environ, SOON, name, place=far.place, machine=cable.client)
+        ) as made:
+            made.wait_for("Welcome")
+            yield made
 
     return screen
 

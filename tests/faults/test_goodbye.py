@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from e2e.client import PASSWORD, PATIENCE, JsonClient, TextClient, rounds
-from e2e.machines import HOST, Cable, on, there
-from e2e.process import PYTHON, ServerProcess, environment, port_of
+from e2e.machines import Cable, there
+from e2e.process import PYTHON, environment, port_of
 
-from .conftest import Start
+from .conftest import Start, StartFar
 from .secure import TlsJsonClient, TlsTextClient, trusting
 from .target import Target
 
@@ -70,10 +69,7 @@ def test_kicked(start: Start) -> None:
     with crowd(server) as clients:
         clients.login(server)
         server.passwords.write_text("")
-        for program in clients.programs:
-            assert program.bye() == "kicked"
-        for person in clients.people:
-            assert person.to_end().splitlines()[-1].startswith("-- ")
+        clients.are_told("kicked", "-- ")
 
 
 def test_shutting_down(start: Start) -> None:
@@ -110,10 +106,7 @@ def test_line_without_end(start: Start) -> None:
         clients.login(server)
         for client in (*clients.programs, *clients.people):
             client.write(b"x" * 1000)
-        for program in clients.programs:
-            assert program.bye() == "line_too_long"
-        for person in clients.people:
-            assert "256 bytes" in person.to_end()
+        clients.are_told("line_too_long", "256 bytes")
 
 
 def test_full(start: Start) -> None:
@@ -152,18 +145,9 @@ def test_chat_connect_leaves_when_it_is_logged_out_for_idleness(start: Start, se
     server = start(session_idle_timeout=0.5)
     certificate = ssl.PEM_cert_to_DER_cert((server.data / "tls" / "certificate.pem").read_text())
     fingerprint = hashlib.sha256(certificate).hexdigest()
+    words = ["connect", server.place[0], port_of(server), "--user", server.account("ann")]
     client = subprocess.Popen(
-        [
-            *(
-                *PYTHON,
-                "connect",
-                server.place[0],
-                port_of(server),
-                "--user",
-                server.account("ann"),
-            ),
-            *(("--fingerprint", fingerprint) if secure else ()),
-        ],
+        [*PYTHON, *words, *(("--fingerprint", fingerprint) if secure else ())],
         env=environment() | {"CHAT_PASSWORD": PASSWORD},
         stdin=subprocess.PIPE,  # stays open: somebody who says nothing
         stdout=subprocess.PIPE,
@@ -179,25 +163,17 @@ def test_chat_connect_leaves_when_it_is_logged_out_for_idleness(start: Start, se
     assert ("over=TLSv1.3" in server.log) is secure
 
 
-def test_plaintext_from_another_machine(cable: Cable, tmp_path: Path) -> None:
+def test_plaintext_from_another_machine(cable: Cable, start_far: StartFar) -> None:
     """With more said than is read: closing with something unread would reset the connection."""
-    with on(cable.server):
-        server = ServerProcess(
-            tmp_path / "data",
-            *("--data", str(tmp_path / "data")),
-            env=environment(server_host=HOST),
-        )
-    try:
-        with (
-            there(cable.client, lambda: JsonClient(server.place)) as program,
-            there(cable.client, lambda: TextClient(server.place)) as person,
-        ):
-            program.write(b'{"op":"login","name":"ann","password":"secret"}\n' * 1000)
-            person.write(b"ann\nsecret\n" * 1000)
-            assert program.bye() == "bad_request"
-            assert "use TLS" in person.to_end().splitlines()[-1]
-    finally:
-        server.stop()
+    server = start_far()
+    with (
+        there(cable.client, lambda: JsonClient(server.place)) as program,
+        there(cable.client, lambda: TextClient(server.place)) as person,
+    ):
+        program.write(b'{"op":"login","name":"ann","password":"secret"}\n' * 1000)
+        person.write(b"ann\nsecret\n" * 1000)
+        assert program.bye() == "bad_request"
+        assert "use TLS" in person.to_end().splitlines()[-1]
 
 
 def test_a_reader_that_has_stalled(start: Start) -> None:

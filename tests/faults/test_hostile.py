@@ -4,8 +4,9 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from e2e.client import PASSWORD, PATIENCE, JsonClient, Place, TextClient, eventu
 from .amounts import SCALE, amounts, figure, needs_proc
 from .chatting import Pair, logins_are_quick
 from .conftest import Start
-from .procfs import Usage, forget_peak, load_of, peak_of, pss_of, usage_of
+from .procfs import at_rest, forget_peak, load_of, peak_of, pss_of, usage_of
 from .secure import TwoWay, trusting
 from .target import Target
 
@@ -76,7 +77,7 @@ class Attack:
             for client in crowd:
                 client.expect(op="login")
         eventually(lambda: server.log.count(" connected:") == server.log.count(" disconnected:"))
-        self._base = self._at_rest()
+        self._base = at_rest(server.process)
         forget_peak(server.process)
         self._peak = peak_of(server.process)
 
@@ -100,13 +101,6 @@ class Attack:
 
     def _kept(self) -> int:
         return pss_of(self._server.process) - self._base.pss
-
-    def _at_rest(self) -> Usage:
-        before, now = None, usage_of(self._server.process)
-        while before is None or now.threads != before.threads:
-            time.sleep(0.1)
-            before, now = now, usage_of(self._server.process)
-        return now
 
 
 @contextmanager
@@ -141,28 +135,31 @@ def test_logins_byte_by_byte_are_cut_off_at_the_deadline(start: Start, count: in
     with under_attack(server, 20 * count // 100) as attack, ExitStack() as stack:
         slow = [stack.enter_context(connect(server.place)) for _ in range(count)]
         started = time.monotonic()
-        ended: set[int] = set()
+        for client in slow:
+            client.setblocking(False)
         for at in range(len(request) - 1):
             if at == 5:
                 attack.height()
-            for number, client in enumerate(slow):
-                if number not in ended:
-                    client.setblocking(False)
-                    try:
-                        client.send(request[at : at + 1])
-                        while client.recv(1000):
-                            pass
-                        ended.add(number)
-                    except BlockingIOError:
-                        continue
-                    except OSError:
-                        ended.add(number)
-            if len(ended) == count:
+            slow = [each for each in slow if not hung_up_on(each, request[at : at + 1])]
+            if not slow:
                 break
             time.sleep(0.1)
-        assert len(ended) == count
+        assert not slow
         assert time.monotonic() - started < 5 * SCALE
     assert server.log.count("reason=login_timeout") == count
+
+
+def hung_up_on(client: socket.socket, drop: bytes) -> bool:
+    """Send a little more; tell whether the connection has been closed."""
+    try:
+        client.send(drop)
+        while client.recv(1000):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def test_peers_that_have_vanished(start: Start) -> None:
@@ -359,33 +356,22 @@ def test_lines_with_nothing_in_them_are_not_free(
     limited: Target, count: int, nothing: bytes
 ) -> None:
     server = limited
-    stop = threading.Event()
 
     def flood(client: socket.socket) -> None:
-        data = nothing * 30_000
-        client.setblocking(False)
-        with suppress(ConnectionError):
-            while not stop.is_set():
-                with suppress(BlockingIOError):
-                    client.send(data)
-                with suppress(BlockingIOError):
-                    client.recv(1 << 20)
-                time.sleep(0.001)
+        with suppress(BlockingIOError):
+            client.send(nothing * 30_000)
+        with suppress(BlockingIOError):
+            client.recv(1 << 20)
+        time.sleep(0.001)
 
     with under_attack(server, 30) as attack, ExitStack() as stack:
         clients = [stack.enter_context(connect(server.place)) for _ in range(count)]
         for client in clients:
             client.sendall(b"{}\n")
-        threads = [threading.Thread(target=flood, args=(client,)) for client in clients]
-        for thread in threads:
-            thread.start()
-        try:
+            client.setblocking(False)
+        with meanwhile(*(partial(flood, client) for client in clients)):
             load = load_of(server.process, 0.7)
             attack.height()
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
         figure(f"load by {count} senders of nothing", round(load, 2))
         assert load < 0.5
 
@@ -411,16 +397,16 @@ def farewells(clients: list[socket.socket]) -> list[bytes]:
 
 
 @contextmanager
-def insistence(place: Place) -> Iterator[None]:
-    """Have a few newcomers who try again as soon as they have been turned away."""
+def meanwhile(*actions: Callable[[], object]) -> Iterator[None]:
+    """Do each again and again, in a thread of its own."""
     stop = threading.Event()
 
-    def insist() -> None:
-        while not stop.is_set():
-            with connect(place) as client, suppress(ConnectionError):
-                client.recv(1000)
+    def repeat(action: Callable[[], object]) -> None:
+        with suppress(ConnectionError):
+            while not stop.is_set():
+                action()
 
-    threads = [threading.Thread(target=insist) for _ in range(4)]
+    threads = [threading.Thread(target=repeat, args=(action,)) for action in actions]
     for thread in threads:
         thread.start()
     try:
@@ -429,6 +415,16 @@ def insistence(place: Place) -> Iterator[None]:
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def insistence(place: Place) -> AbstractContextManager[None]:
+    """Have a few newcomers who try again as soon as they have been turned away."""
+
+    def insist() -> None:
+        with connect(place) as client, suppress(ConnectionError):
+            client.recv(1000)
+
+    return meanwhile(*[insist] * 4)
 
 
 def is_turned_away(told: bytes) -> bool:

@@ -17,7 +17,7 @@ from e2e.client import PASSWORD, PATIENCE, eventually, line
 from .amounts import figure, needs_proc
 from .chatting import Pair
 from .conftest import Start
-from .procfs import Usage, usage_of
+from .procfs import Usage, at_rest
 from .secure import trusting
 from .target import Target
 
@@ -147,14 +147,10 @@ def live(server: Target, names: list[str], dice: random.Random, seconds: float) 
     return done, received
 
 
-def at_rest(server: Target) -> Usage:
+def at_rest_of(server: Target) -> Usage:
     """Wait until everybody has gone but the pair that always chats; return what is used then."""
     eventually(lambda: server.log.count(" connected:") == server.log.count(" disconnected:") + 2)
-    before, now = None, usage_of(server.process)
-    while before is None or now.threads != before.threads:
-        time.sleep(0.3)
-        before, now = now, usage_of(server.process)
-    return now
+    return at_rest(server.process)
 
 
 @needs_proc
@@ -170,7 +166,7 @@ def test_an_hour_of_ordinary_life_leaves_nothing_behind(start: Start) -> None:
         for _ in range(ROUNDS):
             more = live(server, names, dice, SECONDS)
             done, received = done + more[0], received + more[1]
-            usages.append(at_rest(server))
+            usages.append(at_rest_of(server))
     figure("things done by everybody", done)
     figure("received by everybody, MiB", received >> 20)
     figure("threads after each round", [each.threads for each in usages])

@@ -8,24 +8,41 @@ from hypothesis import strategies as st
 from chatserver.order.items import (
     AccountDeleted,
     AccountMade,
+    AccountRole,
     Acked,
+    Act,
     Alive,
     Busy,
     Came,
+    Edited,
     Ended,
+    Erased,
     Hidden,
     Idle,
+    Invited,
     Item,
+    Joined,
+    Left,
+    Muted,
     Purged,
+    Reacted,
+    Read,
     Reason,
+    Removed,
+    RoleGiven,
+    RoomMade,
+    RoomSet,
     Said,
     Shown,
     Started,
+    TopicSet,
     Trimmed,
     Went,
 )
 from chatserver.order.records import LOBBY_ID
+from chatwire.protocol import Role
 
+ROOMS = ("ops", "web", "Ops", "den")
 NAMES = ("alice", "bob", "Carol", "dave")
 
 
@@ -56,12 +73,24 @@ class History:
             name = name.upper() if n % 5 == 0 else name
             item = Came(at=at, account=account, session=number, name=name)
         elif kind is Said:
-            room = LOBBY_ID if n % 2 else None
+            room = (LOBBY_ID, 2, 3)[n % 3] if n % 2 else None
             to = () if n % 2 else tuple(dict.fromkeys(others))
-            text = f"{len(self.items)}"
+            text = f"{NAMES[n % 4]}, {len(self.items)}"
             item = Said(
-                at=at, account=account, session=session, text=text, room=room, to=to, key=key
+                at=at,
+                account=account,
+                session=session,
+                text=text,
+                room=room,
+                to=to,
+                key=key,
+                reply_to=n if n % 7 == 0 else None,
             )
+        elif issubclass(kind, Act):
+            item = self._act(kind, n, others, at, account, session, key)
+        elif kind is Read:
+            places = tuple(each + n % 3 for each in others)
+            item = Read(at=at, account=account, session=session, conversations=places, upto=n)
         elif kind is Ended:
             reasons: tuple[Reason, ...] = ("removed", "disabled", "password")
             item = Ended(at=at, account=account, sessions=(session,), reason=reasons[n % 3])
@@ -74,16 +103,53 @@ class History:
                 Went: Went(at=at, account=account, session=session, acked=n),
                 Busy: Busy(at=at, account=account, reply=f"reply {n}"),
                 Idle: Idle(at=at, account=account, session=session),
-                Acked: Acked(at=at, account=account, upto=n),
+                Acked: Acked(at=at, account=account, upto=n, read=n % 2 == 0),
                 AccountMade: AccountMade(at=at, name=NAMES[n % 4]),
+                AccountRole: AccountRole(
+                    at=at, account=account, role="admin" if n % 2 else "member"
+                ),
                 Trimmed: Trimmed(at=at, seqs=seqs),
                 Purged: Purged(at=at, seqs=seqs),
             }[kind]
         self.items.append(item)
 
+    def _act(
+        self,
+        kind: type[Item],
+        n: int,
+        others: list[int],
+        at: int,
+        account: int,
+        session: int,
+        key: str | None,
+    ) -> Item:
+        """Return something that somebody does in a room or to a message."""
+        who = Act(at=at, account=account, session=session, key=key)
+        common = {each: getattr(who, each) for each in who.__struct_fields__}
+        # The lobby, the first rooms and direct conversations, and some that there are not.
+        room, other, target = n % 4 + 1, others[0], n + 1
+        roles: tuple[Role, ...] = ("owner", "moderator", "member")
+        details: dict[type[Item], dict[str, object]] = {
+            RoomMade: {"name": ROOMS[n % 4], "most": 3, "access": "closed" if n % 3 else "open"},
+            RoomSet: {"room": room, "access": "open" if n % 3 else "closed"},
+            TopicSet: {"room": room, "topic": f"topic {n % 3}"},
+            Joined: {"room": room, "most": 3 if n % 5 == 0 else 0},
+            Left: {"room": room},
+            Invited: {"room": room, "who": other},
+            Removed: {"room": room, "who": other, "reason": "why" if n % 2 else ""},
+            RoleGiven: {"room": room, "who": other, "role": roles[n % 3]},
+            Muted: {"room": room, "who": other, "minutes": n % 3},
+            Edited: {"target": target, "text": f"{NAMES[n % 4]} {len(self.items)}"},
+            Erased: {"target": target, "since": at - 5 if n % 5 == 0 else 0},
+            Reacted: {"target": target, "reaction": "+1", "on": n % 3 > 0, "most": 2},
+        }
+        return kind(**common, **details[kind])
+
 
 KINDS: tuple[type[Item], ...] = (
     *((Said,) * 10 + (Came,) * 3 + (Busy, Busy, Idle, Idle, Went)),
+    *(RoomMade, RoomMade, RoomSet, TopicSet, Joined, Joined, Joined, Left, Invited, Invited),
+    *(Removed, RoleGiven, Muted, Edited, Edited, Erased, Reacted, Reacted, Read, AccountRole),
     *(Hidden, Shown, Ended, AccountDeleted, AccountMade, Acked, Alive, Trimmed, Purged, Started),
 )
 ACCOUNTS = st.integers(1, 4)

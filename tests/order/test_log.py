@@ -44,15 +44,8 @@ def stored(server: Server) -> list[str]:
 def said(client: Client, text: str, *to: int, key: str | None = None) -> Entry:
     """Return something that a client says, in the lobby or to accounts."""
     session, room = client.session, None if to else LOBBY_ID
-    item = Said(
-        at=5,
-        account=session.account_id,
-        session=session.id,
-        text=text,
-        room=room,
-        to=to,
-        key=key,
-    )
+    named = {"account": session.account_id, "session": session.id}
+    item = Said(at=5, **named, text=text, room=room, to=to, key=key)
     client.connection.appended()
     return Entry(item, Question(session, None))
 
@@ -66,6 +59,15 @@ def result(entry: Entry) -> Outcome | CommandError | None:
     return entry.ticket.result
 
 
+def coming(server: Server, name: str) -> tuple[Client, Entry]:
+    """Return somebody in the directory, and the item with which he comes."""
+    client = Client(name)
+    client.session.account_id = server.registrar.account_id(name)
+    server.directory.enter(client.session)
+    came = Came(at=5, account=number(client), session=client.session.id, name=name)
+    return client, waiting(came)
+
+
 def number(client: Client) -> int:
     return client.session.account_id
 
@@ -74,17 +76,6 @@ def fill(server: Server, *, full: bool) -> None:
     """Have the disk take nothing from now on, or all."""
     server.settle()
     server.store._writer.execute(f"PRAGMA query_only = {'ON' if full else 'OFF'}")
-
-
-def test_messages_are_numbered_stored_answered_and_delivered(server: Server) -> None:
-    alice, bob = server.joined("alice", "bob")
-    for each in range(1, 4):
-        server.say(alice, f"message {each}")
-    server.settle()
-    assert stored(server) == ["message 1", "message 2", "message 3"]
-    assert [each["seq"] for each in alice.events()] == [1, 2, 3]
-    assert [each["seq"] for each in bob.events()] == [1, 2, 3]
-    assert server.store.last_seq == 3
 
 
 def test_nobody_hears_of_anything_before_it_is_on_disk(
@@ -186,19 +177,16 @@ def test_on_a_full_disk_only_what_is_said_or_deleted_is_refused(server: Server) 
     """The rest of a batch has its effect and its place, and is written when that is possible."""
     alice, bob = server.joined("alice", "bob")
     server.log.follow([said(alice, "one"), said(alice, "two")])
-    carol = Client("Carol")
-    carol.session.account_id = server.registrar.account_id("Carol")
-    server.directory.enter(carol.session)
+    _, came = coming(server, "Carol")
     for client in (alice, bob):
         client.events()
     fill(server, full=True)
-    came = Came(at=5, account=number(carol), session=carol.session.id, name="Carol")
     batch = [
         waiting(Hidden(at=5, account=number(bob))),
         said(alice, "lost"),
         waiting(Trimmed(at=5, seqs=(1,))),
         waiting(AccountDeleted(at=5, account=number(bob))),
-        waiting(came),
+        came,
     ]
     server.log.follow(batch)
     refusals = [result(each) for each in (batch[2], batch[3])]
@@ -285,10 +273,7 @@ def test_a_message_that_cannot_be_written_for_one_reaches_the_others(server: Ser
 
 def test_coming_and_going_take_their_place_between_messages(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    carol = Client("Carol")
-    carol.session.account_id = server.registrar.account_id("Carol")
-    server.directory.enter(carol.session)
-    came = waiting(Came(at=5, account=number(carol), session=carol.session.id, name="Carol"))
+    carol, came = coming(server, "Carol")
     went = waiting(Went(at=5, account=number(bob), session=bob.session.id))
     server.log.follow([said(alice, "one"), came, said(alice, "two"), went, said(alice, "three")])
     seqs = [outcome.seq for outcome in map(result, (came, went)) if isinstance(outcome, Outcome)]
@@ -343,50 +328,28 @@ class Unforeseen(BaseException):
     """What no `except Exception` catches."""
 
 
-STEPS: list[tuple[type, str]] = [
-    (Log, "_commit"),
-    (Log, "_tidy"),
-    (Store, "keys_in_use"),
-    (Store, "write"),
-    (State, "add_message"),
-    (State, "audience"),
-    (State, "see"),
-    (UserDirectory, "apply"),
-    (UserDirectory, "numbered"),
-    (UserDirectory, "remove"),
-    (UserDirectory, "sessions"),
-    (UserDirectory, "window"),
-    (Delivery, "tell"),
-    (Delivery, "_answer"),
-    (Delivery, "_show"),
-    (Delivery, "_fan_out"),
-    (Delivery, "_of"),
-    (Delivery, "_drain"),
-    (Presence, "follow"),
-    (Presence, "_follow"),
-    (Presence, "_tell_others"),
-    (Connection, "push_bytes"),
-    (Connection, "drain"),
-    (Connection, "answered"),
-    (JsonRenderer, "event"),
-    (JsonRenderer, "answer"),
-    (Session, "keep_back"),
-    (Session, "note_said"),
-]
+STEPS: dict[type, str] = {
+    Log: "_commit _tidy",
+    Store: "keys_in_use write",
+    State: "add_message audience see",
+    UserDirectory: "apply numbered remove sessions window",
+    Delivery: "tell _answer _show _fan_out _of _drain",
+    Presence: "follow _follow _tell_others",
+    Connection: "push_bytes drain answered",
+    JsonRenderer: "event answer",
+    Session: "keep_back note_said",
+}
 
 
 @pytest.mark.parametrize(
     ("fault", "full"),
-    [
-        (RuntimeError, False),
-        (MemoryError, False),
-        (SystemExit, False),
-        (Unforeseen, False),
-        (Unforeseen, True),
-    ],
+    [(each, False) for each in (RuntimeError, MemoryError, SystemExit, Unforeseen)]
+    + [(Unforeseen, True)],
 )
 @pytest.mark.parametrize(
-    ("part", "step"), STEPS, ids=lambda value: value if isinstance(value, str) else ""
+    ("part", "step"),
+    [(part, step) for part, steps in STEPS.items() for step in steps.split()],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_whatever_fails_everybody_is_answered_or_ended_and_the_log_goes_on(
     server: Server,
@@ -401,12 +364,10 @@ def test_whatever_fails_everybody_is_answered_or_ended_and_the_log_goes_on(
 
     server.add_accounts("eve", "heidi", "ivan")
     alice, bob, gone, dave = server.joined("alice", "bob", "Carol", "dave")
-    carol = Client("eve")
-    carol.session.account_id = server.registrar.account_id("eve")
-    server.directory.enter(carol.session)
+    _, came = coming(server, "eve")
     changes = [
         waiting(Hidden(at=5, account=number(dave))),
-        waiting(Came(at=5, account=number(carol), session=carol.session.id, name="eve")),
+        came,
         waiting(Busy(at=5, account=number(dave), reply="no")),
         waiting(Went(at=5, account=number(gone), session=gone.session.id)),
         waiting(Purged(at=5, seqs=())),

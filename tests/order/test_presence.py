@@ -3,38 +3,28 @@
 from pathlib import Path
 
 import pytest
-from server.fakes import CHEAP, Client, Event, Server
+from server.fakes import Client, Event, Server
 
 from chatserver.dialects.json import JsonRenderer
 from chatserver.errors import CommandError
-from chatserver.order.items import Busy, Ended, Hidden, Idle, Reason, Shown
+from chatserver.order.items import Busy, Ended, Hidden, Idle, Item, Reason, Shown
 from chatserver.order.outcome import Outcome
-from chatserver.settings import SessionSettings, Settings
+from chatserver.settings import SessionSettings
 
 
 def notice(name: str, state: str) -> Event:
     return {"event": "presence", "name": name, "state": state}
 
 
-def hide(server: Server, client: Client) -> None:
-    server.order.run(Hidden(at=0, account=client.session.account_id))
-    server.settle()
-
-
-def appear(server: Server, client: Client) -> None:
-    server.order.run(Shown(at=0, account=client.session.account_id))
-    server.settle()
-
-
-def busy(server: Server, client: Client, reply: str = "") -> None:
-    server.order.run(Busy(at=0, account=client.session.account_id, reply=reply))
+def happen(server: Server, kind: type[Item], client: Client, **fields: object) -> None:
+    """Have something happen to a client's account, and everybody told."""
+    server.order.run(kind(at=0, account=client.session.account_id, **fields))
     server.settle()
 
 
 def idle(server: Server, client: Client) -> None:
-    session = client.session
-    server.order.run(Idle(at=0, account=session.account_id, session=session.id))
-    server.settle()
+    """Have somebody idle who asks for it in a session of his own."""
+    happen(server, Idle, client, session=client.session.id)
 
 
 def test_the_others_are_told_who_comes_and_goes(server: Server) -> None:
@@ -57,42 +47,39 @@ def test_a_second_session_is_no_news(server: Server) -> None:
     assert alice.events() == [notice("bob", "offline")]
 
 
-def test_hiding_is_going_and_appearing_is_coming(server: Server) -> None:
-    alice, bob = server.joined("alice", "bob")
-    hide(server, bob)
-    assert alice.events() == [notice("bob", "offline")]
-    hide(server, bob)
-    assert alice.events() == []
-    appear(server, bob)
-    assert alice.events() == [notice("bob", "online")]
-    assert bob.events() == []
-
-
 def test_of_the_hidden_there_is_never_any_news(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    hide(server, bob)
+    happen(server, Hidden, bob)
     alice.events()
-    busy(server, bob, "no")
+    happen(server, Busy, bob, reply="no")
     idle(server, bob)
     server.leave(bob)
     server.join(bob)
     assert alice.events() == []
 
 
-def test_appearing_while_busy_is_both(server: Server) -> None:
+def test_hiding_is_going_and_appearing_is_coming_busy_or_not(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    hide(server, bob)
-    busy(server, bob, "no")
-    alice.events()
-    appear(server, bob)
-    assert alice.events() == [notice("bob", "online"), notice("bob", "busy")]
+    for standing in ([], [notice("bob", "busy")]):
+        happen(server, Hidden, bob)
+        assert alice.events() == [notice("bob", "offline")]
+        happen(server, Hidden, bob)
+        assert alice.events() == []
+        if standing:
+            happen(server, Busy, bob, reply="no")
+        happen(server, Shown, bob)
+        assert alice.events() == [notice("bob", "online"), *standing]
+    assert bob.events() == []
 
 
 def test_busy_and_idle_are_told_once(server: Server) -> None:
     alice, bob = server.joined("alice", "bob")
-    busy(server, bob, "no")
-    busy(server, bob, "not now")
+    happen(server, Busy, bob, reply="no")
+    happen(server, Busy, bob, reply="not now")
     assert alice.events() == [notice("bob", "busy")]
+    server.leave(server.join(Client("carol")))
+    assert [each["name"] for each in bob.events()] == ["carol"] * 2  # the busy are told too
+    alice.events()
     assert dict(server.directory.state.busy_replies()) == {"bob": "not now"}
     idle(server, bob)
     bob.connection.outbox.release()
@@ -100,39 +87,21 @@ def test_busy_and_idle_are_told_once(server: Server) -> None:
     assert alice.events() == [notice("bob", "idle")]
 
 
-def test_the_busy_are_told_too(server: Server) -> None:
-    alice, bob = server.joined("alice", "bob")
-    busy(server, bob, "no")
-    server.leave(alice)
-    assert bob.events() == [notice("alice", "offline")]
-
-
-def test_in_a_crowd_nobody_is_told(tmp_path: Path) -> None:
-    settings = Settings(passwords=CHEAP, session=SessionSettings(presence_notices_up_to=2))
-    with Server(tmp_path, settings) as server:
-        alice, _ = server.joined("alice", "bob")
+@pytest.mark.parametrize(("most", "told"), [(2, False), (3, True), (0, True)])
+def test_in_a_crowd_nobody_is_told_and_the_hidden_do_not_make_one(
+    tmp_path: Path, most: int, told: bool
+) -> None:
+    session = SessionSettings(presence_notices_up_to=most)
+    with Server(tmp_path, session=session) as server:
+        alice, bob = server.joined("alice", "bob")
         carol = server.join(Client("carol"))
-        assert alice.events() == []  # three are here
+        assert alice.events() == ([notice("carol", "online")] if told else [])
         server.leave(carol)
         assert alice.events() == [notice("carol", "offline")]
-
-
-def test_the_hidden_do_not_make_a_crowd(tmp_path: Path) -> None:
-    settings = Settings(passwords=CHEAP, session=SessionSettings(presence_notices_up_to=2))
-    with Server(tmp_path, settings) as server:
-        alice, bob = server.joined("alice", "bob")
-        hide(server, bob)
+        happen(server, Hidden, bob)
         alice.events()
         server.join(Client("carol"))
         assert alice.events() == [notice("carol", "online")]
-
-
-def test_a_limit_of_zero_is_none(tmp_path: Path) -> None:
-    settings = Settings(passwords=CHEAP, session=SessionSettings(presence_notices_up_to=0))
-    with Server(tmp_path, settings) as server:
-        alice, *_ = server.joined("alice", "bob", "carol")
-        server.join(Client("dave"))
-        assert alice.events() == [notice("dave", "online")]
 
 
 def test_when_the_server_stops_nobody_is_told_that_everybody_goes(server: Server) -> None:
@@ -178,7 +147,7 @@ def test_idle_owes_every_session_of_the_account_what_was_held(server: Server) ->
     alice, desk, laptop = server.joined("alice", "bob", "bob")
     server.say(alice, "before")
     server.settle()
-    busy(server, desk)
+    happen(server, Busy, desk, reply="")
     server.say(alice, "meanwhile")
     server.settle()
     with pytest.MonkeyPatch.context() as patched:
@@ -222,10 +191,10 @@ def test_busy_again_does_not_lose_what_was_held(server: Server) -> None:
     (bob,) = server.joined("bob")
     server.say(bob, "one")
     server.settle()
-    busy(server, bob, "")
+    happen(server, Busy, bob, reply="")
     server.say(bob, "two")
     server.settle()
-    busy(server, bob, "again")
+    happen(server, Busy, bob, reply="again")
     assert bob.session.cursor == 1
 
 

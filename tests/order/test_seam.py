@@ -10,67 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from server.fakes import Client, Server
 
-from chatserver.order.apply import apply
-from chatserver.order.items import Came, Item, Purged, Said, Started
+from chatserver.order.items import Came, Item, Purged, Said
 from chatserver.order.outcome import Arrived, Delivered, Outcome
 from chatserver.order.pending import Question
-from chatserver.storage.store import FILE_NAME, Store
+from chatserver.storage.store import FILE_NAME
 
+from .alone import Alone, Tables, tables_of
 from .histories import NAMES, History, histories
-
-Tables = dict[str, list[tuple[object, ...]]]
-
-
-def tables(path: Path) -> Tables:
-    """Return every row of a database but what tells it from all others."""
-    with closing(sqlite3.connect(path)) as connection:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return {
-            name: sorted(
-                (
-                    row
-                    for row in connection.execute(f"SELECT * FROM {name}")
-                    if row[0] != "identity"
-                ),
-                key=repr,
-            )
-            for (name,) in names
-        }
-
-
-class Alone:
-    """A store and nothing else: each item is applied and written by itself."""
-
-    def __init__(self, folder: str) -> None:
-        self.path = Path(folder, FILE_NAME)
-        self.store = Store(self.path, synchronous="off")
-        self.state = self.store.load()
-
-    def apply(self, item: Item) -> Outcome:
-        keyed = [(item.account, item.key)] if isinstance(item, Said) and item.key else []
-        self.state.keys = self.store.keys_in_use(keyed)
-        outcome = apply(self.state, item)
-        self.store.write(self.state)
-        self.state.saved()
-        return outcome
-
-    def restart(self, at: int) -> None:
-        """Stop and start again; whoever was here comes again."""
-        was_here = [
-            Came(at=at, account=each.id, session=session, name=each.name)
-            for each in self.state.accounts.values()
-            for session in each.sessions
-        ]
-        self.store.close()
-        self.store = Store(self.path, synchronous="off")
-        self.state = self.store.load()
-        self.apply(Started(at=at, seen_at=at))
-        for came in was_here:
-            self.apply(came)
-
-    def finish(self) -> Tables:
-        self.store.close()
-        return tables(self.path)
 
 
 class Watched(Server):
@@ -94,8 +40,9 @@ class Watched(Server):
 def test_a_server_and_apply_alone_leave_the_same_files(
     history: History, sizes: list[int], unasked: int
 ) -> None:
-    with TemporaryDirectory() as one, TemporaryDirectory() as other:
-        with Watched(Path(one)) as server:
+    alone = Alone()
+    with TemporaryDirectory() as folder:
+        with Watched(Path(folder)) as server:
             clients = {}
             for number, owner in history.owners.items():
                 client = clients[number] = Client(NAMES[(owner - 1) % 4])
@@ -114,17 +61,21 @@ def test_a_server_and_apply_alone_leave_the_same_files(
                         ticket = Question(asker.session, None) if ours and asker else None
                         server.order.append(each, ticket)
             server.settle()
+            outcomes = [(item, *alone.apply(item)) for item in server.order_was]
+            for item, outcome in outcomes:
+                if isinstance(item, Came) and isinstance(outcome, Arrived) and outcome.busy:
+                    clients[item.session].connection.outbox.release()  # the login is answered
             for client in clients.values():
                 server.replay.serve(client.session)
+                client.connection.drain()
             server.replay.stop(10)
             assert [each for each in server.order_was if each != Purged(at=0, seqs=())] == [
                 each for each in history.items if each != Purged(at=0, seqs=())
             ]
-        alone = Alone(other)
-        outcomes = [(item, alone.apply(item)) for item in server.order_was]
         for number, client in clients.items():
             holds_together(alone, client, outcomes, number, unasked)
-        assert tables(Path(one, FILE_NAME)) == alone.finish()
+        with closing(sqlite3.connect(Path(folder, FILE_NAME))) as connection:
+            assert tables_of(connection) == alone.tables()
 
 
 def holds_together(
@@ -145,7 +96,7 @@ def holds_together(
     if account is None or number not in account.sessions or account.busy:
         return
     assert isinstance(came, Arrived)
-    stored = tables(alone.path)["messages"]
+    stored = alone.tables()["messages"]
     own_here = {
         o.seq
         for i, o in outcomes
@@ -189,13 +140,12 @@ def test_a_restart_at_every_point_leaves_the_same_rows(history: History) -> None
 
 def lived(history: History, restarts: set[int]) -> Tables:
     """Return the rows after a history with restarts before the items at these places."""
-    with TemporaryDirectory() as folder:
-        alone = Alone(folder)
-        for place, each in enumerate(history.items):
-            if place in restarts:
-                alone.restart(alone.state.at)
-            alone.apply(each)
-        found = alone.finish()
+    alone = Alone()
+    for place, each in enumerate(history.items):
+        if place in restarts:
+            alone.restart()
+        alone.apply(each)
+    found = alone.tables()
     found["accounts"] = [(*row[:8], *row[9:]) for row in found["accounts"]]
     found["meta"] = [row for row in found["meta"] if row[0] != "applied"]
     return found

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 from kept import ALICE, BOB, CAROL, DAVE, NOW, Kept
+from server.fakes import index_all
 
 from chatserver.order.items import AccountDeleted, AccountMade, Came, Trimmed
 from chatserver.search.archive import Archive
 from chatserver.search.index import SearchIndex
 from chatserver.storage.past import Page
-
-from .test_index import index_all
 
 NEVER = 2**62
 

@@ -9,18 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kept import ALICE, BOB, CAROL, DAVE, Kept, item
+from server.fakes import index_all
 
 from chatserver.errors import CommandError
 from chatserver.search.index import SearchIndex
 from chatserver.search.query import parse_query
 
 from .test_words import FOUND, NOT_FOUND, SAME
-
-
-def index_all(index: SearchIndex) -> None:
-    """Do at once what the indexer thread does in its own time."""
-    while index._step() or index._purge(float("inf")):
-        pass
 
 
 def find(index: SearchIndex, words: str, account: int = ALICE, since: int = 0) -> list[int]:
@@ -36,16 +31,14 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Iterator[Kept]:
-    opened = Kept(tmp_path / "chat.db")
-    yield opened
-    opened.close()
+    with closing(Kept(tmp_path / "chat.db")) as opened:
+        yield opened
 
 
 @pytest.fixture
 def index(path: Path, kept: Kept) -> Iterator[SearchIndex]:
-    opened = SearchIndex(path, kept.store)
-    yield opened
-    opened.close()
+    with closing(SearchIndex(path, kept.store)) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(
@@ -134,13 +127,13 @@ def test_a_nul_is_no_error(
 @pytest.fixture(scope="module")
 def query_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
     folder = tmp_path_factory.mktemp("search")
-    kept = Kept(folder / "chat.db")
-    kept.say("something")
-    opened = SearchIndex(folder / "search.db", kept.store)
-    index_all(opened)
-    yield opened
-    opened.close()
-    kept.close()
+    with (
+        closing(Kept(folder / "chat.db")) as kept,
+        closing(SearchIndex(folder / "search.db", kept.store)) as opened,
+    ):
+        kept.say("something")
+        index_all(opened)
+        yield opened
 
 
 def test_only_those_who_sent_or_were_sent_a_message_find_it(kept: Kept, index: SearchIndex) -> None:
@@ -160,17 +153,20 @@ def test_the_newest_come_first_and_no_more_than_asked_for(kept: Kept, index: Sea
     assert find(index, "word", since=6) == [10, 9, 8, 7, 6, 4, 2]
 
 
+def indexed(path: Path, kept: Kept) -> None:
+    """Have an index of everything said so far, closed again."""
+    with closing(SearchIndex(path, kept.store)) as index:
+        index_all(index)
+
+
 def test_it_goes_on_where_it_was(path: Path, kept: Kept) -> None:
     kept.say("one")
-    first = SearchIndex(path, kept.store)
-    index_all(first)
-    first.close()
+    indexed(path, kept)
     kept.say("two")
-    second = SearchIndex(path, kept.store)
-    assert second.upto == 1
-    assert find(second, "one") == [1]
-    assert find(second, "two") == [2]
-    second.close()
+    with closing(SearchIndex(path, kept.store)) as second:
+        assert second.upto == 1
+        assert find(second, "one") == [1]
+        assert find(second, "two") == [2]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no database" * 1000, b"SQLite format 3\0"])
@@ -178,68 +174,65 @@ def test_it_is_made_again_when_it_is_missing_or_damaged(
     path: Path, kept: Kept, content: bytes | None
 ) -> None:
     kept.say("one")
-    first = SearchIndex(path, kept.store)
-    index_all(first)
-    first.close()
+    indexed(path, kept)
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    second = SearchIndex(path, kept.store)
-    assert find(second, "one") == [1]
-    second.close()
+    with closing(SearchIndex(path, kept.store)) as second:
+        assert find(second, "one") == [1]
 
 
-def test_the_index_of_another_version_is_made_again(path: Path, kept: Kept) -> None:
+@pytest.mark.parametrize("other", ["version", "rule"])
+def test_the_index_of_another_version_or_rule_is_made_again(
+    path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
     kept.say("one")
-    first = SearchIndex(path, kept.store)
-    first._parts._writer.execute("PRAGMA user_version = 9")
-    first.close()
-    second = SearchIndex(path, kept.store)
-    assert find(second, "one") == [1]
-    second.close()
+    with monkeypatch.context() as patched:
+        if other == "rule":
+            patched.setattr("chatserver.search.parts.RULE", "0/13.0.0")
+        indexed(path, kept)
+    if other == "version":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 9")
+    with closing(SearchIndex(path, kept.store)) as second:
+        assert second.upto == 0
+        assert find(second, "one") == [1]
 
 
 def test_the_index_of_another_database_is_made_again(path: Path, kept: Kept) -> None:
-    for _ in range(3):
-        kept.say("lunch", ALICE, BOB)
-    first = SearchIndex(path, kept.store)
-    index_all(first)
-    first.close()
-    other = Kept(path.with_name("restored.db"))
-    other.say("secret", CAROL, DAVE)
-    second = SearchIndex(path, other.store)
-    assert find(second, "lunch", ALICE) == []
-    assert find(second, "secret", DAVE) == [1]
-    second.close()
-    other.close()
+    kept.say("lunch", ALICE, BOB)
+    indexed(path, kept)
+    with closing(Kept(path.with_name("restored.db"))) as other:
+        other.say("secret", CAROL, DAVE)  # it is as long
+        with closing(SearchIndex(path, other.store)) as second:
+            assert find(second, "lunch", ALICE) == []
+            assert find(second, "secret", DAVE) == [1]
 
 
 def test_an_index_that_is_ahead_of_a_restored_backup_is_made_again(
     path: Path, tmp_path: Path
 ) -> None:
-    first = Kept(tmp_path / "chat.db")
-    first.say("room")
-    first.close()
-    backup = (tmp_path / "chat.db").read_bytes()
-    first = Kept(tmp_path / "chat.db")
-    first.say("lunch", ALICE, BOB)
-    index = SearchIndex(path, first.store)
-    index_all(index)
-    index.close()
-    first.close()
-    (tmp_path / "chat.db").write_bytes(backup)
-    second = Kept(tmp_path / "chat.db")
-    index = SearchIndex(path, second.store)
-    second.say("secret", CAROL, DAVE)
-    assert find(index, "lunch", ALICE) == []
-    assert find(index, "secret", DAVE) == [2]
-    index.close()
-    second.close()
+    chat_db = tmp_path / "chat.db"
+    with closing(Kept(chat_db)) as kept:
+        kept.say("room")
+    backup = chat_db.read_bytes()
+    with closing(Kept(chat_db)) as kept:
+        kept.say("lunch", ALICE, BOB)
+        indexed(path, kept)
+    chat_db.write_bytes(backup)
+    with closing(Kept(chat_db)) as kept, closing(SearchIndex(path, kept.store)) as index:
+        kept.say("secret", CAROL, DAVE)
+        assert find(index, "lunch", ALICE) == []
+        assert find(index, "secret", DAVE) == [2]
+
+
+def delete_from_store(kept: Kept, *seqs: int) -> None:
+    with closing(sqlite3.connect(kept.store.path)) as connection, connection:
+        connection.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq in seqs])
 
 
 def delete(kept: Kept, index: SearchIndex, *seqs: int) -> None:
-    with closing(sqlite3.connect(kept.store.path)) as connection, connection:
-        connection.executemany("DELETE FROM messages WHERE seq = ?", [(seq,) for seq in seqs])
+    delete_from_store(kept, *seqs)
     index.forget(seqs)
     index_all(index)
 
@@ -296,8 +289,7 @@ def test_what_is_deleted_while_a_part_is_made_anew_goes_too(
     for number in range(1, 9):
         kept.say(f"unmistakable{number}")
     index_all(index)
-    with closing(sqlite3.connect(kept.store.path)) as connection, connection:
-        connection.execute("DELETE FROM messages WHERE seq = 3")
+    delete_from_store(kept, 3)
     index.forget([3])
     for _ in range(3):
         assert index._purge(float("inf"))
@@ -310,35 +302,18 @@ def test_what_is_deleted_while_a_part_is_made_anew_goes_too(
 
 def test_a_part_that_was_begun_when_the_server_ended_is_no_more(path: Path, kept: Kept) -> None:
     kept.say("unmistakable")
-    first = SearchIndex(path, kept.store)
-    index_all(first)
-    first.forget([1])
-    first._purge(float("inf"))
-    first._purge(float("inf"))
-    first.close()
-    second = SearchIndex(path, kept.store)
-    tables = second._parts._writer.execute(
-        "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'"
-    )
-    assert tables.fetchall() == [(part.table,) for part in second._parts.all()]
-    delete(kept, second, 1)
-    assert words_in(path.parent, "unmistakable") == set()
-    second.close()
-
-
-def test_the_index_of_another_rule_is_made_again(
-    path: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept.say("one")
-    with monkeypatch.context() as patched:
-        patched.setattr("chatserver.search.parts.RULE", "0/13.0.0")
-        old = SearchIndex(path, kept.store)
-        index_all(old)
-        old.close()
-    new = SearchIndex(path, kept.store)
-    assert new.upto == 0
-    assert find(new, "one") == [1]
-    new.close()
+    with closing(SearchIndex(path, kept.store)) as first:
+        index_all(first)
+        first.forget([1])
+        for _ in range(2):
+            first._purge(float("inf"))
+    with closing(SearchIndex(path, kept.store)) as second:
+        tables = second._parts._writer.execute(
+            "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%'"
+        )
+        assert tables.fetchall() == [(part.table,) for part in second._parts.all()]
+        delete(kept, second, 1)
+        assert words_in(path.parent, "unmistakable") == set()
 
 
 def test_many_parts_are_one_past(
@@ -419,10 +394,8 @@ def test_what_is_on_disk_is_found_at_once(kept: Kept, path: Path) -> None:
 
 
 def test_a_search_does_not_wait_for_long(
-    kept: Kept, path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: Kept, index: SearchIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatserver.search.index._PATIENCE", 0.05)
-    behind = SearchIndex(path, kept.store)  # and its thread never starts
     kept.say("news")
-    assert behind.search("text:news", ALICE, 0, 1) == []
-    behind.close()
+    assert index.search("text:news", ALICE, 0, 1) == []  # its thread never starts

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from .fakes import NAMES, Server
+from chatserver.net.flusher import Flusher
+
+from .fakes import NAMES, Pair, Server
 
 
 @pytest.fixture
@@ -15,6 +17,21 @@ def server(tmp_path: Path) -> Iterator[Server]:
     with Server(tmp_path) as running:
         running.add_accounts(*NAMES)
         yield running
+
+
+@pytest.fixture
+def pair(server: Server) -> Pair:
+    """Give alice and bob, logged in."""
+    return Pair(server)
+
+
+@pytest.fixture
+def flusher() -> Iterator[Flusher]:
+    """Give a flusher that runs."""
+    running = Flusher()
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(autouse=True)

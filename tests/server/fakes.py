@@ -4,9 +4,10 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from scoped import Scoped
 
@@ -20,7 +21,7 @@ from chatserver.commands.context import Context
 from chatserver.commands.dispatcher import dispatch
 from chatserver.dialects.dialect import Direct
 from chatserver.dialects.json import RENDERER as JSON
-from chatserver.dialects.json import JsonDialect
+from chatserver.dialects.json import JsonDialect, JsonRequest
 from chatserver.errors import Disconnected
 from chatserver.net.ratelimit import TokenBucket, TokenBuckets
 from chatserver.order.clock import Clock
@@ -42,6 +43,7 @@ from chatserver.search.index import SearchIndex
 from chatserver.services import Services
 from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
+from chatserver.sessions.rooms import Rooms
 from chatserver.sessions.session import Session
 from chatserver.settings import PasswordSettings, SessionSettings, Settings
 from chatserver.speech import Renderer
@@ -59,6 +61,35 @@ PASSWORD = "correct horse"
 NAMES = ("alice", "bob", "Carol", "dave")
 
 Event = dict[str, Any]
+T = TypeVar("T")
+
+
+def raising(error: BaseException) -> Callable[..., NoReturn]:
+    """Return what fails whatever it is called with."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    return fail
+
+
+def begun(action: Callable[..., T], *arguments: object) -> Future[T]:
+    """Begin something in a thread of its own."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(action, *arguments)
+    pool.shutdown(wait=False)
+    return future
+
+
+def all_at_once(*actions: Callable[[], T]) -> list[T]:
+    """Do each in a thread of its own, all of them together; return what they return."""
+    together = threading.Barrier(len(actions))
+
+    def act(action: Callable[[], T]) -> T:
+        together.wait(DEADLINE)
+        return action()
+
+    return [each.result(DEADLINE) for each in [begun(act, action) for action in actions]]
 
 
 class FakeClock:
@@ -82,6 +113,7 @@ class FakeStream:
         self.security = "plaintext"
         self.on_output: Callable[[], None] = lambda: None
         self.sent = bytearray()
+        self.sends: list[int] = []  # how many bytes each send was given
         self.room: int | None = None
         self.gone = False
         self.on_the_way = 0
@@ -102,6 +134,7 @@ class FakeStream:
     def send(self, data: bytes | memoryview) -> int:
         if self.gone:
             raise Disconnected("gone")
+        self.sends.append(len(data))
         taken = len(data) if self.room is None else min(self.room, len(data))
         self.sent += data[:taken]
         if self.room is not None:
@@ -165,6 +198,17 @@ class Client:
         self.stream.sent.clear()
         return text
 
+    @property
+    def ending(self) -> tuple[str | None, str] | None:
+        """How the connection has ended, in code and words."""
+        found = self.connection.ending
+        return None if found is None else (found.code, found.text)
+
+    @property
+    def code(self) -> str | None:
+        """The code with which the connection has ended."""
+        return None if self.ending is None else self.ending[0]
+
     def _watch(self, _: Connection) -> None:
         self.watched += 1
 
@@ -172,29 +216,28 @@ class Client:
 class Server(Scoped):
     """The parts of a server on a data folder, its log thread running inside a `with`."""
 
-    def __init__(self, data: Path, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings(
-            passwords=CHEAP, session=SessionSettings(rate_per_second=0)
-        )
+    def __init__(self, data: Path, **sections: Any) -> None:
+        usual = {"passwords": CHEAP, "session": SessionSettings(rate_per_second=0)}
+        self.settings = Settings(**(usual | sections))
         self.clock = FakeClock()
         self.time = Clock()
         self.store = Store(data / STORE_FILE, synchronous="off")  # no test pulls the plug
         self.accounts = Accounts(data / ACCOUNTS_FILE)
         self.passwords = Passwords(self.settings.passwords)
-        login = self.settings.login
+        login, limits = self.settings.login, self.settings.session
         self.directory = UserDirectory(self.store.load())
         self.replay = Replay(self.store, self.settings.history.replay_limit)
         self.presence = Presence(
             self.directory, self.settings.session.presence_notices_up_to, self.replay.start
         )
         self.delivery = Delivery(self.directory, self.presence)
-        self.log = Log(self.store, self.directory, self.delivery)
+        self.index = SearchIndex(data / SEARCH_FILE, self.store)
+        self.log = Log(self.store, self.directory, self.delivery, self.index.forget)
         self.order = LocalOrder(self)
         self.registrar = Registrar(self.accounts, self.directory, self.order, self.time)
         self._gate = threading.Event()  # shut while the log thread is to wait
         self._gate.set()
         self._waits = threading.Event()
-        self.index = SearchIndex(data / SEARCH_FILE, self.store)
         self.retention = self.new_retention()
         self.archive = Archive(self.store, self.index, most_bytes=100_000)
         self.registry = all_commands()
@@ -213,11 +256,9 @@ class Server(Scoped):
             registrar=self.registrar,
             replay=self.replay,
             archive=self.archive,
-            rates=TokenBuckets(
-                self.settings.session.rate_per_second,
-                self.settings.session.rate_burst,
-                self.clock,
-            ),
+            rooms=Rooms(self.directory, lobby=self.settings.rooms.lobby),
+            guesses=TokenBuckets(20 / 86_400, 20, self.clock),
+            rates=TokenBuckets(limits.rate_per_second, limits.rate_burst, self.clock),
         )
         self._running = False
 
@@ -234,7 +275,7 @@ class Server(Scoped):
             self._running = False
             self.order.stop()
             self.log.finish()
-            close_index(self.index)
+            self.index.close()  # whose thread was never started
             self.store.close()
 
     def follow(self, batch: Sequence[Entry]) -> None:
@@ -256,6 +297,17 @@ class Server(Scoped):
             for name in names:
                 draft.put(Account(name, hashed))
 
+    def put(self, name: str, hashed: str) -> None:
+        """Write an account with a hash, as an operator may with an editor."""
+        with self.accounts.edit() as draft:
+            draft.put(Account(name, hashed))
+
+    def hash_of(self, name: str) -> str:
+        """Return the hash that is in the file."""
+        account = self.accounts.look_up(name)
+        assert account is not None
+        return account.hash
+
     def admit(self, client: Client) -> Arrived:
         """Give the client's session its place in the order; its outbox holds, as at a login."""
         session = client.session
@@ -263,14 +315,9 @@ class Server(Scoped):
         session.identity = "" if account is None else self.accounts.identity(account)
         session.account_id = self.account_id(session.account)
         self.directory.enter(session)
-        arrived = self.order.run(
-            Came(
-                at=self.time.now(),
-                account=session.account_id,
-                session=session.id,
-                name=session.account,
-            )
-        )
+        at, account_id, name = self.time.now(), session.account_id, session.account
+        came = Came(at=at, account=account_id, session=session.id, name=name)
+        arrived = self.order.run(came)
         assert isinstance(arrived, Arrived)
         return arrived
 
@@ -292,15 +339,9 @@ class Server(Scoped):
 
     def leave(self, client: Client) -> None:
         """Take the client's session out of the directory."""
-        session = client.session
-        self.order.run(
-            Went(
-                at=self.time.now(),
-                account=session.account_id,
-                session=session.id,
-                acked=0 if session.revoked else session.read,
-            )
-        )
+        session, at = client.session, self.time.now()
+        acked = 0 if session.revoked else session.read
+        self.order.run(Went(at=at, account=session.account_id, session=session.id, acked=acked))
         self.settle()
 
     def account_id(self, name: str) -> int:
@@ -322,12 +363,16 @@ class Server(Scoped):
 
     def log_in(self, name: str, password: str = PASSWORD, **fields: object) -> Client:
         """Return a client that has logged in as people do, and what it was told by that."""
-        client = Client(name)
-        context = self.context(client, logged_in=False)
-        assert self.ask(context, "login", name=name, password=password, **fields) is None
+        client, context = self.arriving(name)
+        assert self.ask(context, "login", name=name, password=password, **fields) == {}
         assert context.session is not None
         client.session = context.session
         return client
+
+    def arriving(self, name: str = "bob") -> tuple[Client, Context]:
+        """Return a client that has not logged in yet, and its context."""
+        client = Client(name)
+        return client, self.context(client, logged_in=False)
 
     def context(self, client: Client, *, logged_in: bool = True) -> Context:
         """Return the context in which the client's commands run."""
@@ -336,7 +381,7 @@ class Server(Scoped):
         session = client.session if logged_in else None
         return Context(self.services, self.registry, client.connection, bucket, session)
 
-    def ask(self, context: Context, op: str, **arguments: object) -> Event | None:
+    def ask(self, context: Context, op: str, **arguments: object) -> Event:
         """Carry out a json request as a handler thread would; return its answer, if any by now."""
         request = JsonDialect(self.registry, 0).read(encode({"op": op, **arguments}))
         assert not isinstance(request, Direct)
@@ -345,12 +390,12 @@ class Server(Scoped):
             self.replay.serve(context.session)
         self.settle()
         if event is None:
-            return None
+            return {}
         answered: Event = json.loads(JSON.answer(request, event))
         return answered
 
     def say(self, client: Client, text: str, *to: str, key: str | None = None) -> None:
-        """Append a message, to the room or to accounts."""
+        """Say something, to the room or to accounts; it is done but where the log is `paused`."""
         said = Said(
             at=self.time.now(),
             account=client.session.account_id,
@@ -361,10 +406,8 @@ class Server(Scoped):
             key=key,
         )
         self.order.append(said, Question(client.session, None))
-
-    def index_all(self) -> None:
-        """Make everything said so far findable; the index has no thread here."""
-        index_all(self.index)
+        if self._gate.is_set():
+            self.settle()
 
     def settle(self) -> None:
         """Wait until the log thread has done and sent everything that came before."""
@@ -391,11 +434,6 @@ def index_all(index: SearchIndex) -> None:
         pass
 
 
-def close_index(index: SearchIndex) -> None:
-    """Close an index whose thread was never started."""
-    index.close()
-
-
 def said_once(
     server: Server, when: float, *texts: str, sender: str = "bob", to: Sequence[str] = ()
 ) -> int:
@@ -405,21 +443,39 @@ def said_once(
     ids = tuple(map(server.account_id, to))
     server.settle()
     state.at = 0  # it never goes back but here
-    said = [
-        Entry(
-            Said(
-                at=int(when * 1000),
-                account=account.id,
-                session=account.sessions[0],
-                text=text,
-                room=None if to else LOBBY_ID,
-                to=ids,
-            ),
-            None,
-        )
-        for text in texts
-    ]
+    room, at = None if to else LOBBY_ID, int(when * 1000)
+    words: dict[str, Any] = {"account": account.id, "session": account.sessions[0]}
+    words |= {"room": room, "to": ids}
+    said = [Entry(Said(at=at, text=text, **words), None) for text in texts]
     server.directory.apply(said)
     server.store.write(state)
     state.saved()
     return state.seq
+
+
+class Pair:
+    """Alice and bob, logged in."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.alice, self.bob = server.joined("alice", "bob")
+        self.as_alice, self.as_bob = map(server.context, (self.alice, self.bob))
+
+    def alice_asks(self, op: str, **fields: object) -> Event:
+        """Return the answer to what alice asks for, {} if there is none by now."""
+        return self.server.ask(self.as_alice, op, **fields)
+
+    def bob_asks(self, op: str, **fields: object) -> Event:
+        """Return the answer to what bob asks for, {} if there is none by now."""
+        return self.server.ask(self.as_bob, op, **fields)
+
+
+def request(op: str, number: int | None = None, **fields: object) -> JsonRequest:
+    """Return a request of the json dialect."""
+    return JsonRequest(op, number, encode({"op": op, "id": number, **fields}))
+
+
+def refusal(event: Event) -> tuple[str, str]:
+    """Return the code and the words of an answer that is an error."""
+    assert event["event"] == "error"
+    return event["code"], event["text"]

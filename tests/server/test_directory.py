@@ -5,90 +5,57 @@ from collections.abc import Sequence
 
 import pytest
 
-from chatserver.order.items import (
-    AccountDeleted,
-    AccountMade,
-    Acked,
-    Busy,
-    Came,
-    Hidden,
-    Idle,
-    Item,
-    Said,
-    Shown,
-    Went,
-)
-from chatserver.order.outcome import Outcome, Registered
-from chatserver.order.pending import Entry
+from chatserver.order.clock import Clock
+from chatserver.order.items import AccountDeleted, Acked, Busy, Hidden, Idle, Shown
 from chatserver.order.records import LOBBY_ID
-from chatserver.order.state import first_state
-from chatserver.sessions.directory import Standing, UserDirectory
+from chatserver.sessions.directory import Standing
+from chatserver.sessions.rooms import Rooms
 from chatserver.sessions.session import Session
 from chatserver.storage.past import Stretch
 from chatwire.protocol import Here, Seen
 
-from .fakes import Client
+from .fakes import Client, Server
 
 NOW = 1_795_361_042
 """What the clock says (s) while a test does not move it."""
 
 
 class House:
-    """A directory without a log: what happens, happens at once, at `now`."""
+    """A server's directory, at `now`."""
 
-    def __init__(self) -> None:
-        self.directory = UserDirectory(first_state())
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.directory = server.directory
         self.now = float(NOW)
-
-    def apply(self, *items: Item) -> list[Outcome]:
-        entries = [Entry(each, None) for each in items]
-        self.directory.apply(entries)
-        return [each.result for each in entries if isinstance(each.result, Outcome)]
+        server.time = Clock(lambda: self.now, lambda: self.now)
 
     @property
     def at(self) -> int:
         return int(self.now * 1000)
 
     def id(self, name: str) -> int:
-        (made,) = self.apply(AccountMade(at=self.at, name=name))
-        assert isinstance(made, Registered)
-        return made.account
+        return self.server.account_id(name)
 
-    def join(self, *names: str) -> list[Session]:
-        sessions = []
-        for name in names:
-            session = Client(name).session
-            session.account_id = self.id(name)
-            self.directory.enter(session)
-            self.apply(Came(at=self.at, account=session.account_id, session=session.id, name=name))
-            session.here = True  # as `Presence` notes
-            sessions.append(session)
-        return sessions
+    def join(self, *names: str) -> list[Client]:
+        return self.server.joined(*names)
 
-    def leave(self, session: Session) -> None:
-        self.apply(Went(at=self.at, account=session.account_id, session=session.id))
-        self.directory.remove(session)
+    def leave(self, client: Client) -> None:
+        self.server.leave(client)
+
+    def delete(self, client: Client) -> None:
+        self.server.order.run(AccountDeleted(at=self.at, account=account(client)))
 
     def busy(self, name: str, reply: str = "") -> None:
-        self.apply(Busy(at=self.at, account=self.id(name), reply=reply))
+        self.server.order.run(Busy(at=self.at, account=self.id(name), reply=reply))
 
     def hide(self, name: str) -> None:
-        self.apply(Hidden(at=self.at, account=self.id(name)))
+        self.server.order.run(Hidden(at=self.at, account=self.id(name)))
 
     def show(self, name: str) -> None:
-        self.apply(Shown(at=self.at, account=self.id(name)))
+        self.server.order.run(Shown(at=self.at, account=self.id(name)))
 
-    def say(self, sender: Session, *to: str) -> None:
-        self.apply(
-            Said(
-                at=self.at,
-                account=sender.account_id,
-                session=sender.id,
-                text="hi",
-                room=None if to else LOBBY_ID,
-                to=tuple(map(self.id, to)),
-            )
-        )
+    def say(self, sender: Client, *to: str) -> None:
+        self.server.say(sender, "hi", *to)
 
     def names(self, but: str = "nobody") -> list[str]:
         return [each.name for each in self.directory.here(self.id(but))]
@@ -101,9 +68,13 @@ class House:
         return self.directory.sessions_of(self.id(name))
 
 
+def account(client: Client) -> int:
+    return client.session.account_id
+
+
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch) -> House:
-    made = House()
+def house(server: Server, monkeypatch: pytest.MonkeyPatch) -> House:
+    made = House(server)
     monkeypatch.setattr(time, "time", lambda: made.now)
     return made
 
@@ -111,7 +82,7 @@ def house(monkeypatch: pytest.MonkeyPatch) -> House:
 def test_nobody_is_here_at_first(house: House) -> None:
     directory = house.directory
     assert directory.sessions() == directory.here(1) == directory.seen(9999) == ()
-    assert directory.sessions_of(1) == directory.numbered((1, 2)) == directory.lobby(1) == ()
+    assert directory.sessions_of(1) == directory.numbered((1, 2)) == ()
     assert (directory.visible_count(), directory.account_id("alice")) == (0, None)
     with pytest.raises(KeyError):
         directory.standing(1)
@@ -137,10 +108,10 @@ def test_an_account_with_two_sessions_is_one(house: House) -> None:
     desk, laptop = house.join("bob", "Bob")
     assert house.names() == ["Bob"]  # as its owner spelled it last
     assert house.directory.visible_count() == 1
-    assert house.sessions_of("bob") == (desk, laptop)
+    assert house.sessions_of("bob") == (desk.session, laptop.session)
     house.leave(desk)
     house.leave(desk)  # a dying connection, once more
-    assert house.sessions_of("bob") == (laptop,)
+    assert house.sessions_of("bob") == (laptop.session,)
     assert house.directory.visible_count() == 1
     house.leave(laptop)
     assert (house.directory.visible_count(), house.names()) == (0, [])
@@ -151,26 +122,26 @@ def test_the_lobby_begins_when_an_account_comes_first(house: House) -> None:
     house.say(alice)
     for _ in range(2):
         (bob,) = house.join("bob")
-        assert house.directory.lobby(bob.account_id) == (Stretch(LOBBY_ID, 1),)
+        assert Rooms(house.directory).stretches(account(bob)) == (Stretch(LOBBY_ID, 1),)
         house.say(bob)
         house.leave(bob)
 
 
 def test_how_an_account_stands(house: House) -> None:
     (bob,) = house.join("bob")
-    assert house.directory.standing(bob.account_id) == Standing(False, "", False)
+    assert house.directory.standing(account(bob)) == Standing(False, "", False)
     house.busy("bob", "at lunch")
     house.hide("bob")
-    assert house.directory.standing(bob.account_id) == Standing(True, "at lunch", True)
-    house.apply(Idle(at=0, account=bob.account_id, session=bob.id))
-    assert house.directory.standing(bob.account_id) == Standing(False, "", True)
+    assert house.directory.standing(account(bob)) == Standing(True, "at lunch", True)
+    house.server.order.run(Idle(at=0, account=account(bob), session=bob.session.id))
+    assert house.directory.standing(account(bob)) == Standing(False, "", True)
 
 
 def test_the_hidden_are_nowhere_and_come_back(house: House) -> None:
     _, bob = house.join("alice", "bob")
     house.hide("bob")
     assert (house.names(), house.directory.visible_count()) == (["alice"], 1)
-    assert bob in house.directory.sessions()
+    assert bob.session in house.directory.sessions()
     house.leave(bob)
     house.join("bob")  # who logs in hidden does not appear
     assert house.names() == ["alice"]
@@ -200,7 +171,7 @@ def test_coming_and_going_while_hidden_does_not_move_the_time(house: House) -> N
 def test_last_names_the_latest_first_and_nobody_who_never_came(house: House) -> None:
     old, gone = house.join("old", "gone")
     house.leave(old)
-    house.apply(AccountDeleted(at=house.at, account=gone.account_id))
+    house.delete(gone)
     house.now += 480
     (new,) = house.join("new")
     house.leave(new)
@@ -234,23 +205,23 @@ def test_a_new_account_of_an_old_name_starts_afresh(house: House) -> None:
     old, alice = house.join("bob", "alice")
     house.busy("bob", "no")
     house.say(alice, "bob")
-    house.apply(Acked(at=0, account=old.account_id, upto=1))
-    house.apply(AccountDeleted(at=0, account=old.account_id))
+    house.server.order.run(Acked(at=0, account=account(old), upto=1))
+    house.delete(old)
     (new,) = house.join("bob")
-    assert new.account_id != old.account_id
-    assert house.directory.standing(new.account_id) == Standing(False, "", False)
-    assert house.directory.talks(new.account_id, [alice.account_id]) == ()
-    assert house.sessions_of("bob") == (new,)
+    assert account(new) != account(old)
+    assert house.directory.standing(account(new)) == Standing(False, "", False)
+    assert house.directory.talks(account(new), [account(alice)]) == ()
+    assert house.sessions_of("bob") == (new.session,)
 
 
 def test_talks_are_those_with_one_or_exactly_those_of_several(house: House) -> None:
     alice, bob, carol = house.join("alice", "bob", "carol")
     for to in ((bob,), (bob, carol), (carol,), (alice,)):
-        house.say(alice, *(each.account for each in to))
+        house.say(alice, *(each.session.account for each in to))
     directory, first = house.directory, LOBBY_ID + 1
 
-    def talks(*others: Session) -> set[int]:
-        found = directory.talks(alice.account_id, [each.account_id for each in others])
+    def talks(*others: Client) -> set[int]:
+        found = directory.talks(account(alice), list(map(account, others)))
         return {each.conversation - first for each in found}
 
     assert talks(bob) == {0, 1}
@@ -258,15 +229,15 @@ def test_talks_are_those_with_one_or_exactly_those_of_several(house: House) -> N
     assert talks(bob, carol) == talks(carol, bob) == talks(alice, bob, carol) == {1}
     assert talks(alice, bob) == {0}
     assert talks(alice) == {3}
-    assert directory.talks(bob.account_id, [bob.account_id]) == ()
+    assert directory.talks(account(bob), [account(bob)]) == ()
 
 
 def test_a_window_has_the_conversations_with_something_new(house: House) -> None:
     alice, bob = house.join("alice", "bob")
     house.say(alice)
     house.say(alice, "bob")
-    bob.keep_back(1, 1)
-    window = house.directory.window(bob, 5)
+    bob.session.keep_back(1, 1)
+    window = house.directory.window(bob.session, 5)
     assert (window.stretches, window.after, window.own_after, window.upto) == (
         (Stretch(LOBBY_ID + 1, 0),),
         1,

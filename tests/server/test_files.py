@@ -8,17 +8,13 @@ import pytest
 
 from chatserver.system.files import make_folder, open_private, tighten, write_atomically
 
-
-def test_a_file_is_written_for_its_owner_alone(tmp_path: Path) -> None:
-    path = tmp_path / "secret"
-    write_atomically(path, b"one")
-    assert path.read_bytes() == b"one"
-    assert path.stat().st_mode & 0o777 == 0o600
+from .fakes import raising
 
 
-def test_a_file_is_replaced_not_changed(tmp_path: Path) -> None:
+def test_a_file_is_replaced_not_changed_and_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_bytes(b"old")
+    write_atomically(path, b"old")
+    assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o644)
     with path.open("rb") as reader:
         write_atomically(path, b"new")
@@ -30,12 +26,9 @@ def test_a_file_is_replaced_not_changed(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", raising(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"

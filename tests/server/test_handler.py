@@ -2,8 +2,6 @@
 
 import json
 import socket
-import threading
-from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -30,15 +28,33 @@ from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.store import Store
 from chatwire.protocol import encode
 
-from .fakes import DEADLINE, PASSWORD, Client, Event, FakeClock, FakeStream, Server, said_once
+from .fakes import (
+    DEADLINE,
+    PASSWORD,
+    Client,
+    Event,
+    FakeClock,
+    FakeStream,
+    Server,
+    begun,
+    raising,
+    said_once,
+)
 
 
-@pytest.fixture
-def flusher() -> Iterator[Flusher]:
-    running = Flusher()
-    running.start()
-    yield running
-    running.stop()
+class Line:
+    """A client's end of a connection that a handler serves."""
+
+    def __init__(self, server: Server, flusher: Flusher) -> None:
+        near, self.far = socket.socketpair()
+        self.far.settimeout(DEADLINE)
+        handler = handler_of(server, flusher)
+        self._served = begun(handler, PlainStream(near, "127.0.0.1"), True)
+
+    def end(self) -> None:
+        """Close it, and wait for the handler."""
+        self.far.close()
+        self._served.result(DEADLINE)
 
 
 def handler_of(server: Server, flusher: Flusher, choice: Choice | None = None) -> ClientHandler:
@@ -48,18 +64,10 @@ def handler_of(server: Server, flusher: Flusher, choice: Choice | None = None) -
 
 def conversation(server: Server, flusher: Flusher, *requests: Event) -> list[Event]:
     """Return all that one client is told, until the server ends the connection."""
-    near, far = socket.socketpair()
-    far.settimeout(DEADLINE)
-    handler = handler_of(server, flusher)
-    thread = threading.Thread(target=handler, args=(PlainStream(near, "127.0.0.1"), True))
-    with far:
-        thread.start()
-        far.sendall(b"".join(map(encode, requests)))
-        data = b""
-        while more := far.recv(65536):
-            data += more
-    thread.join(DEADLINE)
-    assert not thread.is_alive()
+    line = Line(server, flusher)
+    line.far.sendall(b"".join(map(encode, requests)))
+    data = b"".join(iter(lambda: line.far.recv(65536), b""))
+    line.end()
     return [json.loads(line) for line in data.splitlines()]
 
 
@@ -85,14 +93,11 @@ LOGIN = {"op": "login", "id": 1, "name": "bob", "password": PASSWORD}
 def test_a_login_that_fails_gets_its_error_and_its_bye_and_leaves_no_ghost(
     server: Server, flusher: Flusher, monkeypatch: pytest.MonkeyPatch, part: type, step: str
 ) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("a bug")
-
     (alice,) = server.joined("alice")
     server.say(alice, "private", "bob")
     server.settle()
     with monkeypatch.context() as patched:
-        patched.setattr(part, step, broken)
+        patched.setattr(part, step, raising(RuntimeError("a bug")))
         events = conversation(server, flusher, LOGIN)
     assert (events[-1]["event"], events[-1]["code"]) == ("bye", "internal")
     assert [each["code"] for each in events if each["event"] == "error"] == ["internal"]
@@ -105,19 +110,12 @@ def test_a_login_that_fails_gets_its_error_and_its_bye_and_leaves_no_ghost(
 
 @pytest.mark.parametrize(
     ("part", "step"),
-    [
-        (JsonDialect, "read"),
-        (Connection, "keep_pace"),
-        (LocalOrder, "append"),
-    ],
+    [(JsonDialect, "read"), (Connection, "keep_pace"), (LocalOrder, "append")],
 )
 def test_whatever_fails_there_is_a_goodbye(
     server: Server, flusher: Flusher, monkeypatch: pytest.MonkeyPatch, part: type, step: str
 ) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("a bug")
-
-    monkeypatch.setattr(part, step, broken)
+    monkeypatch.setattr(part, step, raising(RuntimeError("a bug")))
     events = conversation(server, flusher, LOGIN, {"op": "logout", "id": 2})
     assert events[-1]["event"] == "bye"
 
@@ -130,23 +128,16 @@ def test_who_leaves_in_the_middle_of_a_replay_gets_the_rest_at_the_next_login(
     server.leave(bob)
     texts = [f"{number:04000}" for number in range(400)]
     said_once(server, 1_795_361_042, *texts, sender="alice")
-    near, far = socket.socketpair()
-    far.settimeout(DEADLINE)
-    thread = threading.Thread(
-        target=handler_of(server, flusher), args=(PlainStream(near, "127.0.0.1"), True)
-    )
-    thread.start()
-    far.sendall(f"bob\n{PASSWORD}\nwho\n".encode())
+    line = Line(server, flusher)
+    line.far.sendall(f"bob\n{PASSWORD}\nwho\n".encode())
     if how == "end":
-        far.shutdown(socket.SHUT_WR)
+        line.far.shutdown(socket.SHUT_WR)
     data = b""
     while data.count(b"alice: ") < 10:
-        more = far.recv(1000)
+        more = line.far.recv(1000)
         assert more, data[-500:]
         data += more
-    far.close()
-    thread.join(DEADLINE)
-    assert not thread.is_alive()
+    line.end()
     assert server.directory.sessions() == (alice.session,)
     acked = server.account("bob").acked
     assert acked < 300  # what the system between them takes is not known better

@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chatserver.dialects.json import RENDERER as JSON
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.errors import CommandError
 from chatserver.order.clock import Clock
@@ -15,10 +17,11 @@ from chatserver.order.items import Alive, Item
 from chatserver.order.pending import Ticket
 from chatserver.search.query import parse_query
 from chatserver.serving.housekeeper import Housekeeper
-from chatserver.settings import HistorySettings, LoginSettings, SessionSettings, Settings
+from chatserver.settings import HistorySettings, LoginSettings, SessionSettings
+from chatserver.speech import Renderer
 from chatserver.storage.store import StorageFull, Store
 
-from .fakes import CHEAP, DEADLINE, Client, Server, said_once
+from .fakes import DEADLINE, Client, Server, index_all, raising, said_once
 
 DAY = 86_400.0
 
@@ -37,31 +40,31 @@ class House:
         self.now = float(int(time.monotonic()))  # whole, so that sums are exact
         self.wall = time.time() - self.now  # what the one clock is ahead of the other
 
-    def arrive(self, name: str = "bob", **options: object) -> Client:
+    def arrive(self, name: str = "bob", renderer: Renderer = JSON) -> Client:
         """Return a client that has connected now and listens."""
-        client = Client(name, **options)  # type: ignore[arg-type]
+        client = Client(name, renderer)
         connection = client.connection
         connection.connected_at = connection.last_command = self.now
-        connection.waiting_since = self.now
-        connection.listening_since = self.now
+        connection.waiting_since = connection.listening_since = self.now
         self.clients.append(client)
         return client
 
-    def log_in(self, name: str = "bob", **options: object) -> Client:
-        client = self.server.join(self.arrive(name, **options))
+    def log_in(self, name: str = "bob", renderer: Renderer = JSON) -> Client:
+        client = self.server.join(self.arrive(name, renderer))
         client.stream.sent.clear()
         return client
+
+    def say(self, count: int = 1, days: float = 0) -> None:
+        """Have bob, who is here, say something so many days ago."""
+        said_once(self.server, self.wall + self.now - days * DAY, *map(str, range(count)))
+
+    def kept(self) -> int:
+        return len(self.server.store.following(0, 10**6, 10**9))
 
     def tick(self, after: float = 0.0) -> None:
         self.now += after
         self.keeper._tick(self.now)
         self.server.settle()
-
-
-def house_with(folder: Path, settings: Settings) -> Iterator[House]:
-    with Server(folder, settings) as server:
-        server.add_accounts("alice", "bob")
-        yield House(server)
 
 
 @pytest.fixture
@@ -72,53 +75,38 @@ def house(server: Server) -> House:
 @pytest.fixture
 def endless(tmp_path: Path) -> Iterator[House]:
     """Give a house in which every time-out is switched off."""
-    yield from house_with(
-        tmp_path,
-        Settings(
-            passwords=CHEAP,
-            login=LoginSettings(deadline_seconds=0),
-            session=SessionSettings(idle_timeout=0, ping_seconds=0),
-            history=HistorySettings(retention_days=0),
-        ),
-    )
-
-
-def code(client: Client) -> str | None:
-    return None if client.connection.ending is None else client.connection.ending.code
-
-
-def text(client: Client) -> str:
-    assert client.connection.ending is not None
-    return client.connection.ending.text
+    sections: dict[str, Any] = {
+        "login": LoginSettings(deadline_seconds=0),
+        "session": SessionSettings(idle_timeout=0, ping_seconds=0),
+        "history": HistorySettings(retention_days=0),
+    }
+    with Server(tmp_path, **sections) as server:
+        server.add_accounts("alice", "bob")
+        yield House(server)
 
 
 # -- deadlines --
 
 
 def test_a_login_has_a_deadline(house: House) -> None:
-    client = house.arrive()
+    here, client = house.log_in("alice"), house.arrive()
     house.tick(after=30)
-    assert code(client) is None
+    assert client.ending is None
     house.tick(after=1)
-    assert (code(client), text(client)) == ("login_timeout", "No login within 30 s.")
+    assert client.ending == ("login_timeout", "No login within 30 s.")
+    assert here.ending is None
 
 
 def test_the_time_in_our_own_queue_is_none_of_the_clients(house: House) -> None:
     client = house.arrive()
     with client.connection.login_waits():
         house.tick(after=100)
-        assert code(client) is None
+        assert client.ending is None
         client.connection.waiting_since += 100  # the clock of the test, not of the machine
     house.tick()
-    assert code(client) is None
+    assert client.ending is None
     house.tick(after=31)
-    assert code(client) == "login_timeout"
-
-
-def test_whoever_is_logged_in_has_met_it(house: House) -> None:
-    client = house.log_in()
-    house.tick(after=31)
-    assert code(client) is None
+    assert client.code == "login_timeout"
 
 
 def test_without_a_command_a_session_ends(house: House) -> None:
@@ -126,30 +114,25 @@ def test_without_a_command_a_session_ends(house: House) -> None:
     for _ in range(30):
         client.connection.listening_since = house.now  # it answers every ping
         house.tick(after=60)
-    assert code(client) is None
-    client.connection.listening_since = house.now
-    house.tick(after=1)
-    assert (code(client), text(client)) == (
-        "idle_timeout",
-        "Logged out after 30 min without a command.",
-    )
-
-
-def test_a_command_keeps_a_session_alive(house: House) -> None:
-    client = house.log_in(renderer=TEXT)
-    house.tick(after=1800)
-    client.connection.last_command = house.now
-    house.tick(after=1800)
-    assert code(client) is None
+    assert client.ending is None
+    client.connection.last_command += 1
+    for seconds in (1, 1):
+        assert client.ending is None
+        client.connection.listening_since = house.now
+        house.tick(after=seconds)
+    assert client.ending == ("idle_timeout", "Logged out after 30 min without a command.")
 
 
 def test_what_is_switched_off_never_comes(endless: House) -> None:
-    stranger, client = endless.arrive(), endless.log_in("alice")
+    stranger, client, bob = endless.arrive(), endless.log_in("alice"), endless.log_in()
+    endless.say(3, days=10_000)
+    endless.say()
     client.connection.outbox.blocked_since = endless.now
-    endless.tick(after=10**7)
-    assert code(stranger) is None
-    assert code(client) is None
-    assert client.events() == []
+    for _ in range(2):
+        endless.tick(after=10**7)
+    assert stranger.ending is client.ending is bob.ending is None
+    assert client.named("ping") == []
+    assert endless.kept() == 4
 
 
 # -- pings --
@@ -163,9 +146,9 @@ def test_a_silent_program_is_asked_once_and_then_cut_off(house: House) -> None:
     assert client.events() == [{"event": "ping"}]
     house.tick(after=60)
     assert client.events() == []
-    assert code(client) is None
+    assert client.ending is None
     house.tick(after=1)
-    assert (code(client), text(client)) == ("too_slow", "Cut off: no answer to a ping.")
+    assert client.ending == ("too_slow", "Cut off: no answer to a ping.")
 
 
 def test_whoever_answers_is_asked_again_later(house: House) -> None:
@@ -177,14 +160,14 @@ def test_whoever_answers_is_asked_again_later(house: House) -> None:
         house.tick(after=30)
         assert client.events() == []
         client.connection.listening_since = house.now
-    assert code(client) is None
+    assert client.ending is None
 
 
 def test_while_the_server_is_busy_with_a_client_its_silence_says_nothing(house: House) -> None:
     client = house.log_in()
     client.connection.listening_since = None
     house.tick(after=1000)
-    assert code(client) is None
+    assert client.ending is None
     assert client.events() == []
 
 
@@ -192,28 +175,20 @@ def test_people_are_not_pinged(house: House) -> None:
     client = house.log_in(renderer=TEXT)
     house.tick(after=1000)
     assert client.text() == ""
-    assert code(client) is None
+    assert client.ending is None
 
 
-@pytest.mark.parametrize("renderer", [None, TEXT])
-def test_whoever_stops_reading_is_cut_off(house: House, renderer: object) -> None:
-    client = house.log_in(**({} if renderer is None else {"renderer": renderer}))
+@pytest.mark.parametrize("renderer", [JSON, TEXT])
+def test_whoever_stops_reading_is_cut_off(house: House, renderer: Renderer) -> None:
+    client = house.log_in(renderer=renderer)
     client.connection.outbox.blocked_since = house.now
     house.tick(after=60)
-    assert code(client) is None
+    assert client.ending is None
     house.tick(after=1)
-    assert (code(client), text(client)) == (
-        "too_slow",
-        "Cut off: this connection has stopped reading.",
-    )
+    assert client.ending == ("too_slow", "Cut off: this connection has stopped reading.")
 
 
-# -- read positions --
-
-
-def say(house: House, count: int = 1, days: float = 0) -> None:
-    """Have bob, who is here, say something so many days ago."""
-    said_once(house.server, house.wall + house.now - days * DAY, *map(str, range(count)))
+# -- read positions, signs of life, retention --
 
 
 @pytest.mark.parametrize("positions", [(5,), (5, 3), (3, 5)])
@@ -221,7 +196,7 @@ def test_what_was_read_on_any_device_is_on_disk_soon(
     house: House, positions: tuple[int, ...]
 ) -> None:
     devices = [house.log_in() for _ in positions]
-    say(house, 6)
+    house.say(6)
     for device, position in zip(devices, positions, strict=True):
         device.session.acknowledged = position
     house.tick()
@@ -242,46 +217,33 @@ def appended(house: House, monkeypatch: pytest.MonkeyPatch) -> list[Item]:
     return found
 
 
-def test_what_has_not_moved_is_not_written(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_not_moved_is_not_written_but_a_sign_of_life_a_minute(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = house.log_in()
-    say(house)
+    house.say()
     client.session.acknowledged = 1
     house.server.store.untidy = False
     house.tick()
     items = appended(house, monkeypatch)
     house.tick()
     assert items == []
-
-
-# -- signs of life and retention --
-
-
-def test_the_database_gets_a_sign_of_life_a_minute(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    house.server.settle()
-    house.server.store.untidy = False
-    items = appended(house, monkeypatch)
     for _ in range(12):
         house.tick(after=15)
     assert len([each for each in items if isinstance(each, Alive)]) == 3
-
-
-def kept(house: House) -> int:
-    return len(house.server.store.following(0, 10**6, 10**9))
 
 
 @pytest.fixture
 def talked(house: House) -> House:
     """Give a house with three old messages and a new one."""
     house.log_in()
-    say(house, 3, days=366)
-    say(house, 1, days=364)
+    house.say(3, days=366)
+    house.say(1, days=364)
     return house
 
 
 def findable(house: House) -> list[int]:
-    house.server.index_all()
+    index_all(house.server.index)
     query = parse_query("from:bob")
     assert query is not None
     return house.server.index.search(query, house.server.account("bob").id, 0, 10)
@@ -291,58 +253,41 @@ def test_old_messages_go_from_everywhere(talked: House) -> None:
     assert findable(talked) == [4, 3, 2, 1]
     talked.tick()
     talked.tick()
-    assert kept(talked) == 1
+    assert talked.kept() == 1
     assert findable(talked) == [4]
 
 
 def test_what_could_not_be_deleted_can_still_be_found(
     talked: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise StorageFull("full")
-
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "write", full)
+        patched.setattr(Store, "write", raising(StorageFull("full")))
         talked.tick()
         talked.tick()
-    assert kept(talked) == 4
+    assert talked.kept() == 4
     assert findable(talked) == [4, 3, 2, 1]
     talked.tick(after=3600)  # and is deleted later
     talked.tick()
-    assert kept(talked) == 1
+    assert talked.kept() == 1
 
 
-def test_many_old_messages_go_step_by_step(house: House) -> None:
-    house.log_in()
-    say(house, 1200, days=366)
-    say(house)
+def test_many_old_messages_go_step_by_step_and_the_next_an_hour_later(house: House) -> None:
+    client = house.log_in()
+    house.say(1200, days=366)
+    house.say()
     left = []
     for _ in range(4):
         house.tick(after=1)
-        left.append(kept(house))
+        left.append(house.kept())
     assert left == [201, 1, 1, 1]
-
-
-def test_retention_comes_once_an_hour(house: House) -> None:
-    client = house.log_in()
-    house.tick()
-    say(house, 3, days=366)
-    say(house)
+    house.say(3, days=366)
+    house.say()
     client.connection.listening_since = None
     client.connection.last_command += 3600
-    house.tick(after=3599)
-    assert kept(house) == 4
-    house.tick(after=1)
-    assert kept(house) == 1
-
-
-def test_without_retention_everything_stays(endless: House) -> None:
-    endless.log_in()
-    say(endless, 3, days=10_000)
-    say(endless)
-    endless.tick()
-    endless.tick()
-    assert kept(endless) == 4
+    house.tick(after=3590)
+    assert house.kept() == 5
+    house.tick(after=10)
+    assert house.kept() == 2
 
 
 # -- the thread --

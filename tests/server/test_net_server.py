@@ -5,35 +5,44 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from scoped import Scoped
 
 from chatserver.net import server as module
 from chatserver.net.server import ChatTCPServer
 from chatserver.net.stream import Stream
 
-from .fakes import DEADLINE
+from .fakes import DEADLINE, raising
 
 FULL = b"full\n"
 
 
-class Host:
+class Host(Scoped):
     """A server whose handler tells each client whether it is welcome and waits for its end."""
 
     def __init__(
-        self, host: str = "127.0.0.1", *, max_clients: int = 0, max_per_address: int = 0
+        self, host: str = "127.0.0.1", max_clients: int = 2, max_per_address: int = 1, port: int = 0
     ) -> None:
         self.broken = False
         self.addresses: list[str] = []
         self.clients: list[socket.socket] = []
         self.server = ChatTCPServer(
             host,
-            0,
+            port,
             self.handle,
             max_clients=max_clients,
             max_per_address=max_per_address,
             full_line=FULL,
         )
+
+    def begin(self) -> None:
+        self.server.start()
+
+    def end(self, error: BaseException | None) -> None:
+        self.server.stop()
+        self.leave()
 
     def handle(self, stream: Stream, admitted: bool) -> None:
         if self.broken:
@@ -48,9 +57,9 @@ class Host:
         self.clients.append(client)
         return client
 
-    def greeting(self) -> bytes:
-        """Connect and return the first thing the server says."""
-        return self.connect().recv(100)
+    def greetings(self, count: int) -> list[bytes]:
+        """Connect so many times and return the first thing the server says to each."""
+        return [self.connect().recv(100) for _ in range(count)]
 
     def leave(self) -> None:
         """Close every client and wait until the server has noticed."""
@@ -60,38 +69,28 @@ class Host:
         assert self.server.wait_until_empty(DEADLINE)
 
 
-def running(host: Host) -> Iterator[Host]:
-    host.server.start()
-    yield host
-    host.server.stop()
-    host.leave()
-
-
 @pytest.fixture
 def host() -> Iterator[Host]:
-    yield from running(Host(max_clients=2, max_per_address=1))
+    with Host() as running:
+        yield running
 
 
 @pytest.fixture
 def idle() -> Iterator[Host]:
     """Give a host that listens but does not accept by itself."""
-    made = Host(max_clients=2, max_per_address=1)
+    made = Host()
     yield made
     made.leave()
     made.server.server_close()
 
 
-def test_port_0_is_a_free_one_and_is_told(host: Host) -> None:
-    assert host.server.port > 0
+WELCOME = [b"welcome\n"]
+REFUSED = [b"refused\n"]
 
 
-def test_clients_are_let_in_up_to_the_limit(host: Host) -> None:
-    assert [host.greeting() for _ in range(4)] == [b"welcome\n"] * 2 + [b"refused\n"] * 2
-
-
-def test_whoever_leaves_makes_room(host: Host) -> None:
+def test_clients_are_let_in_up_to_the_limit_and_whoever_leaves_makes_room(host: Host) -> None:
     for _ in range(3):
-        assert [host.greeting() for _ in range(3)] == [b"welcome\n"] * 2 + [b"refused\n"]
+        assert host.greetings(4) == WELCOME * 2 + REFUSED * 2
         host.leave()
 
 
@@ -99,15 +98,18 @@ def test_beyond_the_refusers_the_acceptor_turns_newcomers_away(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_REFUSERS", 1)
-    assert [host.greeting() for _ in range(3)] == [b"welcome\n"] * 2 + [b"refused\n"]
-    turned_away = host.connect()
-    assert turned_away.recv(100) == FULL
-    assert turned_away.recv(100) == b""
+    assert host.greetings(3) == WELCOME * 2 + REFUSED
+    assert told_and_closed(host.connect())
+
+
+def told_and_closed(client: socket.socket) -> bool:
+    """Return whether a client is told that the server is full, and nothing else."""
+    return (client.recv(100), client.recv(100)) == (FULL, b"")
 
 
 def test_a_limit_of_zero_is_none() -> None:
-    for host in running(Host()):
-        assert [host.greeting() for _ in range(10)] == [b"welcome\n"] * 10
+    with Host(max_clients=0, max_per_address=0) as host:
+        assert host.greetings(10) == WELCOME * 10
 
 
 def test_a_link_local_address_keeps_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,8 +120,8 @@ def test_a_link_local_address_keeps_its_zone(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_host_is_every_address() -> None:
-    for host in running(Host("")):
-        assert host.greeting() == b"welcome\n"
+    with Host("") as host:
+        assert host.greetings(1) == WELCOME
         assert host.addresses == ["127.0.0.1"]  # and not an IPv6 address that means it
 
 
@@ -131,9 +133,9 @@ def test_without_ipv6_no_host_is_every_ipv4_address(monkeypatch: pytest.MonkeyPa
 
     bind = socket.socket.bind
     monkeypatch.setattr(socket.socket, "bind", no_ipv6)
-    for host in running(Host("")):
+    with Host("") as host:
         assert host.server.address_family == socket.AF_INET
-        assert host.greeting() == b"welcome\n"
+        assert host.greetings(1) == WELCOME
 
 
 def test_a_host_that_there_is_not_is_an_error() -> None:
@@ -141,42 +143,38 @@ def test_a_host_that_there_is_not_is_an_error() -> None:
         Host("no-such-host.invalid")
 
 
-def test_an_address_has_its_own_limit_but_not_this_machine(idle: Host) -> None:
-    server = idle.server
-    assert server._admit("192.0.2.1")
-    assert server._admit("192.0.2.1") is False
-    server._release("192.0.2.1", admitted=False)
-    server._release("192.0.2.1", admitted=True)
-    assert server._admit("127.0.0.1")
-    assert server._admit("127.0.0.1")
-    assert server._admit("127.0.0.1") is False  # all are counted together nevertheless
-    for admitted in (True, True, False):
-        server._release("127.0.0.1", admitted)
-
-
-@pytest.mark.parametrize("address", ["::1", "127.8.8.8"])
-def test_this_machine_has_several_addresses(idle: Host, address: str) -> None:
-    assert idle.server._admit(address)
-    assert idle.server._admit(address)
-    idle.server._release(address, admitted=True)
-    idle.server._release(address, admitted=True)
+def test_an_address_and_an_ipv6_64_have_a_limit_but_not_this_machine(idle: Host) -> None:
+    admit, release = idle.server._admit, idle.server._release
+    for first, second in (("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2")):
+        assert admit(first) is True
+        assert admit(second) is False
+        release(second, admitted=False)
+        release(first, admitted=True)
+        assert admit(second) is True
+        assert admit("2001:db8:0:1::2") is True
+        release(second, admitted=True)
+        release("2001:db8:0:1::2", admitted=True)
+    assert idle.server._clients_by_address == {}
+    for address in ("127.0.0.1", "::1", "127.8.8.8"):
+        assert [admit(address) for _ in range(3)] == [True, True, False]  # all together
+        for admitted in (True, True, False):
+            release(address, admitted)
 
 
 def test_a_bug_in_the_handler_ends_one_client_and_is_logged(
     host: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
     host.broken = True
-    for _ in range(5):
-        assert host.greeting() == b""
+    assert host.greetings(5) == [b""] * 5
     host.broken = False
     host.leave()
     assert "the handler of a connection from 127.0.0.1 failed" in caplog.text
-    assert [host.greeting() for _ in range(3)] == [b"welcome\n"] * 2 + [b"refused\n"]
+    assert host.greetings(3) == WELCOME * 2 + REFUSED
 
 
 def test_stopping_leaves_clients_to_their_handlers(idle: Host) -> None:
     idle.server.start()
-    assert idle.greeting() == b"welcome\n"
+    assert idle.greetings(1) == WELCOME
     port = idle.server.port
     idle.server.stop()
     assert not idle.server.wait_until_empty(0)
@@ -187,14 +185,7 @@ def test_stopping_leaves_clients_to_their_handlers(idle: Host) -> None:
 
 def test_a_port_that_is_taken_is_an_error(host: Host) -> None:
     with pytest.raises(OSError, match="in use") as raised:
-        ChatTCPServer(
-            "127.0.0.1",
-            host.server.port,
-            host.handle,
-            max_clients=0,
-            max_per_address=0,
-            full_line=FULL,
-        )
+        Host(port=host.server.port)
     assert raised.value.errno == errno.EADDRINUSE
 
 
@@ -210,28 +201,22 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_out_of_descriptors_a_newcomer_is_told_and_the_acceptor_rests(
     idle: Host, monkeypatch: pytest.MonkeyPatch, pauses: list[float], number: int
 ) -> None:
-    def exhausted(_: socketserver.TCPServer) -> None:
-        raise OSError(number, "exhausted")
-
+    exhausted = raising(OSError(number, "exhausted"))
     monkeypatch.setattr(socketserver.TCPServer, "get_request", exhausted)
     for count in range(1, 4):
         client = idle.connect()
         with pytest.raises(OSError, match="exhausted"):
             idle.server.get_request()
-        assert client.recv(100) == FULL
-        assert client.recv(100) == b""
+        assert told_and_closed(client)
         assert pauses == [0.1] * count
 
 
 def test_out_of_descriptors_even_for_that_the_acceptor_rests_all_the_same(
     idle: Host, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    class Exhausted:
-        def accept(self) -> None:
-            raise OSError(errno.EMFILE, "exhausted")
-
+    exhausted = SimpleNamespace(accept=raising(OSError(errno.EMFILE, "exhausted")))
     listening = idle.server.socket
-    monkeypatch.setattr(idle.server, "socket", Exhausted())
+    monkeypatch.setattr(idle.server, "socket", exhausted)
     with pytest.raises(OSError, match="exhausted"):
         idle.server.get_request()
     assert pauses == [0.1]
@@ -241,9 +226,7 @@ def test_out_of_descriptors_even_for_that_the_acceptor_rests_all_the_same(
 def test_other_errors_of_accept_are_passed_over_without_rest(
     idle: Host, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    def aborted(_: socketserver.TCPServer) -> None:
-        raise OSError(errno.ECONNABORTED, "aborted")
-
+    aborted = raising(OSError(errno.ECONNABORTED, "aborted"))
     monkeypatch.setattr(socketserver.TCPServer, "get_request", aborted)
     with pytest.raises(OSError, match="aborted"):
         idle.server.get_request()
@@ -253,23 +236,18 @@ def test_other_errors_of_accept_are_passed_over_without_rest(
 def test_a_server_that_was_out_of_descriptors_goes_on(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def exhausted(_: socketserver.TCPServer) -> None:
-        raise OSError(errno.EMFILE, "exhausted")
-
     with monkeypatch.context() as patched:
+        exhausted = raising(OSError(errno.EMFILE, "exhausted"))
         patched.setattr(socketserver.TCPServer, "get_request", exhausted)
-        assert host.greeting() == FULL
-    assert host.greeting() == b"welcome\n"
+        assert host.greetings(1) == [FULL]
+    assert host.greetings(1) == WELCOME
 
 
 def test_out_of_threads_a_newcomer_is_told_and_not_counted(
     idle: Host, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
-    def exhausted(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", exhausted)
+        patched.setattr(threading.Thread, "start", raising(RuntimeError("no more threads")))
         for _ in range(3):
             ours, theirs = socket.socketpair()
             idle.server.process_request(ours, ("127.0.0.1", 1))
@@ -288,16 +266,3 @@ def test_what_goes_wrong_while_accepting_is_logged_and_not_printed(
         idle.server.handle_error(None, ("192.0.2.1", 1))
     assert "could not accept a connection from ('192.0.2.1', 1)" in caplog.text
     assert capsys.readouterr() == ("", "")
-
-
-def test_the_addresses_of_an_ipv6_64_share_a_limit(host: Host) -> None:
-    admit, release = host.server._admit, host.server._release
-    assert admit("2001:db8::1") is True
-    assert admit("2001:db8::2") is False
-    release("2001:db8::2", False)
-    assert admit("2001:db8:0:1::2") is True
-    release("2001:db8::1", True)
-    assert admit("2001:db8::2") is True
-    for address in ("2001:db8::2", "2001:db8:0:1::2"):
-        release(address, True)
-    assert host.server._clients_by_address == {}

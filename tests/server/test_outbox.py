@@ -3,7 +3,6 @@
 import random
 import threading
 import time
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -12,44 +11,48 @@ from hypothesis import strategies as st
 from chatserver.errors import Disconnected
 from chatserver.net.outbox import Outbox
 
-from .fakes import DEADLINE
-
-
-@dataclass
-class Wire:
-    """A system that takes `room` bytes, or everything (None)."""
-
-    room: int | None = None
-    gone: bool = False
-    sends: list[bytes] = field(default_factory=list)
-
-    def send(self, data: bytes | memoryview) -> int:
-        if self.gone:
-            raise Disconnected("gone")
-        taken = len(data) if self.room is None else min(self.room, len(data))
-        if self.room is not None:
-            self.room -= taken
-        self.sends.append(bytes(data[:taken]))
-        return taken
-
-    @property
-    def sent(self) -> bytes:
-        return b"".join(self.sends)
+from .fakes import DEADLINE, FakeStream, begun, raising
 
 
 @pytest.fixture
-def wire() -> Wire:
-    return Wire()
+def wire() -> FakeStream:
+    return FakeStream()
 
 
 @pytest.fixture
-def outbox(wire: Wire) -> Outbox:
+def outbox(wire: FakeStream) -> Outbox:
     return Outbox(wire.send, 1000)
 
 
-def test_what_is_pushed_is_sent_in_order(outbox: Outbox, wire: Wire) -> None:
-    for data in (b"one ", b"two ", b"three"):
-        assert outbox.push(data)
+def push(outbox: Outbox, *pieces: bytes) -> None:
+    for piece in pieces:
+        assert outbox.push(piece)
+
+
+def send_one_by_one(outbox: Outbox, *pieces: bytes) -> None:
+    """Push pieces with the numbers from 1 on, each of which has gone before the next."""
+    for seq, piece in enumerate(pieces, start=1):
+        outbox.push(piece, seq)
+        outbox.drain()
+
+
+def drained(outbox: Outbox, wire: FakeStream) -> bytes:
+    """Return all that was sent once the system takes what is left."""
+    wire.room = None
+    assert outbox.drain(retry=True)
+    assert outbox.waiting == 0
+    return bytes(wire.sent)
+
+
+def sealed(data: bytes) -> bytes:
+    return b"<" + data + b">"
+
+
+def test_what_is_pushed_is_sent_in_order(outbox: Outbox, wire: FakeStream) -> None:
+    assert outbox.drain()
+    assert outbox.drain(retry=True)
+    assert wire.sends == []
+    push(outbox, b"one ", b"two ", b"three")
     assert outbox.waiting == 13
     assert wire.sent == b""
     assert outbox.drain()
@@ -57,39 +60,18 @@ def test_what_is_pushed_is_sent_in_order(outbox: Outbox, wire: Wire) -> None:
     assert outbox.waiting == 0
 
 
-def test_small_pieces_are_one_send(outbox: Outbox, wire: Wire) -> None:
-    for _ in range(100):
-        outbox.push(b"x")
-    outbox.drain()
-    assert wire.sends == [b"x" * 100]
-
-
-def test_large_pieces_are_not_joined_into_larger_ones(wire: Wire) -> None:
+def test_small_pieces_are_one_send_and_large_ones_are_not_joined(wire: FakeStream) -> None:
     outbox = Outbox(wire.send, 0)
-    for _ in range(5):
-        outbox.push(b"x" * 200_000)
+    push(outbox, *[b"x"] * 100)
     outbox.drain()
-    assert max(map(len, wire.sends)) <= 400_000
-    assert len(wire.sent) == 1_000_000
+    assert wire.sends == [100]
+    push(outbox, *[b"x" * 200_000] * 5)
+    outbox.drain()
+    assert max(wire.sends) <= 400_000
+    assert sum(wire.sends) == 1_000_100
 
 
-def test_an_empty_outbox_sends_nothing(outbox: Outbox, wire: Wire) -> None:
-    assert outbox.drain()
-    assert outbox.drain(retry=True)
-    assert wire.sends == []
-
-
-def test_what_was_not_taken_is_sent_later_from_where_it_was_cut(outbox: Outbox, wire: Wire) -> None:
-    wire.room = 4
-    outbox.push(b"one two")
-    assert not outbox.drain()
-    outbox.push(b" three")
-    wire.room = None
-    assert outbox.drain(retry=True)
-    assert wire.sent == b"one two three"
-
-
-def test_after_a_refusal_only_a_retry_tries_again(outbox: Outbox, wire: Wire) -> None:
+def test_after_a_refusal_only_a_retry_tries_again(outbox: Outbox, wire: FakeStream) -> None:
     wire.room = 0
     outbox.push(b"one")
     assert not outbox.drain()
@@ -97,14 +79,13 @@ def test_after_a_refusal_only_a_retry_tries_again(outbox: Outbox, wire: Wire) ->
     outbox.push(b"two")
     assert outbox.drain()  # it is the flusher's now
     assert wire.sent == b""
-    assert outbox.drain(retry=True)
-    assert wire.sent == b"onetwo"
+    assert drained(outbox, wire) == b"onetwo"
     outbox.push(b"three")
     assert outbox.drain()
     assert wire.sent == b"onetwothree"
 
 
-def test_it_knows_since_when_nothing_was_taken(outbox: Outbox, wire: Wire) -> None:
+def test_it_knows_since_when_nothing_was_taken(outbox: Outbox, wire: FakeStream) -> None:
     outbox.push(b"one")
     outbox.drain()
     assert outbox.blocked_since is None
@@ -123,7 +104,7 @@ def test_it_knows_since_when_nothing_was_taken(outbox: Outbox, wire: Wire) -> No
     assert outbox.blocked_since is None
 
 
-def test_written_is_what_went_out_whole(outbox: Outbox, wire: Wire) -> None:
+def test_written_is_what_went_out_whole(outbox: Outbox, wire: FakeStream) -> None:
     outbox.push(b"one", seq=1)
     outbox.push(b"two", seq=2)
     assert outbox.written_seq == 0
@@ -139,71 +120,67 @@ def test_written_is_what_went_out_whole(outbox: Outbox, wire: Wire) -> None:
     assert outbox.written_seq == 2
 
 
-def test_arrived_is_what_the_peers_system_has_confirmed(wire: Wire) -> None:
-    on_the_way = 0
-    outbox = Outbox(wire.send, 0, lambda data: data + b"#", lambda: on_the_way)
-    for seq, text in enumerate((b"one", b"two", b"three"), start=1):
-        outbox.push(text, seq)
-        outbox.drain()
-    assert outbox.written_seq == 3
-    on_the_way = len(b"wo#three#")
-    assert outbox.arrived_seq() == 1
-    on_the_way = len(b"#three#")
-    assert outbox.arrived_seq() == 1
-    on_the_way = len(b"three#")
-    assert outbox.arrived_seq() == 2
-    outbox.push(b"an answer")
-    outbox.drain()
-    on_the_way = len(b"an answer#")
-    assert outbox.arrived_seq() == 3
-    outbox.push(b"four", 4)
-    outbox.close()
-    on_the_way = 0  # of whoever has the descriptor now
-    assert outbox.arrived_seq() == 3
+@pytest.fixture
+def asking(wire: FakeStream) -> Outbox:
+    """Give an outbox that can ask what has arrived."""
+    return Outbox(wire.send, 0, sealed, wire.unacknowledged)
 
 
-def test_what_had_arrived_before_the_peer_was_gone_is_known(wire: Wire) -> None:
-    on_the_way = 3
-    outbox = Outbox(wire.send, 0, unacknowledged=lambda: on_the_way)
-    outbox.push(b"one", 1)
-    outbox.drain()
-    outbox.push(b"two", 2)
-    outbox.drain()
+def test_arrived_is_what_the_peers_system_has_confirmed(asking: Outbox, wire: FakeStream) -> None:
+    send_one_by_one(asking, b"one", b"two", b"three")
+    assert asking.written_seq == 3
+    for left, arrived in ((b"wo><three>", 1), (b"><three>", 1), (b"<three>", 2)):
+        wire.on_the_way = len(left)
+        assert asking.arrived_seq() == arrived
+    asking.push(b"an answer")
+    asking.drain()
+    wire.on_the_way = len(b"<an answer>")
+    assert asking.arrived_seq() == 3
+    asking.push(b"four", 4)
+    asking.close()
+    wire.on_the_way = 0  # of whoever has the descriptor now
+    assert asking.arrived_seq() == 3
+
+
+def test_what_had_arrived_before_the_peer_was_gone_is_known(
+    asking: Outbox, wire: FakeStream
+) -> None:
+    wire.on_the_way = len(b"<two>")
+    send_one_by_one(asking, b"one", b"two")
     wire.gone = True
-    outbox.push(b"three", 3)
-    outbox.drain()
-    assert outbox.arrived_seq() == 1
+    asking.push(b"three", 3)
+    asking.drain()
+    assert asking.arrived_seq() == 1
 
 
 @pytest.mark.parametrize("lost", [1, 3])
-def test_only_what_was_last_on_the_way_may_be_missing(wire: Wire, lost: int) -> None:
-    on_the_way = 0
-    outbox = Outbox(wire.send, 0, unacknowledged=lambda: on_the_way)
-    for seq in range(1, 101):
-        outbox.push(b"x", seq)
-        outbox.drain()
-    on_the_way = lost  # nobody has asked before the peer goes
-    assert outbox.arrived_seq() == 100 - lost
+def test_only_what_was_last_on_the_way_may_be_missing(
+    asking: Outbox, wire: FakeStream, lost: int
+) -> None:
+    send_one_by_one(asking, *[b"x"] * 100)
+    wire.on_the_way = lost * len(b"<x>")  # nobody has asked before the peer goes
+    assert asking.arrived_seq() == 100 - lost
 
 
-def test_however_much_is_on_the_way_nothing_counts_too_early(wire: Wire) -> None:
-    on_the_way = 0
-    outbox = Outbox(wire.send, 0, unacknowledged=lambda: on_the_way)
+def test_however_much_is_on_the_way_nothing_counts_too_early(
+    asking: Outbox, wire: FakeStream
+) -> None:
     for seq in range(1, 1001):
-        on_the_way = seq
-        outbox.push(b"x", seq)
-        outbox.drain()
-    assert outbox.arrived_seq() == 0
-    for on_the_way in (999, 500, 1):
-        assert outbox.arrived_seq() <= 1000 - on_the_way
-    on_the_way = 0
-    assert outbox.arrived_seq() == 1000
+        wire.on_the_way = 3 * seq
+        asking.push(b"x", seq)
+        asking.drain()
+    assert asking.arrived_seq() == 0
+    for left in (999, 500, 1):
+        wire.on_the_way = 3 * left
+        assert asking.arrived_seq() <= 1000 - left
+    wire.on_the_way = 0
+    assert asking.arrived_seq() == 1000
 
 
 # -- holding --
 
 
-def test_what_is_held_follows_what_is_pushed_ahead(outbox: Outbox, wire: Wire) -> None:
+def test_what_is_held_follows_what_is_pushed_ahead(outbox: Outbox, wire: FakeStream) -> None:
     outbox.push(b"before ")
     outbox.hold()
     assert outbox.holding
@@ -221,7 +198,7 @@ def test_what_is_held_follows_what_is_pushed_ahead(outbox: Outbox, wire: Wire) -
     assert outbox.written_seq == 6
 
 
-def test_each_hold_waits_for_a_release_of_its_own(outbox: Outbox, wire: Wire) -> None:
+def test_each_hold_waits_for_a_release_of_its_own(outbox: Outbox, wire: FakeStream) -> None:
     outbox.hold()
     outbox.push(b"live 1 ")
     outbox.hold()
@@ -233,11 +210,10 @@ def test_each_hold_waits_for_a_release_of_its_own(outbox: Outbox, wire: Wire) ->
     assert outbox.waiting == len(b"live 1 replay 2 ")
     outbox.release()
     outbox.release()
-    outbox.drain()
-    assert wire.sent == b"live 1 replay 2 live 2 live 3 "
+    assert drained(outbox, wire) == b"live 1 replay 2 live 2 live 3 "
 
 
-def test_what_is_held_behind_a_gap_is_forgotten(outbox: Outbox, wire: Wire) -> None:
+def test_what_is_held_behind_a_gap_is_forgotten(outbox: Outbox, wire: FakeStream) -> None:
     outbox.push(b"before ")
     for _ in range(2):
         outbox.hold()
@@ -245,9 +221,7 @@ def test_what_is_held_behind_a_gap_is_forgotten(outbox: Outbox, wire: Wire) -> N
     outbox.drop_held()
     assert outbox.waiting == 7
     outbox.push(b"bye")
-    outbox.drain()
-    assert wire.sent == b"before bye"
-    assert outbox.waiting == 0
+    assert drained(outbox, wire) == b"before bye"
 
 
 def test_what_is_held_counts(outbox: Outbox) -> None:
@@ -260,7 +234,9 @@ def test_what_is_held_counts(outbox: Outbox) -> None:
 # -- the limit --
 
 
-def test_past_its_limit_it_takes_in_nothing_and_says_so_once(outbox: Outbox, wire: Wire) -> None:
+def test_past_its_limit_it_takes_in_nothing_and_says_so_once(
+    outbox: Outbox, wire: FakeStream
+) -> None:
     wire.room = 0
     assert outbox.push(b"x" * 999)
     assert not outbox.push(b"y" * 600_000)
@@ -277,68 +253,54 @@ def test_past_its_limit_it_takes_in_nothing_and_says_so_once(outbox: Outbox, wir
     assert wire.sent == b"x" * 999 + b"bye"
 
 
-def test_what_has_gone_makes_room(outbox: Outbox, wire: Wire) -> None:
+def test_what_has_gone_makes_room_and_a_limit_of_zero_is_none(
+    outbox: Outbox, wire: FakeStream
+) -> None:
     for _ in range(10):
-        assert outbox.push(b"x" * 1000)
+        push(outbox, b"x" * 1000)
         outbox.drain()
+    push(Outbox(wire.send, 0), b"x" * 10_000_000)
 
 
-def test_a_limit_of_zero_is_none(wire: Wire) -> None:
-    outbox = Outbox(wire.send, 0)
-    assert outbox.push(b"x" * 10_000_000)
-
-
-def test_waiting_for_room_ends_when_there_is_some(outbox: Outbox, wire: Wire) -> None:
+@pytest.mark.parametrize("ends", [False, True], ids=["room", "end"])
+def test_waiting_for_room_ends_when_there_is_some_or_with_the_connection(
+    outbox: Outbox, wire: FakeStream, ends: bool
+) -> None:
     wire.room = 0
     outbox.push(b"x" * 600)
     outbox.drain()
     assert outbox.wait_below(601, 0)
     assert not outbox.wait_below(500, 0.01)
-    found: list[bool] = []
-    waiting = threading.Thread(target=lambda: found.append(outbox.wait_below(500, DEADLINE)))
-    waiting.start()
-    wire.room = None
-    outbox.drain(retry=True)
-    waiting.join(DEADLINE)
-    assert found == [True]
-
-
-def test_waiting_for_room_ends_with_the_connection(outbox: Outbox) -> None:
-    outbox.push(b"x" * 600)
-    found: list[bool] = []
-    waiting = threading.Thread(target=lambda: found.append(outbox.wait_below(500, DEADLINE)))
-    waiting.start()
-    outbox.close()
-    waiting.join(DEADLINE)
-    assert found == [True]
+    waiting = begun(outbox.wait_below, 500, DEADLINE)
+    if ends:
+        outbox.close()
+    else:
+        drained(outbox, wire)
+    assert waiting.result(DEADLINE)
 
 
 # -- last words --
 
 
-def test_last_words_replace_what_waits(outbox: Outbox, wire: Wire) -> None:
+def test_last_words_replace_what_waits(outbox: Outbox, wire: FakeStream) -> None:
     outbox.push(b"one\n")
     outbox.hold()
     outbox.push(b"two\n")
     outbox.replace(b"bye\n")
     assert outbox.waiting == 4
-    outbox.drain()
-    assert wire.sent == b"bye\n"
+    assert drained(outbox, wire) == b"bye\n"
 
 
-def test_last_words_follow_the_line_that_was_cut(outbox: Outbox, wire: Wire) -> None:
+def test_last_words_follow_the_line_that_was_cut(outbox: Outbox, wire: FakeStream) -> None:
     wire.room = 5
     outbox.push(b"one line\n")
     outbox.drain()
     outbox.push(b"two\n")
     outbox.replace(b"bye\n")
-    wire.room = None
-    assert outbox.drain(retry=True)
-    assert wire.sent == b"one line\nbye\n"
-    assert outbox.waiting == 0
+    assert drained(outbox, wire) == b"one line\nbye\n"
 
 
-def test_after_the_end_nothing_is_taken_in(outbox: Outbox, wire: Wire) -> None:
+def test_after_the_end_nothing_is_taken_in(outbox: Outbox, wire: FakeStream) -> None:
     outbox.push(b"one")
     outbox.close()
     assert outbox.push(b"x" * 5000)
@@ -349,7 +311,7 @@ def test_after_the_end_nothing_is_taken_in(outbox: Outbox, wire: Wire) -> None:
     assert outbox.waiting == 0
 
 
-def test_a_peer_that_is_gone_ends_it(outbox: Outbox, wire: Wire) -> None:
+def test_a_peer_that_is_gone_ends_it(outbox: Outbox, wire: FakeStream) -> None:
     outbox.push(b"one", seq=1)
     wire.gone = True
     assert outbox.drain()
@@ -373,38 +335,24 @@ def test_what_is_closed_while_it_is_sent_is_not_left_to_the_flusher() -> None:
 # -- sealing --
 
 
-def test_what_is_sealed_is_sealed_once_and_sent_next(wire: Wire) -> None:
-    sealed: list[bytes] = []
-
-    def seal(data: bytes) -> bytes:
-        sealed.append(data)
-        return b"<" + data + b">"
-
-    outbox = Outbox(wire.send, 1000, seal)
+def test_what_is_sealed_is_sealed_once_and_sent_next(wire: FakeStream) -> None:
+    outbox = Outbox(wire.send, 1000, sealed)
     wire.room = 2
     outbox.push(b"one")
     outbox.drain()
-    outbox.push(b"two")
-    outbox.push(b"three")
+    push(outbox, b"two", b"three")
     outbox.replace(b"bye")
-    wire.room = None
-    outbox.drain(retry=True)
-    assert sealed == [b"one", b"bye"]
-    assert wire.sent == b"<one><bye>"
+    assert drained(outbox, wire) == b"<one><bye>"
 
 
-def test_a_seal_of_nothing_is_a_seal(wire: Wire) -> None:
-    outbox = Outbox(wire.send, 1000, lambda data: b"<" + data + b">")
+def test_a_seal_of_nothing_is_a_seal(wire: FakeStream) -> None:
+    outbox = Outbox(wire.send, 1000, sealed)
     outbox.push_ahead(b"")
-    assert outbox.drain()
-    assert wire.sent == b"<>"
+    assert drained(outbox, wire) == b"<>"
 
 
-def test_a_seal_that_fails_ends_it(wire: Wire) -> None:
-    def seal(_: bytes) -> bytes:
-        raise Disconnected("TLS failed")
-
-    outbox = Outbox(wire.send, 1000, seal)
+def test_a_seal_that_fails_ends_it(wire: FakeStream) -> None:
+    outbox = Outbox(wire.send, 1000, raising(Disconnected("TLS failed")))
     outbox.push(b"one")
     assert outbox.drain()
     outbox.push(b"two")
@@ -428,7 +376,8 @@ def test_a_seal_that_fails_ends_it(wire: Wire) -> None:
 def test_whatever_happens_each_byte_goes_out_once_and_in_order(
     steps: list[tuple[str, int]],
 ) -> None:
-    wire = Wire(room=0)
+    wire = FakeStream()
+    wire.room = 0
     outbox = Outbox(wire.send, 0)
     ready, held = b"", list[bytes]()  # what the order should be
     for number, (step, size) in enumerate(steps):
@@ -452,13 +401,10 @@ def test_whatever_happens_each_byte_goes_out_once_and_in_order(
             ready += held.pop(0) if held else b""
         else:
             outbox.drain(retry=step == "retry")
-        assert ready.startswith(wire.sent)
+        assert ready.startswith(bytes(wire.sent))
     for _ in held:
         outbox.release()
-    wire.room = None
-    assert outbox.drain(retry=True)
-    assert wire.sent == ready + b"".join(held)
-    assert outbox.waiting == 0
+    assert drained(outbox, wire) == ready + b"".join(held)
 
 
 def test_threads_that_drain_at_once_never_reorder() -> None:
@@ -484,16 +430,14 @@ def test_threads_that_drain_at_once_never_reorder() -> None:
         while not done.is_set():
             outbox.drain(retry=True)
 
-    threads = [threading.Thread(target=flush) for _ in range(3)]
-    for thread in threads:
-        thread.start()
+    flushing = [begun(flush) for _ in range(3)]
     pieces = [f"{number}\n".encode() for number in range(3000)]
     for piece in pieces:
         outbox.push(piece)
         outbox.drain()
     done.set()
-    for thread in threads:
-        thread.join(DEADLINE)
+    for each in flushing:
+        each.result(DEADLINE)
     while outbox.waiting:
         outbox.drain(retry=True)
     assert together == []

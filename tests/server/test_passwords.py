@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from functools import partial
 
 import pytest
 from passlib import hash as kinds
@@ -10,7 +11,7 @@ from chatserver.accounts.passwords import MAX_PASSWORD_BYTES, Passwords, too_lon
 from chatserver.errors import CommandError
 from chatserver.settings import PasswordSettings
 
-from .fakes import CHEAP, DEADLINE, PASSWORD
+from .fakes import CHEAP, DEADLINE, PASSWORD, all_at_once, raising
 
 LEGACY = {
     "bcrypt": kinds.bcrypt.using(rounds=4).hash(PASSWORD),
@@ -48,35 +49,24 @@ def test_a_hash_is_argon2id_with_the_costs_of_the_settings() -> None:
     assert hashed.startswith("$argon2id$v=19$m=32,t=2,p=3$")
 
 
-def test_two_hashes_of_one_password_differ(passwords: Passwords) -> None:
-    assert passwords.hash(PASSWORD) != passwords.hash(PASSWORD)
-
-
-def test_only_the_right_password_is_right(passwords: Passwords) -> None:
+def test_only_the_right_password_of_an_account_is_right(passwords: Passwords) -> None:
     stored = passwords.hash(PASSWORD)
+    assert stored != passwords.hash(PASSWORD)
     assert passwords.verify(PASSWORD, stored) == (True, None)
-    assert passwords.verify(PASSWORD.upper(), stored) == (False, None)
-    assert passwords.verify("", stored) == (False, None)
-
-
-def test_without_an_account_every_password_is_wrong(passwords: Passwords) -> None:
-    assert passwords.verify(PASSWORD, None) == (False, None)
-    assert passwords.verify("", None) == (False, None)
+    for wrong, kept in ((PASSWORD.upper(), stored), ("", stored), (PASSWORD, None), ("", None)):
+        assert passwords.verify(wrong, kept) == (False, None)
 
 
 @pytest.mark.parametrize("kind", LEGACY)
 def test_an_old_kind_of_hash_is_taken_once_and_renewed(passwords: Passwords, kind: str) -> None:
     assert passwords.scheme(LEGACY[kind]) == kind
+    assert passwords.can_verify(LEGACY[kind])
+    assert passwords.verify("wrong horse", LEGACY[kind]) == (False, None)
     right, better = passwords.verify(PASSWORD, LEGACY[kind])
     assert right
     assert better is not None
     assert passwords.scheme(better) == "argon2"
     assert passwords.verify(PASSWORD, better) == (True, None)
-
-
-@pytest.mark.parametrize("kind", LEGACY)
-def test_a_wrong_password_renews_nothing(passwords: Passwords, kind: str) -> None:
-    assert passwords.verify("wrong horse", LEGACY[kind]) == (False, None)
 
 
 def test_hex_may_be_in_capitals(passwords: Passwords) -> None:
@@ -105,23 +95,22 @@ def test_a_password_that_cannot_be_hashed_is_wrong(passwords: Passwords, passwor
     assert passwords.verify(password, LEGACY["bcrypt"]) == (False, None)
 
 
-def test_an_unknown_account_costs_one_hash_like_a_known_one() -> None:
+@pytest.mark.parametrize(
+    ("stored", "checked"),
+    [
+        (None, ["argon2"]),
+        (Passwords(CHEAP).hash(PASSWORD), ["argon2"]),
+        (LEGACY["hex_sha1"], ["hex_sha1", "argon2"]),
+        ("x", [None, "argon2"]),
+    ],
+    ids=["no account", "of today", "cheap", "damaged"],
+)
+def test_every_wrong_password_costs_one_hash_of_today(
+    stored: str | None, checked: list[str | None]
+) -> None:
     passwords = Recording()
-    passwords.verify("wrong horse", None)
-    passwords.verify("wrong horse", passwords.hash(PASSWORD))
-    assert passwords.checked == ["argon2", "argon2"]
-
-
-def test_a_cheap_old_hash_does_not_show_in_the_time() -> None:
-    passwords = Recording()
-    passwords.verify("wrong horse", LEGACY["hex_sha1"])
-    assert passwords.checked == ["hex_sha1", "argon2"]
-
-
-def test_a_damaged_hash_does_not_show_in_the_time() -> None:
-    passwords = Recording()
-    passwords.verify(PASSWORD, "x")
-    assert passwords.checked[-1] == "argon2"
+    passwords.verify("wrong horse", stored)
+    assert passwords.checked == checked
 
 
 def test_the_queue_is_short_and_then_says_try_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,12 +124,8 @@ def test_the_queue_is_short_and_then_says_try_later(monkeypatch: pytest.MonkeyPa
 
 def test_what_is_raised_before_the_hash_leaves_nothing_hashed() -> None:
     passwords = Recording()
-
-    def gone() -> None:
-        raise ConnectionError
-
     with pytest.raises(ConnectionError):
-        passwords.verify(PASSWORD, LEGACY["md5_crypt"], "here", gone)
+        passwords.verify(PASSWORD, LEGACY["md5_crypt"], "here", raising(ConnectionError()))
     assert passwords.checked == []
 
 
@@ -201,13 +186,7 @@ def test_only_so_many_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
         return False, None
 
     monkeypatch.setattr(passwords, "_check", check)
-    threads = [
-        threading.Thread(target=passwords.verify, args=("", "x" * 9, str(at))) for at in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(DEADLINE)
+    all_at_once(*(partial(passwords.verify, "", "x" * 9, str(at)) for at in range(4)))
     assert most == 2
 
 
@@ -228,6 +207,7 @@ def test_warming_up_leaves_nothing_to_be_made_at_the_first_login() -> None:
         ("", "A password needs at least 8 characters."),
         ("x" * MAX_PASSWORD_BYTES, None),
         ("x" * (MAX_PASSWORD_BYTES + 1), "A password may have at most 128 bytes."),
+        ("ü" * 64, None),
         ("ü" * 65, "A password may have at most 128 bytes."),
         ("tab\tinside", "A password may not hold control characters."),
         ("12345678\n", "A password may not hold control characters."),
@@ -236,21 +216,9 @@ def test_warming_up_leaves_nothing_to_be_made_at_the_first_login() -> None:
 )
 def test_what_a_password_may_be(passwords: Passwords, password: str, problem: str | None) -> None:
     assert passwords.problem_with(password) == problem
-
-
-@pytest.mark.parametrize(
-    ("password", "long"),
-    [("x" * 128, False), ("x" * 129, True), ("ü" * 64, False), ("ü" * 65, True)],
-)
-def test_too_long_counts_bytes(password: str, long: bool) -> None:
-    assert too_long(password) == long
-
-
-@pytest.mark.parametrize("kind", LEGACY)
-def test_what_can_be_verified(kind: str) -> None:
-    assert Passwords(CHEAP).can_verify(LEGACY[kind])
+    assert too_long(password) == (problem is not None and "at most" in problem)
 
 
 @pytest.mark.parametrize("cut", ["$argon2id$v=19$m", "$argon2id$x", "$6$x", "$2b$12$x", "x", ""])
-def test_what_can_not(cut: str) -> None:
-    assert not Passwords(CHEAP).can_verify(cut)
+def test_what_cannot_be_verified(passwords: Passwords, cut: str) -> None:
+    assert not passwords.can_verify(cut)

@@ -2,22 +2,20 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 import pytest
 
 from chatserver.system import processors
 from chatserver.system.processors import gather, roaming
 
+from .fakes import T, begun
+
 if sys.platform != "linux":
     pytest.skip("only Linux lets a program choose", allow_module_level=True)
 
 pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core only")
-
-T = TypeVar("T")
 
 Place = tuple[set[int], int]
 
@@ -27,39 +25,25 @@ def _gathered_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processors, "_all", frozenset())
 
 
-@pytest.fixture
-def apart() -> Iterator[Callable[[Callable[[], T]], T]]:
-    """Give a way to run something in a thread of its own, which takes its cores with it."""
-
-    def run(what: Callable[[], T]) -> T:
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(what).result()
-
-    return run
-
-
 def here() -> Place:
     """Return the cores this thread may use, and how it is scheduled."""
     return os.sched_getaffinity(0), os.sched_getscheduler(0)
 
 
-def test_who_is_gathered_is_on_one_core_and_pushes_nobody_aside(apart) -> None:
-    def gathered() -> Place:
+def apart(what: Callable[[], T]) -> T:
+    """Do something in a thread of its own, which takes its cores with it."""
+    return begun(what).result()
+
+
+def test_who_is_gathered_is_on_one_core_with_its_threads_and_pushes_nobody_aside() -> None:
+    def gathered() -> list[Place]:
         gather()
-        return here()
+        return [here(), apart(here)]
 
-    assert apart(gathered) == ({max(os.sched_getaffinity(0))}, os.SCHED_BATCH)
-
-
-def test_threads_that_are_started_afterwards_are_there_too(apart) -> None:
-    def gathered() -> Place:
-        gather()
-        return apart(here)
-
-    assert apart(gathered) == ({max(os.sched_getaffinity(0))}, os.SCHED_BATCH)
+    assert apart(gathered) == [({max(os.sched_getaffinity(0))}, os.SCHED_BATCH)] * 2
 
 
-def test_whoever_roams_may_use_all_cores_and_comes_back(apart) -> None:
+def test_whoever_roams_may_use_all_cores_and_comes_back() -> None:
     def gathered() -> list[Place]:
         gather()
         before = here()
@@ -73,7 +57,7 @@ def test_whoever_roams_may_use_all_cores_and_comes_back(apart) -> None:
     assert apart(gathered) == [everywhere, everywhere]
 
 
-def test_nobody_who_was_not_gathered_is_moved(apart) -> None:
+def test_nobody_who_was_not_gathered_is_moved() -> None:
     def narrowed() -> tuple[Place, Place]:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         with roaming():
@@ -84,7 +68,7 @@ def test_nobody_who_was_not_gathered_is_moved(apart) -> None:
 
 
 @pytest.mark.parametrize("call", ["sched_setaffinity", "sched_setscheduler"])
-def test_a_sandbox_that_forbids_it_is_no_error(apart, monkeypatch, call: str) -> None:
+def test_a_sandbox_that_forbids_it_is_no_error(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     def forbid(*_: object) -> None:
         raise PermissionError
 

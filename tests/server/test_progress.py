@@ -20,25 +20,19 @@ def show(what: str, *reports: tuple[int, int]) -> None:
     shown.finish()
 
 
-def test_a_terminal_has_one_line(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_terminal_has_one_line_unless_it_is_quick(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, quick: bool
 ) -> None:
+    if quick:
+        monkeypatch.setattr(progress, "_QUICK_SECONDS", 1e9)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     show("chat.db", (0, 4), (1, 4), (1, 4), (4, 4))
-    lines = capsys.readouterr().err
-    assert lines == "".join(
+    lines = "".join(
         f"\rchat.db [{'#' * done}{'-' * (40 - done)}] {percent:3d} %"
         for done, percent in ((0, 0), (10, 25), (40, 100))
-    ) + ("\n")
-
-
-def test_what_is_quick_shows_nothing_on_a_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "_QUICK_SECONDS", 1e9)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    show("chat.db", (0, 4), (4, 4))
-    assert capsys.readouterr().err == ""
+    )
+    assert capsys.readouterr().err == ("" if quick else f"{lines}\n")
 
 
 def test_a_log_has_a_line_at_the_beginning_and_one_at_the_end(

@@ -1,13 +1,14 @@
 """Slots in turn: many requests of one caller do not make the others wait for all of them."""
 
 import threading
+from concurrent.futures import Future
 from contextlib import ExitStack
 
 import pytest
 
 from chatserver.accounts.queueing import FairSlots, QueueFull
 
-from .fakes import DEADLINE
+from .fakes import DEADLINE, begun
 
 
 class Crowd:
@@ -18,22 +19,22 @@ class Crowd:
         self.began: list[str] = []
         self.changed = threading.Condition()
         self.go_on = threading.Semaphore(0)
-        self.threads: list[threading.Thread] = []
+        self.working: list[Future[None]] = []
 
-    def come(self, caller: str, waiting: int) -> None:
-        thread = threading.Thread(target=self._work, args=(caller,))
-        thread.start()
-        self.threads.append(thread)
-        with self.changed:
-            done = lambda: len(self.began) + self.slots._length >= waiting  # noqa: E731
-            while not done():
-                self.changed.wait(0.01)
+    def come(self, *callers: str) -> None:
+        """Have callers come one after the other, each when the one before waits or is served."""
+        for caller in callers:
+            self.working.append(begun(self._work, caller))
+            with self.changed:
+                while len(self.began) + self.slots._length < len(self.working):
+                    self.changed.wait(0.01)
 
-    def finish(self) -> None:
-        for _ in self.threads:
-            self.go_on.release()
-        for thread in self.threads:
-            thread.join(DEADLINE)
+    def finish(self) -> list[str]:
+        """Let everybody go on; return who began, in that order."""
+        self.go_on.release(len(self.working))
+        for each in self.working:
+            each.result(DEADLINE)
+        return self.began
 
     def _work(self, caller: str) -> None:
         with self.slots.taken(caller):
@@ -45,40 +46,31 @@ class Crowd:
 
 def test_callers_are_served_in_turn() -> None:
     crowd = Crowd(FairSlots(1, 10, 100))
-    for number, caller in enumerate(["a", "a", "a", "a", "b", "b", "c"], start=1):
-        crowd.come(caller, number)
-    crowd.finish()
-    assert crowd.began == ["a", "a", "b", "c", "a", "b", "a"]
+    crowd.come("a", "a", "a", "a", "b", "b", "c")
+    assert crowd.finish() == ["a", "a", "b", "c", "a", "b", "a"]
 
 
 def test_one_caller_leaves_a_slot_to_the_others() -> None:
     crowd = Crowd(FairSlots(2, 10, 100))
-    for number in range(1, 5):
-        crowd.come("a", number)
+    crowd.come("a", "a", "a", "a")
     with crowd.slots.taken("b"):  # at once, though a waits
         assert crowd.began == ["a"]
-    crowd.finish()
-    assert crowd.began == ["a"] * 4
+    assert crowd.finish() == ["a"] * 4
 
 
 def test_a_full_queue_refuses_its_own_caller_and_not_the_next() -> None:
-    slots = FairSlots(1, 2, 100)
-    crowd = Crowd(slots)
-    for number in range(1, 4):
-        crowd.come("a", number)
-    with pytest.raises(QueueFull), slots.taken("a"):
+    crowd = Crowd(FairSlots(1, 2, 100))
+    crowd.come("a", "a", "a")
+    with pytest.raises(QueueFull), crowd.slots.taken("a"):
         pass
-    crowd.come("b", 4)
-    crowd.finish()
-    assert crowd.began == ["a", "a", "b", "a"]
+    crowd.come("b")
+    assert crowd.finish() == ["a", "a", "b", "a"]
 
 
 def test_all_queues_together_are_bounded() -> None:
-    slots = FairSlots(1, 2, 3)
-    crowd = Crowd(slots)
-    for number, caller in enumerate("abcd", start=1):
-        crowd.come(caller, number)
-    with pytest.raises(QueueFull), slots.taken("e"):
+    crowd = Crowd(FairSlots(1, 2, 3))
+    crowd.come("a", "b", "c", "d")
+    with pytest.raises(QueueFull), crowd.slots.taken("e"):
         pass
     crowd.finish()
 

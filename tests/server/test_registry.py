@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,7 +21,6 @@ from chatserver.commands.registry import (
     Words,
     command,
 )
-from chatserver.dialects.json import JsonRequest
 from chatserver.dialects.text import TextRequest
 from chatserver.errors import CommandError, Disconnected
 from chatserver.net.ratelimit import TokenBucket
@@ -28,7 +28,7 @@ from chatwire.names import is_name
 from chatwire.protocol import Error, Event, Parameter, Reply, encode
 from chatwire.usage import usage_lines
 
-from .fakes import Client, FakeClock, Server
+from .fakes import FakeClock, Server, raising, request
 
 
 def made(
@@ -54,27 +54,26 @@ def wait(_: Context, minutes: Minutes, reply: ReplyWords = None) -> Reply | None
     return Reply(op=f"wait {minutes} {reply}")
 
 
-def json_request(op: str, re: int | None = None, **fields: object) -> JsonRequest:
-    named = {"op": op} | ({} if re is None else {"id": re}) | fields
-    return JsonRequest(op, re, encode(named))
-
-
 class Desk:
     """A registry of one command and a client that uses it."""
 
     def __init__(self, server: Server, *commands: Command, logged_in: bool = True) -> None:
         self.clock = FakeClock()
-        self.client = Client("alice")
-        self.context = server.context(self.client, logged_in=logged_in)
+        self.client, self.context = server.arriving("alice")
+        self.context.session = self.client.session if logged_in else None
+        self.connection = self.client.connection
         self.context.registry = Registry(*commands)
         self.context.bucket = TokenBucket(1, 3, self.clock)
         self.waited: list[float] = []
-        self.client.connection.rest = self.waited.append  # type: ignore[method-assign]
+        self.connection.rest = self.waited.append  # type: ignore[method-assign]
 
-    def use(self, op: str = "act", **fields: object) -> Event | None:
-        return dispatch(self.context, json_request(op, 7, **fields))
+    def use(self, op: str = "act", times: int = 1, **fields: object) -> Event | None:
+        """Use a command so many times; return the last answer."""
+        for _ in range(times):
+            event = dispatch(self.context, request(op, 7, **fields))
+        return event
 
-    def code(self, op: str = "act", **fields: object) -> str:
+    def code(self, op: str = "act", **fields: Any) -> str:
         event = self.use(op, **fields)
         assert isinstance(event, Error)
         return event.code
@@ -83,18 +82,14 @@ class Desk:
 # -- declarations --
 
 
-def test_the_signature_is_the_usage() -> None:
+def test_the_signature_is_the_usage_but_for_what_exists_on_the_wire_only() -> None:
     assert shout.name == "shout"
     assert shout.help.parameters == (
         Parameter(name="to", label="user", kind="names", required=True),
         Parameter(name="text", label="message", kind="words", required=True),
     )
+    assert {"to", "text", "key"} < {*shout.arguments.__struct_fields__}
     assert usage_lines("wait", wait.help.parameters) == ["wait <minutes> [<reply>]"]
-
-
-def test_a_parameter_that_is_not_shown_exists_on_the_wire_only() -> None:
-    assert "key" in shout.arguments.__struct_fields__
-    assert "key" not in [each.name for each in shout.help.parameters]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +103,7 @@ def test_a_parameter_that_is_not_shown_exists_on_the_wire_only() -> None:
 def test_the_signature_checks_what_comes_as_json(
     fields: dict[str, object], values: list[object]
 ) -> None:
-    arguments = json_request("shout", 1, **fields).arguments(shout)
+    arguments = request("shout", 1, **fields).arguments(shout)
     assert shout.values(arguments) == values
 
 
@@ -132,19 +127,8 @@ def test_the_signature_checks_what_comes_as_json(
 )
 def test_what_does_not_fit_is_said_in_a_sentence(fields: dict[str, object], problem: str) -> None:
     with pytest.raises(CommandError) as raised:
-        json_request("shout", 1, **fields).arguments(shout)
+        request("shout", 1, **fields).arguments(shout)
     assert (raised.value.code, raised.value.text) == ("bad_request", problem)
-
-
-@pytest.mark.parametrize(
-    ("typed", "values"),
-    [
-        ("bob hi there", [("bob",), "hi there", None]),
-        ("(bob carol) hi", [("bob", "carol"), "hi", None]),
-    ],
-)
-def test_the_signature_reads_what_is_typed(typed: str, values: list[object]) -> None:
-    assert shout.values(TextRequest("shout", typed).arguments(shout)) == values
 
 
 @pytest.mark.parametrize(
@@ -199,18 +183,6 @@ def test_what_is_plainly_talk_is_told_how_to_talk(said: str) -> None:
     assert all_commands().suggestion(said) == talk
 
 
-@pytest.mark.parametrize("line", ["history 1000", "history 99999999999", "last 0", "history bob 0"])
-def test_a_number_out_of_range_is_refused_in_words(line: str) -> None:
-    word, _, rest = line.partition(" ")
-    command = all_commands().get(word)
-    assert command is not None
-    with pytest.raises(CommandError) as raised:
-        TextRequest(word, rest).arguments(command)
-    assert re.fullmatch(
-        r"(history: count|last: minutes) must be at (most 500|least 1)\.", raised.value.text
-    )
-
-
 def test_the_server_declares_its_commands_well() -> None:
     for each in all_commands():
         assert is_name(each.name)
@@ -223,22 +195,16 @@ def test_the_server_declares_its_commands_well() -> None:
         kinds = [parameter.kind for parameter in each.help.parameters]
         assert "words" not in kinds[:-1]  # it takes the rest of the line
         assert all(parameter.label for parameter in each.help.parameters)
-
-
-def test_only_the_password_is_secret_and_never_typed_in_a_command() -> None:
-    shown = {parameter.name for each in all_commands() for parameter in each.help.parameters}
-    assert "password" not in shown
+        assert "password" not in [parameter.name for parameter in each.help.parameters]
+        assert msgspec.json.decode(encode(each.help))["name"] == each.name
 
 
 # -- dispatch --
 
 
-def test_an_answer_is_what_the_command_returns(server: Server) -> None:
-    assert Desk(server, made()).use() == Reply(op="act")
-
-
-def test_no_answer_is_no_answer(server: Server) -> None:
-    assert Desk(server, made(lambda _: None)).use() is None
+@pytest.mark.parametrize("answer", [Reply(op="act"), None])
+def test_an_answer_is_what_the_command_returns(server: Server, answer: Reply | None) -> None:
+    assert Desk(server, made(lambda _: answer)).use() == answer
 
 
 def test_an_unknown_command_says_what_there_is(server: Server) -> None:
@@ -281,52 +247,47 @@ def test_the_order_is_look_up_state_arguments_and_then_the_command(server: Serve
 def test_over_its_rate_a_client_waits_before_its_command_is_carried_out(server: Server) -> None:
     waits_before: list[int] = []
     desk = Desk(server, made(lambda _: waits_before.append(len(desk.waited))))
-    for _ in range(5):
-        desk.use()
+    desk.use(times=5)
     assert desk.waited == [1.0, 2.0]
     assert waits_before == [0, 0, 0, 1, 2]
 
 
 def test_a_command_may_cost_more(server: Server) -> None:
     desk = Desk(server, made(cost=3.0))
-    desk.use()
-    desk.use()
+    desk.use(times=2)
     assert desk.waited == [3.0]
 
 
-def test_nonsense_is_no_cheaper_than_sense(server: Server) -> None:
-    for use in (lambda desk: desk.use("none"), lambda desk: desk.use(nonsense=1)):
-        desk = Desk(server, made())
-        for _ in range(4):
-            use(desk)
-        assert desk.waited == [1.0]
+NOT_NOW = CommandError("try_later", "Not now.", retry_after=3)
+
+
+@pytest.mark.parametrize(
+    ("action", "op", "fields"),
+    [
+        (Reply, "none", {}),
+        (Reply, "act", {"nonsense": 1}),
+        (raising(NOT_NOW), "act", {}),
+        (raising(RuntimeError("a bug")), "act", {}),
+    ],
+    ids=["no command", "nonsense", "refused", "bug"],
+)
+def test_what_comes_to_nothing_costs_what_was_asked_for_once(
+    server: Server, action: Any, op: str, fields: dict[str, Any]
+) -> None:
+    desk = Desk(server, made(action))
+    desk.use(op, times=4, **fields)
+    assert desk.waited == [1.0]
 
 
 def test_a_refusal_is_the_answer(server: Server) -> None:
-    def refuse(_: Context) -> Reply | None:
-        raise CommandError("try_later", "Not now.", retry_after=3)
-
-    event = Desk(server, made(refuse)).use()
+    event = Desk(server, made(raising(NOT_NOW))).use()
     assert event == Error(code="try_later", text="Not now.", retry_after=3)
-
-
-@pytest.mark.parametrize("fault", [CommandError("try_later", "Not now."), RuntimeError()])
-def test_a_refusal_costs_what_was_asked_for_once(server: Server, fault: Exception) -> None:
-    def refuse(_: Context) -> Reply | None:
-        raise fault
-
-    desk = Desk(server, made(refuse))
-    for _ in range(4):
-        desk.use()
-    assert desk.waited == [1.0]
 
 
 def test_a_bug_is_logged_and_tells_nothing(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: Context) -> Reply | None:
-        raise RuntimeError("the secret of the server")
-
+    fail = raising(RuntimeError("the secret of the server"))
     with caplog.at_level(logging.ERROR):
         event = Desk(server, made(fail)).use()
     assert isinstance(event, Error)
@@ -337,31 +298,21 @@ def test_a_bug_is_logged_and_tells_nothing(
 
 
 def test_a_client_that_is_gone_is_no_bug(server: Server) -> None:
-    def gone(_: Context) -> Reply | None:
-        raise Disconnected("gone")
-
     with pytest.raises(Disconnected):
-        Desk(server, made(gone)).use()
+        Desk(server, made(raising(Disconnected("gone")))).use()
 
 
-@pytest.mark.parametrize(("activity", "touched"), [(True, True), (False, False)])
-def test_only_a_command_is_activity(server: Server, activity: bool, touched: bool) -> None:
+@pytest.mark.parametrize(
+    ("activity", "fields", "touched"),
+    [(True, {}, True), (False, {}, False), (True, {"nonsense": 1}, False)],
+)
+def test_only_a_command_that_is_carried_out_is_activity(
+    server: Server, activity: bool, fields: dict[str, Any], touched: bool
+) -> None:
     desk = Desk(server, made(activity=activity))
-    desk.client.connection.last_command = 0.0
-    desk.use()
-    assert (desk.client.connection.last_command > 0) == touched
-
-
-def test_what_is_refused_is_no_activity(server: Server) -> None:
-    desk = Desk(server, made())
-    desk.client.connection.last_command = 0.0
-    desk.use(nonsense=1)
-    assert desk.client.connection.last_command == 0.0
-
-
-def test_the_help_can_be_sent(server: Server) -> None:
-    for each in server.registry:
-        assert msgspec.json.decode(encode(each.help))["name"] == each.name
+    desk.connection.last_command = 0.0
+    desk.use(**fields)
+    assert (desk.connection.last_command > 0) == touched
 
 
 @pytest.mark.parametrize("word", ["brodcast" + "t" * 65_000, "x" * 33])
@@ -369,8 +320,7 @@ def test_a_long_word_is_compared_with_nothing(
     server: Server, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
     monkeypatch.delattr("difflib.get_close_matches")
-    context = server.context(Client("alice"), logged_in=False)
+    _, context = server.arriving()
     for op, arguments in (("help", {"command": word}), (word, {})):
         answer = server.ask(context, op, **arguments)
-        assert answer is not None
         assert answer["text"].endswith("type help to see the commands.")

@@ -3,7 +3,6 @@
 import logging
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from chatserver.net.outbox import Outbox
 from chatserver.net.stream import PlainStream
 from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream
 
-from .fakes import DEADLINE
+from .fakes import DEADLINE, all_at_once, begun
 
 Pems = tuple[Path, Path]
 
@@ -35,30 +34,29 @@ class Link:
 
     def __init__(self, pems: Pems) -> None:
         self.contexts = TlsContexts(*pems)
+        self.trusting = ssl.create_default_context(cafile=str(pems[0]))
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin another connection."""
         ours, self.raw = socket.socketpair()
         self.raw.settimeout(DEADLINE)
         self.plain = PlainStream(ours, "test")
-        self._trusted = pems[0]
 
-    def connect(self) -> tuple[TlsStream, ssl.SSLSocket]:
+    def connect(self, session: ssl.SSLSession | None = None) -> tuple[TlsStream, ssl.SSLSocket]:
         """Shake hands; return the server's and the client's end."""
-        context = ssl.create_default_context(cafile=str(self._trusted))
-        clients: list[ssl.SSLSocket] = []
-
-        def wrap() -> None:
-            clients.append(
-                context.wrap_socket(
-                    self.raw, server_hostname="localhost", suppress_ragged_eofs=False
-                )
-            )
-
-        connecting = threading.Thread(target=wrap)
-        connecting.start()
+        self.raw = client = self.trusting.wrap_socket(
+            self.raw,
+            server_hostname="localhost",
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
+            session=session,
+        )
+        connecting = begun(client.do_handshake)
         stream = self.opened()
         stream.handshake(DEADLINE)
-        connecting.join(DEADLINE)
-        self.raw = clients[0]
-        return stream, clients[0]
+        connecting.result(DEADLINE)
+        return stream, client
 
     def opened(self) -> TlsStream:
         """Return a stream on what the client has sent so far."""
@@ -85,20 +83,20 @@ def read(client: ssl.SSLSocket, count: int) -> bytes:
     return bytes(data)
 
 
-def test_bytes_go_both_ways_inside_tls(link: Link) -> None:
+def send(stream: TlsStream, data: bytes) -> None:
+    stream.send(stream.seal(data))
+
+
+def test_bytes_go_both_ways_to_who_trusts_the_certificate(link: Link) -> None:
     stream, client = link.connect()
     client.sendall(b"hello")
     assert stream.receive(DEADLINE) == b"hello"
-    stream.send(stream.seal(b"welcome"))
+    send(stream, b"welcome")
     assert client.recv(100) == b"welcome"
+    assert client.getpeercert()
     assert stream.security == "TLSv1.3"
     assert stream.fileno() == link.plain.fileno()
     assert stream.address == "test"
-
-
-def test_a_client_that_knows_the_certificate_trusts_it(link: Link) -> None:
-    _, client = link.connect()
-    assert client.getpeercert()
 
 
 def test_much_at_once_arrives_whole(link: Link) -> None:
@@ -106,20 +104,16 @@ def test_much_at_once_arrives_whole(link: Link) -> None:
     data = bytes(range(256)) * 4096
     outbox = Outbox(stream.send, 0, stream.seal)
     outbox.push(data)
-    got: list[bytes] = []
-    reading = threading.Thread(target=lambda: got.append(read(client, len(data))))
-    reading.start()
+    reading = begun(read, client, len(data))
     while not outbox.drain(retry=True):
         pass
-    reading.join(DEADLINE)
-    assert got == [data]
+    assert reading.result(DEADLINE) == data
 
 
 def test_two_threads_at_once_do_not_disturb_each_other(link: Link) -> None:
     stream, client = link.connect()
     outbox = Outbox(stream.send, 0, stream.seal)
     lines = b"".join(b"%d\n" % number for number in range(3000))
-    got: dict[str, bytes] = {}
 
     def write() -> None:
         for line in lines.splitlines(keepends=True):
@@ -128,22 +122,17 @@ def test_two_threads_at_once_do_not_disturb_each_other(link: Link) -> None:
         while not outbox.drain(retry=True):
             pass
 
-    def listen() -> None:
+    def listen() -> bytes:
         data = bytearray()
         while len(data) < len(lines):
             data += stream.receive() or b""
-        got["server"] = bytes(data)
+        return bytes(data)
 
-    def read_and_say() -> None:
+    def say_and_read() -> bytes:
         client.sendall(lines)
-        got["client"] = read(client, len(lines))
+        return read(client, len(lines))
 
-    threads = [threading.Thread(target=each) for each in (write, listen, read_and_say)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(DEADLINE)
-    assert got == {"server": lines, "client": lines}
+    assert all_at_once(write, listen, say_and_read) == [None, lines, lines]
 
 
 class Guarded:
@@ -163,7 +152,7 @@ def test_openssl_is_never_used_by_two_threads_at_once(link: Link) -> None:
     stream._ssl = guarded = Guarded(stream)  # type: ignore[assignment]
     client.sendall(b"hello")
     stream.receive(DEADLINE)
-    stream.send(stream.seal(b"welcome"))
+    send(stream, b"welcome")
     stream.close()
     assert {name for name, _ in guarded.uses} == {"read", "write", "unwrap"}
     assert all(locked for _, locked in guarded.uses)
@@ -184,18 +173,12 @@ def test_a_client_that_just_closes_is_at_its_end(link: Link) -> None:
     assert stream.receive(DEADLINE) == b""
 
 
-def test_the_server_says_goodbye_too(link: Link) -> None:
-    stream, client = link.connect()
-    stream.close()
-    assert client.recv(100) == b""  # and no SSLEOFError
-
-
 def test_whoever_waits_can_be_woken_and_can_still_say_goodbye(link: Link) -> None:
     stream, client = link.connect()
     stream.interrupt()
     assert stream.receive(DEADLINE) == b""
     assert stream.receive(DEADLINE) == b""
-    stream.send(stream.seal(b"bye"))
+    send(stream, b"bye")
     assert client.recv(100) == b"bye"
     stream.close()
     assert client.recv(100) == b""  # and no SSLEOFError
@@ -205,7 +188,7 @@ def test_who_has_said_all_is_still_answered(link: Link) -> None:
     stream, client = link.connect()
     socket.socket.shutdown(client, socket.SHUT_WR)
     assert stream.receive(DEADLINE) == b""
-    stream.send(stream.seal(b"answer"))
+    send(stream, b"answer")
     assert client.recv(100) == b"answer"
 
 
@@ -219,51 +202,39 @@ def test_no_goodbye_is_put_into_the_middle_of_a_record(link: Link) -> None:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_nothing_is_resumed(pems: Pems, version: ssl.TLSVersion) -> None:
+def test_nothing_is_resumed(link: Link, version: ssl.TLSVersion) -> None:
     """As a client would that has kept its session and its ticket."""
-    contexts = TlsContexts(*pems)
-    trusting = ssl.create_default_context(cafile=str(pems[0]))
-    trusting.minimum_version = trusting.maximum_version = version
+    link.trusting.minimum_version = link.trusting.maximum_version = version
     session: ssl.SSLSession | None = None
     for _ in range(3):
-        ours, theirs = socket.socketpair()
-        theirs.settimeout(DEADLINE)
-        client = trusting.wrap_socket(
-            theirs, server_hostname="localhost", do_handshake_on_connect=False, session=session
-        )
-        connecting = threading.Thread(target=client.do_handshake)
-        connecting.start()
-        plain = PlainStream(ours, "test")
-        stream = TlsStream(contexts, plain, plain.receive(DEADLINE) or b"")
-        stream.handshake(DEADLINE)
-        connecting.join(DEADLINE)
+        stream, client = link.connect(session)
         assert stream.security == version.name.replace("_", ".")
-        stream.send(stream.seal(b"hello"))
+        send(stream, b"hello")
         assert client.recv(100) == b"hello"  # a ticket would be here by now
         assert not client.session_reused
         session = client.session
         assert session is None or not session.has_ticket
-        stream.close()
-        client.close()
+        link.close()
+        link.begin()
 
 
-def test_what_is_no_handshake_is_refused(link: Link) -> None:
-    link.raw.sendall(bytes([FIRST_BYTE]) + b"this is no TLS at all")
-    with pytest.raises(Disconnected, match="TLS handshake failed"):
-        link.opened().handshake(DEADLINE)
-
-
-def test_a_client_that_stops_in_the_handshake_is_not_waited_for(link: Link) -> None:
-    link.raw.sendall(bytes([FIRST_BYTE]))
-    with pytest.raises(Disconnected, match="took too long"):
-        link.opened().handshake(0.01)
-
-
-def test_a_client_that_goes_in_the_handshake_is_gone(link: Link) -> None:
-    link.raw.sendall(bytes([FIRST_BYTE]))
-    link.raw.close()
-    with pytest.raises(Disconnected, match="closed during the TLS handshake"):
-        link.opened().handshake(DEADLINE)
+@pytest.mark.parametrize(
+    ("sent", "goes", "seconds", "problem"),
+    [
+        (b"this is no TLS at all", False, DEADLINE, "TLS handshake failed"),
+        (b"", False, 0.01, "took too long"),
+        (b"", True, DEADLINE, "closed during the TLS handshake"),
+    ],
+    ids=["nonsense", "stops", "goes"],
+)
+def test_a_handshake_that_comes_to_nothing_is_refused_and_not_waited_for(
+    link: Link, sent: bytes, goes: bool, seconds: float, problem: str
+) -> None:
+    link.raw.sendall(bytes([FIRST_BYTE]) + sent)
+    if goes:
+        link.raw.close()
+    with pytest.raises(Disconnected, match=problem):
+        link.opened().handshake(seconds)
 
 
 def test_no_context_speaks_an_older_version_than_1_2(pems: Pems) -> None:
@@ -292,39 +263,22 @@ def install(folder: Path, pems: Pems) -> Pems:
     return folder / pems[0].name, folder / pems[1].name
 
 
-def test_a_renewed_certificate_is_used_at_once(
-    tmp_path: Path, pems: Pems, other_pems: Pems
-) -> None:
-    contexts = TlsContexts(*install(tmp_path, pems))
-    first = contexts.current()
-    assert contexts.current() is first
-    install(tmp_path, other_pems)
-    assert contexts.current() is not first
-
-
-def test_half_a_renewal_leaves_the_old_one_in_force(
+def test_a_renewed_certificate_is_used_at_once_and_half_a_renewal_not(
     tmp_path: Path, pems: Pems, other_pems: Pems, caplog: pytest.LogCaptureFixture
 ) -> None:
     certificate, key = install(tmp_path, pems)
     contexts = TlsContexts(certificate, key)
     first = contexts.current()
+    assert contexts.current() is first
     certificate.write_bytes(other_pems[0].read_bytes())
     with caplog.at_level(logging.WARNING):
         assert contexts.current() is first
         assert contexts.current() is first
     assert len(caplog.records) == 1  # said once
-    key.write_bytes(other_pems[1].read_bytes())
-    assert contexts.current() is not first
-
-
-def test_a_certificate_that_is_gone_for_a_moment_leaves_the_old_one_in_force(
-    tmp_path: Path, pems: Pems
-) -> None:
-    certificate, key = install(tmp_path, pems)
-    contexts = TlsContexts(certificate, key)
-    first = contexts.current()
     certificate.unlink()
     assert contexts.current() is first
+    install(tmp_path, other_pems)
+    assert contexts.current() is not first
 
 
 def test_a_pair_that_does_not_fit_is_an_error_at_the_start(pems: Pems, other_pems: Pems) -> None:

@@ -45,6 +45,12 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "chat.backup"
 
 
+@pytest.fixture
+def restored(tmp_path: Path) -> Path:
+    """Give the place of a folder that is not there yet."""
+    return tmp_path / "restored"
+
+
 def names_in(folder: Path) -> set[str]:
     """Return what is in a folder beside what SQLite keeps next to a database."""
     return {each.name for each in folder.iterdir()} - {"chat.db-wal", "chat.db-shm"}
@@ -60,26 +66,20 @@ def archive(file: Path, **members: bytes) -> Path:
     return file
 
 
-def test_what_is_backed_up_can_be_put_back(data: Path, file: Path, tmp_path: Path) -> None:
+def test_what_is_backed_up_can_be_put_back_and_only_the_owner_may_read_any_of_it(
+    data: Path, file: Path, restored: Path
+) -> None:
     back_up(data, file, quiet)
-    restored = tmp_path / "restored"
+    assert file.stat().st_mode & 0o777 == 0o600
     restore(file, restored)
     assert said(restored) == ["hi"]
     for name in ("user_pass.txt", "tls/certificate.pem", "tls/key.pem"):
         assert (restored / name).read_bytes() == (data / name).read_bytes()
-
-
-def test_only_the_owner_may_read_any_of_it(data: Path, file: Path, tmp_path: Path) -> None:
-    back_up(data, file, quiet)
-    assert file.stat().st_mode & 0o777 == 0o600
-    restored = tmp_path / "restored"
-    restore(file, restored)
-    assert restored.stat().st_mode & 0o077 == 0
-    assert all(path.stat().st_mode & 0o077 == 0 for path in restored.rglob("*"))
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (restored, *restored.rglob("*")))
 
 
 def test_a_running_server_is_backed_up_as_it_is_at_one_moment(
-    data: Path, file: Path, tmp_path: Path
+    data: Path, file: Path, restored: Path
 ) -> None:
     kept = Kept(data / "chat.db")
     kept.say("before")
@@ -91,16 +91,18 @@ def test_a_running_server_is_backed_up_as_it_is_at_one_moment(
 
     back_up(data, file, meanwhile)
     kept.close()
-    restore(file, tmp_path / "restored")
-    assert said(tmp_path / "restored") == ["hi", "before"]
+    restore(file, restored)
+    assert said(restored) == ["hi", "before"]
     assert steps[-1][0] == steps[-1][1] > 0
 
 
-def test_a_server_that_was_never_used_has_less_to_back_up(tmp_path: Path, file: Path) -> None:
+def test_a_server_that_was_never_used_has_less_to_back_up(
+    tmp_path: Path, restored: Path, file: Path
+) -> None:
     Kept(tmp_path / "chat.db").close()
     back_up(tmp_path, file, quiet)
-    restore(file, tmp_path / "restored")
-    assert names_in(tmp_path / "restored") == {"chat.db"}
+    restore(file, restored)
+    assert names_in(restored) == {"chat.db"}
 
 
 def test_where_there_is_nothing_nothing_is_backed_up(tmp_path: Path, file: Path) -> None:
@@ -127,13 +129,8 @@ def test_nothing_is_ever_overwritten(data: Path, file: Path) -> None:
     back_up(data, file, quiet)
     with pytest.raises(BackupError, match="is not empty"):
         restore(file, data)
-
-
-def test_an_empty_folder_may_be_there_already(data: Path, file: Path, tmp_path: Path) -> None:
-    back_up(data, file, quiet)
-    (tmp_path / "restored").mkdir()
-    restore(file, tmp_path / "restored")
-    assert (tmp_path / "restored" / "chat.db").exists()
+    with pytest.raises(BackupError):
+        restore(file, data / "user_pass.txt")
 
 
 @pytest.mark.parametrize(
@@ -146,21 +143,21 @@ def test_an_empty_folder_may_be_there_already(data: Path, file: Path, tmp_path: 
     ],
 )
 def test_what_is_no_backup_is_refused_and_leaves_nothing(
-    tmp_path: Path, file: Path, members: dict[str, bytes]
+    tmp_path: Path, restored: Path, file: Path, members: dict[str, bytes]
 ) -> None:
     archive(file, **members)
     with pytest.raises(BackupError):
-        restore(file, tmp_path / "restored")
+        restore(file, restored)
     assert [each.name for each in tmp_path.iterdir()] == [file.name]
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, file: Path) -> None:
+def test_a_file_of_another_kind_is_refused(restored: Path, file: Path) -> None:
     file.write_bytes(b"hello" * 1000)
     with pytest.raises(BackupError, match="is not a backup of chat"):
-        restore(file, tmp_path / "restored")
+        restore(file, restored)
 
 
-def test_a_damaged_database_is_refused(data: Path, file: Path, tmp_path: Path) -> None:
+def test_a_damaged_database_is_refused(data: Path, file: Path, restored: Path) -> None:
     kept = Kept(data / "chat.db")
     for number in range(20):
         kept.say(f"{number}" * 2000)
@@ -169,23 +166,23 @@ def test_a_damaged_database_is_refused(data: Path, file: Path, tmp_path: Path) -
     content[12288:20480] = b"\xa5" * 8192
     archive(file, **{"chat.db": bytes(content)})
     with pytest.raises(BackupError, match=r"damaged|no chat database"):
-        restore(file, tmp_path / "restored")
-    assert not (tmp_path / "restored").exists()
+        restore(file, restored)
+    assert not restored.exists()
 
 
 def test_nothing_but_the_files_of_a_backup_is_written(
-    data: Path, file: Path, tmp_path: Path
+    data: Path, file: Path, tmp_path: Path, restored: Path
 ) -> None:
     members = {"chat.db": (data / "chat.db").read_bytes()}
     archive(file, **members, **{"../evil": b"x", "search.db": b"x", "tls/other": b"x"})
-    restore(file, tmp_path / "restored")
-    assert names_in(tmp_path / "restored") == {"chat.db"}
+    restore(file, restored)
+    assert names_in(restored) == {"chat.db"}
     assert not (tmp_path / "evil").exists()
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
 def test_a_link_in_an_archive_leads_nowhere(
-    data: Path, file: Path, tmp_path: Path, kind: bytes
+    data: Path, file: Path, restored: Path, kind: bytes
 ) -> None:
     with tarfile.open(file, "w") as tar:
         tar.add(data / "chat.db", "chat.db")
@@ -193,18 +190,11 @@ def test_a_link_in_an_archive_leads_nowhere(
         link.type, link.linkname = kind, "/etc/passwd"
         tar.addfile(link)
     with pytest.raises(BackupError):
-        restore(file, tmp_path / "restored")
-
-
-def test_a_data_folder_that_is_a_file_is_refused(data: Path, file: Path, tmp_path: Path) -> None:
-    back_up(data, file, quiet)
-    (tmp_path / "restored").write_text("a file")
-    with pytest.raises(BackupError):
-        restore(file, tmp_path / "restored")
+        restore(file, restored)
 
 
 def test_a_backup_cut_short_anywhere_is_refused_and_leaves_nothing(
-    data: Path, file: Path, tmp_path: Path
+    data: Path, file: Path, tmp_path: Path, restored: Path
 ) -> None:
     """Also where one file in it ends and the next begins, which a tar file does not mind."""
     back_up(data, file, quiet)
@@ -218,21 +208,21 @@ def test_a_backup_cut_short_anywhere_is_refused_and_leaves_nothing(
     for cut in sorted(cuts):
         file.write_bytes(whole[:cut])
         with pytest.raises(BackupError):
-            restore(file, tmp_path / "restored")
+            restore(file, restored)
         assert {each.name for each in tmp_path.iterdir()} == {"data", file.name}
     file.write_bytes(whole)
-    restore(file, tmp_path / "restored")
-    assert {*names_in(tmp_path / "restored")} == {"chat.db", "user_pass.txt", "tls"}
+    restore(file, restored)
+    assert names_in(restored) == {"chat.db", "user_pass.txt", "tls"}
 
 
 def test_what_is_linked_to_from_the_data_folder_is_backed_up(
-    data: Path, file: Path, tmp_path: Path
+    data: Path, file: Path, tmp_path: Path, restored: Path
 ) -> None:
     key = data / "tls" / "key.pem"
     key.rename(tmp_path / "elsewhere.pem")
     key.symlink_to(tmp_path / "elsewhere.pem")
     back_up(data, file, quiet)
-    restore(file, tmp_path / "restored")
+    restore(file, restored)
     restored = tmp_path / "restored" / "tls" / "key.pem"
     assert not restored.is_symlink()
     assert restored.read_bytes() == key.read_bytes()
@@ -262,7 +252,7 @@ def test_a_data_folder_may_be_named_by_a_link_or_a_dot(
 
 
 def test_what_ends_in_the_middle_leaves_nothing(
-    data: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, file: Path, tmp_path: Path, restored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -272,12 +262,12 @@ def test_what_ends_in_the_middle_leaves_nothing(
     back_up(data, file, quiet)
     monkeypatch.setattr("shutil.copyfileobj", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        restore(file, tmp_path / "restored")
+        restore(file, restored)
     assert {each.name for each in tmp_path.iterdir()} == {"data", file.name}
 
 
 def test_damage_that_is_no_text_is_damage_like_any_other(
-    data: Path, file: Path, tmp_path: Path
+    data: Path, file: Path, restored: Path
 ) -> None:
     """SQLite quotes it in its message, which Python then cannot read."""
     database = data / "chat.db"
@@ -288,7 +278,7 @@ def test_damage_that_is_no_text_is_damage_like_any_other(
     database.write_bytes(content)
     archive(file, **{"chat.db": database.read_bytes()})
     with pytest.raises(BackupError, match="no chat database"):
-        restore(file, tmp_path / "restored")
+        restore(file, restored)
     with pytest.raises(StoreError):
         back_up(data, file, quiet)
     with pytest.raises(StoreError):
@@ -297,7 +287,7 @@ def test_damage_that_is_no_text_is_damage_like_any_other(
         Kept(database)
 
 
-def test_a_flipped_byte_anywhere_is_refused(data: Path, file: Path, tmp_path: Path) -> None:
+def test_a_flipped_byte_anywhere_is_refused(data: Path, file: Path, restored: Path) -> None:
     back_up(data, file, quiet)
     whole = file.read_bytes()
     with tarfile.open(file) as tar:
@@ -305,37 +295,29 @@ def test_a_flipped_byte_anywhere_is_refused(data: Path, file: Path, tmp_path: Pa
     places = {len(whole) - 1, len(whole) - 1024, *range(0, 512, 7), *range(148, 156)}
     for each in members:
         end = each.offset_data + each.size
-        places |= {
-            each.offset,
-            each.offset + 100,
-            each.offset + 155,
-            each.offset_data,
-            end - 1,
-            end,
-        }
+        places |= {each.offset + at for at in (0, 100, 155)} | {each.offset_data, end - 1, end}
     places |= {whole.index(b"hi", members[-1].offset_data)} | set(range(0, len(whole), 4999))
     for place in sorted(places):
         damaged = bytearray(whole)
         damaged[place] ^= 0x01
         file.write_bytes(damaged)
         with pytest.raises(BackupError):
-            restore(file, tmp_path / "restored")
-        assert not (tmp_path / "restored").exists(), place
+            restore(file, restored)
+        assert not restored.exists(), place
     file.write_bytes(whole)
-    assert restore(file, tmp_path / "restored")
+    assert restore(file, restored)
 
 
 def test_a_backup_of_the_first_version_has_no_checksums(
-    data: Path, file: Path, tmp_path: Path
+    data: Path, file: Path, restored: Path
 ) -> None:
-    with tarfile.open(file, "w") as tar:
-        tar.add(data / "chat.db", "chat.db")
-    assert not restore(file, tmp_path / "restored")
+    archive(file, **{"chat.db": (data / "chat.db").read_bytes()})
+    assert not restore(file, restored)
 
 
 @pytest.mark.parametrize("name", ["chat.db", "user_pass.txt", "SHA256SUMS"])
 def test_a_hole_in_an_archive_is_refused_before_it_is_written(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    file: Path, restored: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     sparse = tarfile.TarInfo(name)
     sparse.type, sparse.size = tarfile.GNUTYPE_SPARSE, 512
@@ -348,26 +330,27 @@ def test_a_hole_in_an_archive_is_refused_before_it_is_written(
     file.write_bytes(bytes(header) + bytes(512) + plain)
     monkeypatch.setattr("shutil.copyfileobj", lambda *_: pytest.fail("it was written"))
     with pytest.raises(BackupError, match="is not a backup"):
-        restore(file, tmp_path / "restored")
+        restore(file, restored)
 
 
 def test_what_somebody_else_put_into_a_database_is_refused(
-    data: Path, file: Path, tmp_path: Path
+    data: Path, file: Path, restored: Path
 ) -> None:
     with closing(sqlite3.connect(data / "chat.db")) as connection:
         connection.executescript("CREATE VIEW evil AS SELECT 1")
-    with tarfile.open(file, "w") as tar:
-        tar.add(data / "chat.db", "chat.db")
+    archive(file, **{"chat.db": (data / "chat.db").read_bytes()})
     with pytest.raises(BackupError, match="no chat database"):
-        restore(file, tmp_path / "restored")
+        restore(file, restored)
     with pytest.raises(StoreError, match="not chat's"):
         back_up(data, file, quiet)
 
 
-def test_a_backup_of_the_version_before_is_put_back_as_it_is(file: Path, tmp_path: Path) -> None:
+def test_a_backup_of_the_version_before_is_put_back_as_it_is(
+    file: Path, tmp_path: Path, restored: Path
+) -> None:
     """The server brings it up when it starts."""
     old = tmp_path / "old.db"
     make(old, OLDEST)
     archive(file, **{"chat.db": old.read_bytes()})
-    restore(file, tmp_path / "restored")
+    restore(file, restored)
     assert (tmp_path / "restored" / "chat.db").read_bytes() == old.read_bytes()

@@ -66,22 +66,22 @@ def test_no_line_is_longer_than_the_limit(data: bytes, at: list[int], limit: int
     assert all(len(line) <= limit for line in lines)
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_a_line_may_be_as_long_as_the_limit(end: bytes) -> None:
-    assert read([b"abc" + end], limit=3) == ([b"abc"], False)
-
-
-def test_the_line_end_never_counts() -> None:
-    assert read([b"abc\r", b"\n"], limit=3) == ([b"abc"], False)
-
-
-@pytest.mark.parametrize("chunks", [[b"abcd\n"], [b"abcd"], [b"ab", b"cd"], [b"x\nabcd"]])
-def test_a_longer_one_is_overlong(chunks: list[bytes]) -> None:
-    assert read(chunks, limit=3)[1]
-
-
-def test_the_lines_before_an_overlong_one_count_and_those_after_it_do_not() -> None:
-    assert read([b"a\nb\nlong\nc\n", b"d\n"], limit=3) == ([b"a", b"b"], True)
+@pytest.mark.parametrize(
+    ("chunks", "lines", "overlong"),
+    [
+        ([b"abc\n"], [b"abc"], False),
+        ([b"abc\r\n"], [b"abc"], False),  # the line end never counts
+        ([b"abc\r", b"\n"], [b"abc"], False),
+        ([b"abcd\n"], [], True),
+        ([b"abcd"], [], True),
+        ([b"ab", b"cd"], [], True),
+        ([b"a\nb\nlong\nc\n", b"d\n"], [b"a", b"b"], True),
+    ],
+)
+def test_a_line_longer_than_the_limit_is_the_end(
+    chunks: list[bytes], lines: list[bytes], overlong: bool
+) -> None:
+    assert read(chunks, limit=3) == (lines, overlong)
 
 
 def test_no_limit_is_no_limit() -> None:

@@ -95,6 +95,7 @@ def test_a_slip_of_the_finger_is_near_and_another_word_is_not(
         (SEND, "bob hi there", {"to": ["bob"], "text": "hi there"}),
         (SEND, "bob\thi", {"to": ["bob"], "text": "hi"}),
         (SEND, "bob   hi", {"to": ["bob"], "text": "hi"}),
+        (SEND, "bob a\tb", {"to": ["bob"], "text": "a\tb"}),
         (SEND, "(bob) hi", {"to": ["bob"], "text": "hi"}),
         (SEND, "(bob carol) hi", {"to": ["bob", "carol"], "text": "hi"}),
         (
@@ -118,27 +119,26 @@ def test_what_is_typed_becomes_arguments(
     assert parse_arguments(command, rest) == values
 
 
-def test_a_tab_in_a_message_stays() -> None:
-    assert parse_arguments(SEND, "bob a\tb") == {"to": ["bob"], "text": "a\tb"}
-
-
 @pytest.mark.parametrize(
     ("command", "rest", "problem"),
     [
-        (LAST, "", "<minutes> is missing. Usage: last <minutes>"),
-        (LAST, "ten", "<minutes> must be a whole number, not 'ten'. Usage: last <minutes>"),
-        (LAST, "-1", "<minutes> must be a whole number, not '-1'. Usage: last <minutes>"),
-        (LAST, "1.5", "<minutes> must be a whole number, not '1.5'. Usage: last <minutes>"),
-        (LAST, "٣", "<minutes> must be a whole number, not '٣'. Usage: last <minutes>"),
-        (
-            LAST,
-            "9" * 19,
-            f"<minutes> must be a whole number, not '{'9' * 19}'. Usage: last <minutes>",
-        ),
-        (LAST, "10 20", "There is something left over: '20'. Usage: last <minutes>"),
-        (WHO, "else", "There is something left over: 'else'. Usage: who"),
-        (HELP, "send me", "There is something left over: 'me'. Usage: help [<command>]"),
-        (BROADCAST, " ", "<message> is missing. Usage: broadcast <message>"),
+        (LAST, "", "<minutes> is missing."),
+        (LAST, "ten", "<minutes> must be a whole number, not 'ten'."),
+        (LAST, "-1", "<minutes> must be a whole number, not '-1'."),
+        (LAST, "1.5", "<minutes> must be a whole number, not '1.5'."),
+        (LAST, "٣", "<minutes> must be a whole number, not '٣'."),
+        (LAST, "9" * 19, f"<minutes> must be a whole number, not '{'9' * 19}'."),
+        (LAST, "10 20", "There is something left over: '20'."),
+        (WHO, "else", "There is something left over: 'else'."),
+        (WHO, "x" * 1000, f"There is something left over: '{'x' * 40}'."),
+        (HELP, "send me", "There is something left over: 'me'."),
+        (BROADCAST, " ", "<message> is missing."),
+        (SEND, "", "<user> is missing."),
+        (SEND, "bob", "<message> is missing."),
+        (SEND, "(bob carol)", "<message> is missing."),
+        (SEND, "(bob carol hi", "Put the names in brackets: (bob carol)."),
+        (SEND, "() hi", "Put the names in brackets: (bob carol)."),
+        (SEND, "( , ) hi", "Put the names in brackets: (bob carol)."),
     ],
 )
 def test_what_does_not_fit_is_said_with_the_usage(
@@ -146,30 +146,14 @@ def test_what_does_not_fit_is_said_with_the_usage(
 ) -> None:
     with pytest.raises(UsageError) as raised:
         parse_arguments(command, rest)
-    assert str(raised.value) == problem
-
-
-@pytest.mark.parametrize(
-    ("rest", "problem"),
-    [
-        ("", "<user> is missing."),
-        ("bob", "<message> is missing."),
-        ("(bob carol)", "<message> is missing."),
-        ("(bob carol hi", "Put the names in brackets: (bob carol)."),
-        ("() hi", "Put the names in brackets: (bob carol)."),
-        ("( , ) hi", "Put the names in brackets: (bob carol)."),
-    ],
-)
-def test_both_ways_to_send_are_named(rest: str, problem: str) -> None:
-    usage = "Usage: send <user> <message> or send (<user> <user> …) <message>"
-    with pytest.raises(UsageError) as raised:
-        parse_arguments(SEND, rest)
-    assert str(raised.value) == f"{problem} {usage}"
-
-
-def test_a_long_mistake_is_cut() -> None:
-    with pytest.raises(UsageError, match="'" + "x" * 40 + "'"):
-        parse_arguments(WHO, "x" * 1000)
+    usage = {
+        "who": "who",
+        "last": "last <minutes>",
+        "help": "help [<command>]",
+        "broadcast": "broadcast <message>",
+        "send": "send <user> <message> or send (<user> <user> …) <message>",
+    }
+    assert str(raised.value) == f"{problem} Usage: {usage[command.name]}"
 
 
 @given(

@@ -40,6 +40,9 @@ def said(text: str = "hi", sender: str = "bob", to: tuple[str, ...] = ()) -> Mes
     return message
 
 
+ALONE = "Welcome, alice. Nobody else is here. Type help for the commands."
+
+
 def welcome(**fields: object) -> LoginReply:
     standing = {"online": (), "missed": 0, "busy": False, "hidden": False} | fields
     return LoginReply(name="alice", seq=9, **standing)
@@ -117,7 +120,7 @@ def test_what_happens_in_words(event: Event, lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("reply", "lines"),
     [
-        (welcome(), ["Welcome, alice. Nobody else is here. Type help for the commands."]),
+        (welcome(), [ALONE]),
         (
             welcome(online=("bob", "carol"), missed=1),
             [
@@ -128,7 +131,7 @@ def test_what_happens_in_words(event: Event, lines: list[str]) -> None:
         (
             welcome(hidden=True, missed=2),
             [
-                "Welcome, alice. Nobody else is here. Type help for the commands.",
+                ALONE,
                 "You are still hidden: type appear to be seen.",
                 "2 messages while you were away:",
             ],
@@ -136,14 +139,14 @@ def test_what_happens_in_words(event: Event, lines: list[str]) -> None:
         (
             welcome(busy=True),
             [
-                "Welcome, alice. Nobody else is here. Type help for the commands.",
+                ALONE,
                 "You are still busy, messages are held: type idle to see them.",
             ],
         ),
         (
             welcome(busy=True, missed=3),
             [
-                "Welcome, alice. Nobody else is here. Type help for the commands.",
+                ALONE,
                 "You are still busy, 3 messages held: type idle to see them.",
             ],
         ),

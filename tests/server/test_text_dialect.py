@@ -1,0 +1,229 @@
+"""The text dialect: what people type is a request or a refusal, and every event has its words."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatserver.commands import all_commands
+from chatserver.commands.registry import Command, Request
+from chatserver.dialects.dialect import Direct
+from chatserver.dialects.text import TextDialect, TextRenderer, TextRequest
+from chatserver.errors import CommandError
+from chatwire.protocol import (
+    Event,
+    HistoryReply,
+    Message,
+    Ping,
+    Presence,
+    Replayed,
+    Reply,
+    SearchReply,
+)
+
+REGISTRY = all_commands()
+
+
+@pytest.fixture
+def dialect() -> TextDialect:
+    return TextDialect(0)
+
+
+def found(request: Request | Direct) -> tuple[TextRequest, Command]:
+    """Return a request and the command it is for."""
+    assert isinstance(request, TextRequest)
+    command = request.find(REGISTRY)
+    assert command is not None
+    return request, command
+
+
+def values(request: TextRequest | Direct) -> list[object]:
+    """Return the checked arguments of a request."""
+    asked, command = found(request)
+    return command.values(asked.arguments(command))
+
+
+def typed(line: bytes) -> TextRequest | Direct:
+    """Return what somebody types who is logged in."""
+    dialect = TextDialect(0)
+    dialect.ready(logged_in=True)
+    return dialect.read(line)
+
+
+# -- the login --
+
+
+def test_text_asks_for_the_name_and_then_for_the_password(dialect: TextDialect) -> None:
+    assert dialect.opening().startswith(b"-- chat ")
+    for name in (b"  ", b" alice "):  # an empty one is asked for again
+        assert dialect.ready(logged_in=False) == b"Username: "
+        assert dialect.read(name) == Direct()
+    assert dialect.ready(logged_in=False) == b"Password: "
+    assert values(dialect.read(b" correct horse ")) == ["alice", " correct horse ", None]
+    assert dialect.ready(logged_in=False) == b"Username: "  # both again after a refusal
+    assert dialect.ready(logged_in=True) == b""
+
+
+def test_the_line_after_a_login_is_read_when_that_has_been_carried_out(
+    dialect: TextDialect,
+) -> None:
+    read = []
+    for item in dialect.receive(b"alice\ncorrect horse\nwho\n"):
+        read.append(item)
+        dialect.ready(logged_in=len(read) == 2)
+    assert [type(each) for each in read] == [Direct, TextRequest, TextRequest]
+    assert [found(each)[1].name for each in read[1:]] == ["login", "who"]
+
+
+def test_an_empty_password_is_one_and_what_is_not_utf8_is_asked_for_again(
+    dialect: TextDialect,
+) -> None:
+    dialect.read(b"alice")
+    with pytest.raises(CommandError) as raised:
+        dialect.read(b"caf\xe9")
+    assert raised.value.code == "invalid_utf8"
+    assert dialect.ready(logged_in=False) == b"Password: "
+    assert isinstance(dialect.read(b""), TextRequest)
+
+
+# -- what is typed --
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"broadcast hi there", ["hi there", None]),
+        (b"/broadcast hi", ["hi", None]),
+        (b"  BROADCAST   hi  there ", ["hi  there", None]),
+        (b"say hi", ["hi", None]),
+        (b"broadcast\thi", ["hi", None]),
+        (b"broadcast a\tb", ["a\tb", None]),
+        ("broadcast grüße 😀".encode(), ["grüße 😀", None]),
+        (b"send bob hi", [("bob",), "hi", None]),
+        (b"send (bob carol) hi", [("bob", "carol"), "hi", None]),
+        (b"msg bob hi", [("bob",), "hi", None]),
+        (b"last 10", [10]),
+        (b"busy", [None]),
+        (b"busy in a meeting", ["in a meeting"]),
+        (b"help", [None]),
+        (b"? send", ["send"]),
+        (b"history", [None, 50, None, None, None]),
+        (b"history 20", [None, 20, None, None, None]),
+        (b"history bob", [("bob",), 50, None, None, None]),
+        (b"history bob 20", [("bob",), 20, None, None, None]),
+        (b"history bob 20 7", [("bob",), 20, None, 7, None]),
+        (b"history (bob carol)", [("bob", "carol"), 50, None, None, None]),
+        (b"history (bob carol) 5", [("bob", "carol"), 5, None, None, None]),
+        (b"history (5 carol) 5", [("5", "carol"), 5, None, None, None]),
+        (b"history (5)", [("5",), 50, None, None, None]),
+        (b'search "so far" from:bob', ['"so far" from:bob', 20]),
+    ],
+)
+def test_a_command_is_typed_with_or_without_a_slash(line: bytes, expected: list[object]) -> None:
+    assert values(typed(line)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (b"history (bob", "Put the names in brackets: (bob carol)."),
+        (b"history () 5", "Put the names in brackets: (bob carol)."),
+        (b"history (bob carol) five", "<count> must be a whole number, not 'five'."),
+        (b"history bob carol", "<count> must be a whole number, not 'carol'."),
+        (b"history (%s)" % b" ".join([b"x"] * 101), "history: with must be at most 100 long."),
+        (b"history 1000", "history: count must be at most 500."),
+        (b"history 99999999999", "history: count must be at most 500."),
+        (b"history bob 0", "history: count must be at least 1."),
+        (b"last 0", "last: minutes must be at least 1."),
+    ],
+)
+def test_what_is_typed_wrongly_is_answered_with_what_is_wrong(line: bytes, text: str) -> None:
+    request, command = found(typed(line))
+    with pytest.raises(CommandError) as raised:
+        request.arguments(command)
+    assert raised.value.code == "bad_request"
+    assert raised.value.text.startswith(text)
+
+
+@pytest.mark.parametrize("line", [b"", b"   ", b"\t"])
+def test_an_empty_line_of_text_is_nothing(line: bytes) -> None:
+    assert typed(line) == Direct()
+
+
+@pytest.mark.parametrize("line", [b"hello everybody", b"/", b"/// who", b"login alice secret"])
+def test_what_is_no_command_is_still_a_request(line: bytes) -> None:
+    request = typed(line)
+    assert isinstance(request, TextRequest)
+    command = request.find(REGISTRY)
+    assert command is None or command.name == "login"
+
+
+def test_invalid_utf8_is_named_with_its_place() -> None:
+    with pytest.raises(CommandError) as raised:
+        typed(b"say caf\xe9")
+    assert raised.value.text == "That line is not UTF-8 at byte 7; send it again."
+
+
+# -- what is shown --
+
+AT = "2026-11-22T15:24:02.123Z"
+HI = Message(seq=1, at=AT, sender="bob", room="lobby", text="hi")
+PSST = Message(seq=2, at=AT, sender="bob", to=("alice", "carol"), text="one\ntwo")
+OLD = Message(seq=3, at=AT, sender="bob", room="lobby", text="hi\nho", replay=True)
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (HI, "bob: hi\n"),
+        (PSST, "bob → you, carol: one\n    two\n"),
+        (OLD, "[2026-11-22 15:24 UTC] bob: hi\n    ho\n"),
+        (Presence(name="bob", state="online"), "-- bob came online.\n"),
+        (Replayed(count=3, more=0), "-- That is all.\n"),
+        (
+            Replayed(count=3, more=2),
+            "-- End of the newest 3 messages you missed; type history to see the 2 older.\n",
+        ),
+        (Ping(), ""),
+        (Reply(op="logout"), ""),
+        (
+            HistoryReply(messages=(HI, PSST), more=False),
+            "[2026-11-22 15:24 UTC] bob: hi\n"
+            "[2026-11-22 15:24 UTC] bob → you, carol: one\n    two\n"
+            "-- That is all.\n",
+        ),
+        (
+            SearchReply(messages=(HI,), more=True),
+            "[2026-11-22 15:24 UTC] bob: hi\n-- There is more; add a word to find less.\n",
+        ),
+        (HistoryReply(messages=(), more=False), "-- Nothing was found.\n"),
+    ],
+)
+def test_an_event_reads_well(event: Event, text: str) -> None:
+    assert TextRenderer().event(event, "alice").decode() == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "place"),
+    [
+        ("", ""),
+        ("20", ""),
+        ("lobby 20", "lobby "),
+        ("bob", "bob "),
+        ("7of9 20", "7of9 "),
+        ("(bob carol) 20 9", "(bob carol) "),
+    ],
+)
+def test_who_reads_on_is_told_how(typed: str, place: str) -> None:
+    request = TextRequest("history", typed)
+    event = HistoryReply(messages=(HI,), more=True)
+    assert TextRenderer().answer(request, event, "alice").decode() == (
+        "[2026-11-22 15:24 UTC] bob: hi\n"
+        f"-- There is more: ask again with a count and 1, as in history {place}50 1.\n"
+    )
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("\n\t")))
+def test_no_message_looks_like_a_notice(text: str) -> None:
+    event = Message(seq=1, at=AT, sender="bob", room="lobby", text=text)
+    for line in TextRenderer().event(event, "alice").split(b"\n")[:-1]:
+        assert line.startswith((b"bob: ", b"    "))
