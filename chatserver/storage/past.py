@@ -141,8 +141,9 @@ _CHANGES: Final = f"""
             AND (target IS NULL OR target <= :after)
             AND changes.seq > iif(by = :account, :own_after, :after)
             AND changes.seq NOT IN (SELECT value FROM json_each(:without))
-        UNION SELECT changes.seq FROM json_each(:ends) CROSS JOIN changes ON changes.seq = value
-            WHERE value > :after AND value < :before AND by <> :account
+        UNION SELECT changes.seq FROM json_each(:ends) AS one
+            CROSS JOIN changes ON changes.seq = one.value
+            WHERE seq > :after AND seq < :before AND by <> :account
         ORDER BY number DESC LIMIT :limit)
     SELECT json_group_array({CHANGE_AS_JSON}) FROM (
         {READ_CHANGES} WHERE changes.seq IN (SELECT number FROM found) ORDER BY changes.seq)
