@@ -61,7 +61,7 @@ def test_a_name_used_again_inherits_nothing(kept: Kept) -> None:
     kept.apply(Busy(at=NOW, account=ALICE, reply="out"), AccountDeleted(at=NOW, account=ALICE))
     kept.apply(AccountMade(at=NOW, name="alice"), Came(at=NOW, account=5, session=5, name="alice"))
     account = kept.state.accounts[5]
-    assert (account.busy, account.member_of) == (False, {LOBBY_ID})
+    assert (account.busy, account.member_of) == (False, (LOBBY_ID,))
     assert list(kept.state.conversations_of(5)) == []
 
 

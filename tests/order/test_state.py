@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatserver.order.apply import apply, refused_without_room
-from chatserver.order.records import Account, Conversation, Member
+from chatserver.order.records import Account, Conversation, Member, Target
 from chatserver.order.state import State, first_state
 
 from .histories import History, histories
@@ -15,8 +15,8 @@ from .histories import History, histories
 
 def plain(value: Any) -> Any:
     """Return all that a state is made of as values that can be compared."""
-    if isinstance(value, Account | Conversation | Member):
-        fields = {name: getattr(value, name) for name in type(value).__slots__}
+    if isinstance(value, Account | Conversation | Member | Target):
+        fields = {name: getattr(value, name) for name in value.__struct_fields__}
         fields.pop("audience", None)  # may be forgotten
         return plain(fields)
     if isinstance(value, dict):
@@ -28,7 +28,9 @@ def picture(state: State) -> dict[str, Any]:
     """Return everything in a state; of what is unsaved, what must not be written for nothing."""
     found = {name: plain(value) for name, value in vars(state).items() if name != "_busy"}
     unsaved = found.pop("unsaved")
-    for name in ("messages", "deleted", "gone", "conversations", "members"):
+    for name in ("messages", "changes", "edited", "erased", "reactions", "mentions", "invitations"):
+        found[name] = plain(getattr(unsaved, name)).copy()
+    for name in ("deleted", "gone", "conversations", "members"):
         found[name] = plain(getattr(unsaved, name)).copy()
     return found
 

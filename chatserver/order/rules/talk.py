@@ -129,7 +129,7 @@ def _write(
         ),
         mentions,
     )
-    state.targets[seq] = Target(conversation.id, item.account, state.at)
+    state.aim(seq, Target(conversation.id, item.account, state.at))
 
 
 def _mentions(
