@@ -87,7 +87,12 @@ class Room:
             key=key,
         )
         sender.connection.appended()
-        return Entry(said, Question(sender.session, JsonRequest("send", re, b""), unknown))
+        return Entry(
+            said,
+            Question(
+                sender.session, JsonRequest("send", re, b""), unknown, "send" if to else "broadcast"
+            ),
+        )
 
     def happen(self, *items: Item) -> list[Entry]:
         entries = [Entry(each, None) for each in items]

@@ -10,9 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from server.fakes import Client, Server
 
-from chatserver.order.items import Came, Item, Purged, Said
+from chatserver.order.items import Act, Came, Item, Purged, Said
 from chatserver.order.outcome import Arrived, Delivered, Outcome
 from chatserver.order.pending import Question
+from chatserver.order.records import LOBBY_ID
 from chatserver.storage.store import FILE_NAME
 
 from .alone import Alone, Tables, tables_of
@@ -55,9 +56,9 @@ def test_a_server_and_apply_alone_leave_the_same_files(
                 batch, left, turn = left[:size], left[size:], turn + 1
                 with server.paused():
                     for each in batch:
-                        asker = clients.get(each.session) if isinstance(each, Said) else None
+                        asker = clients.get(each.session) if isinstance(each, Act) else None
                         # Some come from elsewhere: nobody here waits for an answer.
-                        ours = asker is not None and int(each.text) % unasked == 0  # type: ignore[attr-defined]
+                        ours = not isinstance(each, Said) or number_of(each) % unasked == 0
                         ticket = Question(asker.session, None) if ours and asker else None
                         server.order.append(each, ticket)
             server.settle()
@@ -76,6 +77,11 @@ def test_a_server_and_apply_alone_leave_the_same_files(
             holds_together(alone, client, outcomes, number, unasked)
         with closing(sqlite3.connect(Path(folder, FILE_NAME))) as connection:
             assert tables_of(connection) == alone.tables()
+
+
+def number_of(said: Said) -> int:
+    """Return what tells a message of a history from the others."""
+    return int(said.text.split()[-1])
 
 
 def holds_together(
@@ -103,9 +109,12 @@ def holds_together(
         if isinstance(o, Delivered)
         and isinstance(i, Said)
         and i.session == number
-        and int(i.text) % unasked == 0
+        and number_of(i) % unasked == 0
     }
     expected = []
+    # Of a room that somebody has left and joined again, more than this was shown: see the model.
+    rooms = {each.id for each in alone.state.conversations.values() if each.kind == "room"}
+    stored = [row for row in stored if row[2] not in rooms - {LOBBY_ID}]
     for seq, _, conversation, sender, *_ in stored:
         assert isinstance(seq, int)
         assert isinstance(conversation, int)

@@ -405,7 +405,7 @@ class Server(Scoped):
             to=tuple(map(self.account_id, to)),
             key=key,
         )
-        self.order.append(said, Question(client.session, None))
+        self.order.append(said, Question(client.session, None, (), "send" if to else "broadcast"))
         if self._gate.is_set():
             self.settle()
 
