@@ -28,6 +28,7 @@ setup(
         "chatserver.dialects",
         "chatserver.net",
         "chatserver.order",
+        "chatserver.order.rules",
         "chatserver.search",
         "chatserver.serving",
         "chatserver.sessions",

@@ -13,10 +13,8 @@ from msgspec import UNSET
 from chatwire.names import LOBBY, fold
 from chatwire.protocol import (
     MOST_COUNTED,
-    MOST_UNREAD,
     BroadcastReply,
     Bye,
-    ChangeReply,
     CommandHelp,
     ConversationsReply,
     Deleted,
@@ -34,9 +32,7 @@ from chatwire.protocol import (
     Reacted,
     Replayed,
     Reply,
-    Room,
     RoomChanged,
-    RoomMember,
     RoomReply,
     RoomsReply,
     SearchReply,
@@ -44,10 +40,15 @@ from chatwire.protocol import (
     SendReply,
     StatusReply,
     Typing,
-    Waiting,
     WhoReply,
 )
-from chatwire.rooms import SETTINGS
+from chatwire.room_wording import (
+    entered_lines,
+    members_lines,
+    room_change_lines,
+    rooms_lines,
+    unread_lines,
+)
 from chatwire.usage import usage_lines
 
 _INDENT = "    "
@@ -122,17 +123,15 @@ def event_lines(event: Event, viewer: str = "", columns: int = 80) -> list[str]:
         case Edited() | Deleted() | Reacted():
             return _change_lines(event)
         case RoomChanged():
-            return _room_lines(event, viewer)
+            return room_change_lines(event, viewer)
         case RoomsReply(rooms=rooms):
-            return _rooms(rooms)
+            return rooms_lines(rooms)
         case MembersReply():
-            return _members(event)
+            return members_lines(event)
         case ConversationsReply(conversations=conversations):
-            return _waiting_lines(conversations)
+            return unread_lines(conversations)
         case RoomReply():
-            return _entered(event)
-        case ChangeReply(op=op):
-            return [_DONE[op]] if op in _DONE else []
+            return entered_lines(event)
         case Presence(name=name, state=state):
             return [_PRESENCE[state].format(name)] if state in _PRESENCE else []
         case Replayed(count=0):
@@ -191,147 +190,6 @@ def _change_lines(event: Edited | Deleted | Reacted) -> list[str]:
     if event.on:
         return [f"{event.sender} reacted with {event.reaction}{where}."]
     return [f"{event.sender} took {event.reaction} back{where}."]
-
-
-def _room_lines(event: RoomChanged, viewer: str) -> list[str]:
-    me, who, room = fold(viewer), event.sender, f"#{event.room}"
-    whom = "" if event.name is UNSET else event.name
-    mine = bool(me) and fold(whom) == me
-    you = "you" if mine else whom
-    be = "are" if mine else "is"
-    match event.change:
-        case "made":
-            line = f"{who} made {room}."
-        case "joined":
-            line = f"{who} joined {room}."
-        case "left":
-            line = f"{who} left {room}."
-        case "invited":
-            line = f"{who} invited {you} to {room}"
-            line += f": type join {room} to come in." if mine else "."
-        case "withdrawn":
-            line = f"{who} took back the invitation of {you} to {room}."
-        case "removed":
-            why = f": {event.reason}" if event.reason is not UNSET else "."
-            line = f"{who} removed {you} from {room}{why}"
-        case "role":
-            line = f"{you} {be} {_a(str(event.role))} of {room} now."
-        case "muted":
-            minutes = 0 if event.minutes is UNSET else event.minutes
-            unit = "minute" if minutes == 1 else "minutes"
-            line = f"{who} muted {you} in {room} for {minutes} {unit}."
-            if not minutes:
-                line = f"{you} may speak in {room} again."
-        case "topic":
-            topic = "" if event.topic is UNSET else event.topic
-            line = (
-                f"{who} set the topic of {room}: {topic}"
-                if topic
-                else (f"{who} took away the topic of {room}.")
-            )
-        case "set":
-            line = f"{who} set {room} up: {', '.join(_setup(event)) or 'as it was'}."
-        case _:
-            return []
-    return [line[0].upper() + line[1:] if line.startswith("you ") else line]
-
-
-def _setup(event: RoomChanged | Room) -> list[str]:
-    words = []
-    for word, (field, value) in SETTINGS.items():
-        if getattr(event, field) == value:
-            words.append(_SETUP[word])
-    return words
-
-
-_SETUP = {
-    "open": "everybody may join",
-    "closed": "by invitation only",
-    "announce": "only moderators speak",
-    "everyone": "everybody speaks",
-    "past": "its past can be read",
-    "nopast": "its past can be read from joining on",
-}
-
-
-def _a(role: str) -> str:
-    return f"an {role}" if role.startswith("o") else f"a {role}"
-
-
-def _rooms(rooms: Iterable[Room]) -> list[str]:
-    lines = []
-    for room in rooms:
-        people = "1 person" if room.people == 1 else f"{room.people} people"
-        notes = [people]
-        if room.role in ("owner", "moderator"):
-            notes.append(f"you are {_a(room.role)}")
-        if room.access == "closed":
-            notes.append("closed")
-        if room.speaking == "moderators":
-            notes.append("only moderators speak")
-        if room.unread:
-            notes.append(f"{_count(room.unread)} unread")
-        if room.mentions:
-            notes.append(f"{_count(room.mentions)} for you")
-        if room.invited:
-            notes.append("you are invited")
-        elif not room.role and room.access == "open":
-            notes.append("not joined")
-        topic = f" {room.topic}" if room.topic else ""
-        lines.append(f"#{room.name} ({', '.join(notes)}){topic}")
-    return lines or ["There are no rooms; make one with create #name."]
-
-
-def _members(reply: MembersReply) -> list[str]:
-    def named(member: RoomMember) -> str:
-        notes = [] if member.role == "member" else [member.role]
-        if member.busy:
-            notes.append("busy")
-        if member.muted:
-            notes.append("muted")
-        return f"{member.name} ({', '.join(notes)})" if notes else member.name
-
-    here = [named(each) for each in reply.members if each.here]
-    away = [named(each) for each in reply.members if not each.here]
-    lines = [f"Here in #{reply.room}: {', '.join(here)}."] if here else []
-    if away:
-        lines.append(f"Not here: {', '.join(away)}.")
-    if reply.invited:
-        lines.append(f"Invited: {', '.join(reply.invited)}.")
-    return lines or [f"Nobody is in #{reply.room}."]
-
-
-def conversation_name(waiting: Waiting) -> str:
-    """Return a conversation as people call it: `#ops`, `bob`, `(bob carol)`."""
-    if waiting.room is not UNSET:
-        return f"#{waiting.room}"
-    others = () if waiting.with_ is UNSET else waiting.with_
-    return others[0] if len(others) == 1 else f"({' '.join(others)})"
-
-
-def _waiting_lines(conversations: Iterable[Waiting]) -> list[str]:
-    lines = []
-    for each in conversations:
-        if each.unread:
-            notes = f"{_count(each.unread)} unread"
-            if each.mentions:
-                notes += f", {_count(each.mentions)} for you"
-            lines.append(f"{conversation_name(each)}: {notes}")
-    return lines or ["Nothing is unread."]
-
-
-def _count(count: int) -> str:
-    return f"{count}+" if count >= MOST_UNREAD else str(count)
-
-
-def _entered(reply: RoomReply) -> list[str]:
-    room = reply.room
-    people = "1 person" if room.people == 1 else f"{room.people} people"
-    did = "You have made" if reply.op == "create" else "You are in"
-    lines = [f"{did} #{room.name}, with {people}: {', '.join(_setup(room))}."]
-    if room.topic:
-        lines.append(f"Topic: {room.topic}")
-    return lines
 
 
 def duration(seconds: int) -> str:

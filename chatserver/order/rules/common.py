@@ -50,14 +50,14 @@ def note(
     target: int | None = None,
     who: Account | None = None,
     value: str = "",
-    now: str | None = None,
+    reads: str | None = None,
     key: str | None = None,
     mentions: tuple[int, ...] = (),
     also: Sequence[int] = (),
 ) -> Told:
     """Give a change its number, have it stored, and return whom to tell.
 
-    `now` is what a message reads now, which is told and not stored here; `also` are sessions of
+    `reads` is what a message reads now, which is told and not stored here; `also` are sessions of
     others than the members.
     """
     seq = state.seq + 1
@@ -88,7 +88,7 @@ def note(
         to=() if conversation.kind == "room" else names(state, conversation, by.id),
         target=target,
         name=None if who is None else who.name,
-        value=value if now is None else now,
+        value=value if reads is None else reads,
         mentions=tuple([state.accounts[each].name for each in mentions]),
     )
     return Told(change, audience + others if others else audience)

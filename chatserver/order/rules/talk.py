@@ -175,7 +175,7 @@ def edited(state: State, item: Edited) -> Outcome:
         by,
         "edit",
         target=item.target,
-        now=item.text,
+        reads=item.text,
         key=item.key,
         mentions=mentions,
     )
@@ -231,10 +231,10 @@ def reacted(state: State, item: Reacted) -> Outcome:
     others = target.reactions - {mine}
     if item.on and 0 < item.most <= sum(account == by.id for account, _ in others):
         return _not_allowed(state, f"You have reacted to that {item.most} times; that is enough.")
-    now = target.reactions | {mine} if item.on else others
+    reactions = target.reactions | {mine} if item.on else others
     state.aim(
         item.target,
-        Target(target.conversation, target.sender, target.at, reactions=frozenset(now)),
+        Target(target.conversation, target.sender, target.at, reactions=frozenset(reactions)),
     )
     state.unsaved.reactions.append((item.target, by.id, item.reaction, item.on))
     told = note(
