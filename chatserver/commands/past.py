@@ -22,7 +22,7 @@ _AROUND = 20
 """How many messages stand around one, by itself."""
 
 
-@command("past", "Read what was said before: in the lobby, in a room, with somebody.")
+@command("past", "Read what was said before, here or with somebody.")
 def history(
     context: Context,
     with_: OptionalPlace = None,

@@ -24,7 +24,7 @@ from chatwire.text import for_log
 _OF_USER: Final = """
     conversation IN (SELECT conversations.id FROM accounts
         JOIN members ON account = accounts.id JOIN conversations ON conversations.id = conversation
-        WHERE folded = :user AND deleted IS NULL AND conversations.kind = 'direct')
+        WHERE folded = :user AND accounts.deleted IS NULL AND conversations.kind = 'direct')
 """
 _NO_PLACE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 

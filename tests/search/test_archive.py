@@ -8,9 +8,10 @@ from kept import ALICE, BOB, CAROL, DAVE, NOW, Kept
 from server.fakes import index_all
 
 from chatserver.order.items import AccountDeleted, AccountMade, Came, Trimmed
+from chatserver.order.records import LOBBY_ID
 from chatserver.search.archive import Archive
 from chatserver.search.index import SearchIndex
-from chatserver.storage.past import Page
+from chatserver.storage.past import Page, Stretch
 
 NEVER = 2**62
 
@@ -35,7 +36,10 @@ class Talked:
     def found(
         self, words: str, account: int, since: int = 0, limit: int = 10
     ) -> tuple[list[str], bool]:
-        messages, more = self.archive.search(words, account, since, limit)
+        """Return what an account finds that has been in the lobby since message `since`."""
+        private = [each for each in self.kept.stretches(account) if each.conversation != LOBBY_ID]
+        may_read = [Stretch(LOBBY_ID, since), *private]
+        messages, more = self.archive.search(words, account, may_read, limit)
         return [each.text for each in messages], more
 
     def close(self) -> None:

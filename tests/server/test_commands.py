@@ -32,6 +32,7 @@ def test_a_login_says_who_is_here_and_what_was_missed(server: Server) -> None:
         "missed": 1,
         "busy": False,
         "hidden": False,
+        "invited": [],
     }
     assert (message["text"], message["replay"]) == ("for you", True)
     assert (end["event"], end["count"], end["more"]) == ("replayed", 1, 0)
@@ -358,7 +359,7 @@ def test_help_describes_one_command(pair: Pair, word: str) -> None:
     (described,) = pair.alice_asks("help", command=word)["commands"]
     assert described["name"] == "send"
     assert described["aliases"] == ["msg", "tell"]
-    assert [each["kind"] for each in described["parameters"]] == ["names", "words"]
+    assert [each["kind"] for each in described["parameters"]] == ["place", "words"]
 
 
 @pytest.mark.parametrize("word", ["sned", "pong", ""])

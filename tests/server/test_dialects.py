@@ -137,7 +137,10 @@ def values(line: bytes) -> list[object]:
 
 
 def test_the_first_line_of_json_is_a_hello() -> None:
-    assert JsonDialect(REGISTRY, 0).opening() == encode(Hello(server=f"chat {__version__}"))
+    can = tuple(each.name for each in REGISTRY)
+    assert {"login", "send", "join", "typing"} < set(can)
+    hello = Hello(server=f"chat {__version__}", can=can)
+    assert JsonDialect(REGISTRY, 0).opening() == encode(hello)
 
 
 @pytest.mark.parametrize(

@@ -129,12 +129,12 @@ def test_the_lobby_begins_when_an_account_comes_first(house: House) -> None:
 
 def test_how_an_account_stands(house: House) -> None:
     (bob,) = house.join("bob")
-    assert house.directory.standing(account(bob)) == Standing(False, "", False)
+    assert house.directory.standing(account(bob)) == Standing(False, "", False, "member")
     house.busy("bob", "at lunch")
     house.hide("bob")
-    assert house.directory.standing(account(bob)) == Standing(True, "at lunch", True)
+    assert house.directory.standing(account(bob)) == Standing(True, "at lunch", True, "member")
     house.server.order.run(Idle(at=0, account=account(bob), session=bob.session.id))
-    assert house.directory.standing(account(bob)) == Standing(False, "", True)
+    assert house.directory.standing(account(bob)) == Standing(False, "", True, "member")
 
 
 def test_the_hidden_are_nowhere_and_come_back(house: House) -> None:
@@ -209,7 +209,7 @@ def test_a_new_account_of_an_old_name_starts_afresh(house: House) -> None:
     house.delete(old)
     (new,) = house.join("bob")
     assert account(new) != account(old)
-    assert house.directory.standing(account(new)) == Standing(False, "", False)
+    assert house.directory.standing(account(new)) == Standing(False, "", False, "member")
     assert house.directory.talks(account(new), [account(alice)]) == ()
     assert house.sessions_of("bob") == (new.session,)
 

@@ -110,17 +110,23 @@ def test_the_time_in_our_own_queue_is_none_of_the_clients(house: House) -> None:
 
 
 def test_without_a_command_a_session_ends(house: House) -> None:
-    client = house.log_in()
-    for _ in range(30):
-        client.connection.listening_since = house.now  # it answers every ping
-        house.tick(after=60)
-    assert client.ending is None
-    client.connection.last_command += 1
-    for seconds in (1, 1):
-        assert client.ending is None
-        client.connection.listening_since = house.now
+    """But for one that no person attends: a bot, a program."""
+    client, bot = house.log_in(), house.log_in("alice")
+    bot.connection.attended = False
+
+    def pass_by(seconds: float) -> None:
+        for each in (client, bot):
+            each.connection.listening_since = house.now  # it answers every ping
         house.tick(after=seconds)
-    assert client.ending == ("idle_timeout", "Logged out after 30 min without a command.")
+
+    for _ in range(12):
+        pass_by(3600)
+    client.connection.last_command += 1
+    for _ in range(2):
+        assert client.ending is None
+        pass_by(1)
+    assert client.ending == ("idle_timeout", "Logged out after 12 h without a command.")
+    assert bot.ending is None
 
 
 def test_what_is_switched_off_never_comes(endless: House) -> None:

@@ -58,7 +58,7 @@ def test_text_asks_for_the_name_and_then_for_the_password(dialect: TextDialect) 
         assert dialect.ready(logged_in=False) == b"Username: "
         assert dialect.read(name) == Direct()
     assert dialect.ready(logged_in=False) == b"Password: "
-    assert values(dialect.read(b" correct horse ")) == ["alice", " correct horse ", None]
+    assert values(dialect.read(b" correct horse ")) == ["alice", " correct horse ", None, True]
     assert dialect.ready(logged_in=False) == b"Username: "  # both again after a refusal
     assert dialect.ready(logged_in=True) == b""
 
@@ -98,23 +98,23 @@ def test_an_empty_password_is_one_and_what_is_not_utf8_is_asked_for_again(
         (b"broadcast\thi", ["hi", None]),
         (b"broadcast a\tb", ["a\tb", None]),
         ("broadcast grüße 😀".encode(), ["grüße 😀", None]),
-        (b"send bob hi", [("bob",), "hi", None]),
-        (b"send (bob carol) hi", [("bob", "carol"), "hi", None]),
-        (b"msg bob hi", [("bob",), "hi", None]),
+        (b"send bob hi", [("bob",), "hi", None, None, None]),
+        (b"send (bob carol) hi", [("bob", "carol"), "hi", None, None, None]),
+        (b"msg bob hi", [("bob",), "hi", None, None, None]),
         (b"last 10", [10]),
         (b"busy", [None]),
         (b"busy in a meeting", ["in a meeting"]),
         (b"help", [None]),
         (b"? send", ["send"]),
-        (b"history", [None, 50, None, None, None]),
-        (b"history 20", [None, 20, None, None, None]),
-        (b"history bob", [("bob",), 50, None, None, None]),
-        (b"history bob 20", [("bob",), 20, None, None, None]),
-        (b"history bob 20 7", [("bob",), 20, None, 7, None]),
-        (b"history (bob carol)", [("bob", "carol"), 50, None, None, None]),
-        (b"history (bob carol) 5", [("bob", "carol"), 5, None, None, None]),
-        (b"history (5 carol) 5", [("5", "carol"), 5, None, None, None]),
-        (b"history (5)", [("5",), 50, None, None, None]),
+        (b"history", [None, 50, None, None, None, None]),
+        (b"history 20", [None, 20, None, None, None, None]),
+        (b"history bob", [("bob",), 50, None, None, None, None]),
+        (b"history bob 20", [("bob",), 20, None, None, None, None]),
+        (b"history bob 20 7", [("bob",), 20, None, 7, None, None]),
+        (b"history (bob carol)", [("bob", "carol"), 50, None, None, None, None]),
+        (b"history (bob carol) 5", [("bob", "carol"), 5, None, None, None, None]),
+        (b"history (5 carol) 5", [("5", "carol"), 5, None, None, None, None]),
+        (b"history (5)", [("5",), 50, None, None, None, None]),
         (b'search "so far" from:bob', ['"so far" from:bob', 20]),
     ],
 )

@@ -178,17 +178,11 @@ def test_some_are_those_that_one_may_read(kept: Kept) -> None:
     kept.apply(Trimmed(at=NOW, seqs=(4,)))
     kept.apply(AccountMade(at=NOW, name="eve"), Came(at=NOW, account=5, session=5, name="eve"))
     asked = [1, 2, 3, 4, 5, 99]
-    found = {each: seqs(kept.store.some(asked, each)) for each in (ALICE, BOB, CAROL, DAVE, 5)}
+    found = {
+        each: seqs(kept.store.some(asked, kept.stretches(each)))
+        for each in (ALICE, BOB, CAROL, DAVE, 5)
+    }
     assert found == {ALICE: [5, 2, 1], BOB: [5, 3, 2, 1], CAROL: [5, 3, 1], DAVE: [5, 1], 5: []}
-
-
-def test_in_a_room_that_was_left_nothing_is_read(kept: Kept) -> None:
-    kept.say("room")
-    kept.state.conversations[1].members[ALICE].left = 1
-    kept.state.unsaved.members[ALICE, 1] = kept.state.conversations[1].members[ALICE]
-    kept.store.write(kept.state)
-    assert seqs(kept.store.some([1], ALICE)) == []
-    assert seqs(kept.store.some([1], BOB)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -204,14 +198,20 @@ def test_what_follows_has_a_limit_of_messages_and_of_characters(
 
 
 def test_unread_is_counted_for_each_conversation_up_to_a_number(kept: Kept) -> None:
+    """What others said, and how much of it names the reader."""
     for number in range(5):
-        kept.say("x")
+        kept.say("alice, look" if number > 2 else "x")
+        kept.say("alice is me", ALICE)
         if number % 2:
             kept.say("x", BOB, ALICE)
     (private,) = kept.direct(ALICE, BOB)
-    assert kept.store.unread([Stretch(1, 0), private], 3) == {1: 3, private.conversation: 2}
-    assert kept.store.unread([Stretch(1, 4), Stretch(99, 0)], 9) == {1: 2, 99: 0}
-    assert kept.store.unread([], 9) == {}
+    lobby, nowhere, number = Stretch(1, 0), Stretch(99, 0), private.conversation
+    unread = kept.store.unread
+    assert unread(ALICE, [lobby, private], 3) == {1: (3, 2), number: (2, 0)}
+    assert unread(ALICE, [lobby], 1) == {1: (1, 1)}
+    assert unread(ALICE, [Stretch(1, 8), nowhere], 9) == {1: (1, 1), 99: (0, 0)}
+    assert unread(BOB, [lobby, private], 9) == {1: (5, 0), number: (0, 0)}
+    assert unread(ALICE, [], 9) == {}
 
 
 def test_how_far_accounts_were_given_everything(kept: Kept) -> None:

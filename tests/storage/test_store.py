@@ -97,7 +97,7 @@ def test_numbers_begin_at_one_and_go_on_after_a_restart_and_a_deletion(path: Pat
 
 def test_changes_have_numbers_too(path: Path) -> None:
     Store(path).close()
-    execute(path, "INSERT INTO changes VALUES (7, 0, 1, NULL, 1, 'topic', '')")
+    execute(path, "INSERT INTO changes VALUES (7, 0, 1, 1, 'topic', NULL, NULL, '', NULL)")
     kept = Kept(path)
     assert (kept.store.last_seq, kept.say("next")) == (7, 8)
     kept.close()

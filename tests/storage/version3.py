@@ -64,21 +64,24 @@ MEMBERS = [
 EXPECTED = {
     "accounts": ACCOUNTS,
     "conversations": [
-        (1, "room", "lobby", None, "", "open", "all", "everyone", 0),
+        (1, "room", "lobby", None, "", "open", "joined", "everyone", None, 0, None),
         *(
-            (number, "direct", None, people, "", "open", "all", "everyone", made)
+            (number, "direct", None, people, "", "open", "all", "everyone", None, made, None)
             for number, (people, made) in DIRECT.items()
         ),
     ],
     "members": sorted(
-        (account, conversation, "member", since, read, "default", None)
+        (account, conversation, "member", since, read, "default", None, 0)
         for account, conversation, since, read in MEMBERS
     ),
     "messages": [
-        (seq, AT + 1000 * seq, conversation, sender, "text", text, None, key)
+        (seq, AT + 1000 * seq, conversation, sender, "text", text, None, key, None, None)
         for seq, conversation, sender, text, key in MESSAGES
     ],
     "changes": [],
+    "invitations": [],
+    "mentions": [],
+    "reactions": [],
     "gone": [(1,)],
     "meta": [
         ("alive", 1795361070500),

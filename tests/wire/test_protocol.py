@@ -33,15 +33,22 @@ AT = "2026-11-22T15:24:02.123Z"
 
 EVENTS: list[tuple[Event, str]] = [
     (
-        Hello(server="chat 0.1.0"),
-        '{"event":"hello","protocol":"chat/1","server":"chat 0.1.0"}',
+        Hello(server="chat 0.1.0", can=("who", "send")),
+        '{"event":"hello","protocol":"chat/1","server":"chat 0.1.0","can":["who","send"]}',
     ),
     (
         LoginReply(
-            re=1, name="alice", online=("bob",), seq=1041, missed=12, busy=False, hidden=False
+            re=1,
+            name="alice",
+            online=("bob",),
+            seq=1041,
+            missed=12,
+            busy=False,
+            hidden=False,
+            invited=("ops",),
         ),
         '{"event":"reply","re":1,"op":"login","name":"alice","online":["bob"],"seq":1041,'
-        '"missed":12,"busy":false,"hidden":false}',
+        '"missed":12,"busy":false,"hidden":false,"invited":["ops"]}',
     ),
     (
         WhoReply(re=2, users=(Here(name="bob", busy=True, idle_seconds=12),)),
@@ -156,7 +163,7 @@ def test_a_request_is_written_compactly() -> None:
             Presence(name="bob", state="asleep"),
         ),
         ('{"event":"error","code":"new","text":"?"}', Error(code="new", text="?")),
-        ('{"event":"typing","name":"bob"}', None),
+        ('{"event":"waving","name":"bob"}', None),
     ],
 )
 def test_a_client_is_ready_for_what_a_later_server_says(line: str, event: Event | None) -> None:
