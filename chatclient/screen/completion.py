@@ -1,6 +1,7 @@
-"""What Tab offers: commands at the start of a line, people's names where a command takes them."""
+"""What Tab offers: commands at the start of a line, people and rooms where a command takes them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -9,7 +10,8 @@ from chatclient.talk.commandline import CommandLine
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.roster import Roster
 from chatwire.names import fold
-from chatwire.protocol import CommandHelp, ParameterKind
+from chatwire.protocol import CommandHelp, Parameter, Role
+from chatwire.rooms import SETTINGS
 
 
 class LineCompleter(Completer):
@@ -37,7 +39,7 @@ class LineCompleter(Completer):
         if self._conversation() is not None and not before.startswith("/"):
             word = before[before.rfind(" ") + 1 :]
             # Whoever is spoken to, at the start of a line: `bob: `.
-            yield from _matching(self._roster.names(), word, ": " if word == before else " ")
+            yield from self._in_words(word, ": " if word == before else " ")
         elif first == before:
             slash = "/" if first.startswith("/") else ""
             yield from _matching((c.name for c in self._commands), first[len(slash) :])
@@ -49,13 +51,29 @@ class LineCompleter(Completer):
         if command is None:
             return
         word = rest[max(map(rest.rfind, " (,")) + 1 :]
-        match _kind_at(command, rest):
+        parameter = _parameter_at(command, rest)
+        match None if parameter is None else parameter.kind:
             case "name" | "names":
                 yield from _matching(self._roster.names(), word)
+            case "room":
+                yield from _matching(self._roster.rooms(), word)
+            case "place":
+                rooms = () if rest.startswith("(") else self._roster.rooms()
+                yield from _matching((*self._roster.names(), *rooms), word)
+            case "settings":
+                yield from _matching(SETTINGS, word)
+            case "word" if parameter is not None and parameter.name == "role":
+                yield from _matching(get_args(Role), word)
             case "word":
                 yield from _matching((c.name for c in self._commands), word)
             case "words" if word:
-                yield from _matching(self._roster.names(), word)
+                yield from self._in_words(word)
+
+    def _in_words(self, word: str, end: str = " ") -> Iterator[Completion]:
+        if word.startswith("#"):
+            yield from _matching(self._roster.rooms(), word)
+        else:
+            yield from _matching(self._roster.names(), word, end)
 
 
 def _matching(candidates: Iterable[str], begun: str, end: str = " ") -> Iterator[Completion]:
@@ -64,15 +82,18 @@ def _matching(candidates: Iterable[str], begun: str, end: str = " ") -> Iterator
             yield Completion(candidate + end, start_position=-len(begun), display=candidate)
 
 
-def _kind_at(command: CommandHelp, rest: str) -> ParameterKind | None:
-    """Return what kind of argument the end of `rest` belongs to; None behind the last one."""
-    kinds = [parameter.kind for parameter in command.parameters]
-    if rest.startswith("(") and kinds[:1] == ["names"]:
+def _parameter_at(command: CommandHelp, rest: str) -> Parameter | None:
+    """Return which argument the end of `rest` belongs to; None behind the last one."""
+    parameters = command.parameters
+    if rest.startswith("(") and parameters and parameters[0].kind in ("names", "place"):
         bracket, closing, after = rest.partition(")")
         if not closing:
-            return "names"
+            return parameters[0]
         rest = f"{len(bracket) * 'x'}{after}"
+    if parameters and parameters[0].kind == "target" and not rest.startswith("^"):
+        parameters = parameters[1:]
     at = rest.count(" ")
-    if at < len(kinds):
-        return kinds[at]
-    return "words" if kinds[-1:] == ["words"] else None
+    if at < len(parameters):
+        return parameters[at]
+    goes_on = parameters[-1:] and parameters[-1].kind in ("words", "settings")
+    return parameters[-1] if goes_on else None

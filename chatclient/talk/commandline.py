@@ -21,8 +21,8 @@ TALK: Final = CommandHelp(
     name="talk",
     aliases=("query", "join"),
     group="talk",
-    summary=f"Choose whom what you type goes to: people, or {LOBBY} for everybody; alone: nobody.",
-    parameters=(Parameter(name="to", label="user", kind="names", required=False),),
+    summary=f"Choose where what you type goes: people, a room, or {LOBBY}; alone: nobody.",
+    parameters=(Parameter(name="to", label="user", kind="place", required=False),),
 )
 """Chooses a conversation, on this side."""
 
@@ -34,6 +34,29 @@ MORE: Final = CommandHelp(
     parameters=(),
 )
 """Asks for the page of history before the one that was shown last."""
+
+NEXT: Final = CommandHelp(
+    name="next",
+    aliases=(),
+    group="talk",
+    summary="Talk in the next conversation that waits to be read, as Alt-A does.",
+    parameters=(),
+)
+"""Goes to a conversation with something unread, at a screen."""
+
+VIEW: Final = CommandHelp(
+    name="view",
+    aliases=(),
+    group="talk",
+    summary="See all conversations, or only the one you talk in; numbers: with each message's own.",
+    parameters=(Parameter(name="what", label="all|one|numbers", kind="words", required=False),),
+)
+"""Chooses what a screen shows."""
+
+NUMBERED: Final = "-n"
+"""Behind a command that reads the past: show the numbers, to be typed as `^12`."""
+
+_NUMBERED: Final = frozenset({"history", "around", "search", MORE.name})
 
 _ALIASES: Final = {
     "say": "broadcast",
@@ -68,6 +91,12 @@ class CommandLine:
             if name in self._commands:
                 self._words.setdefault(alias, self._commands[name])
 
+    def add(self, *own: CommandHelp) -> None:
+        """Take commands of the client's own, where the server has none of the name."""
+        for command in own:
+            self._commands.setdefault(command.name, command)
+            self._words.setdefault(command.name, command)
+
     def __iter__(self) -> Iterator[CommandHelp]:
         """Yield the commands, each once, in the server's order."""
         return iter(self._commands.values())
@@ -95,10 +124,13 @@ class CommandLine:
         command = self.find(word)
         if command is None:
             raise UsageError(self._unknown(word, "".join(rest), conversation is not None))
-        arguments = parse_arguments(command, "".join(rest))
+        typed, numbered = "".join(rest), False
+        if command.name in _NUMBERED:
+            typed, numbered = _without_flag(typed, anywhere=command.name != "search")
+        arguments = parse_arguments(command, typed)
         if command.name == "history":
             arguments = _past_of(conversation, arguments)
-        return Request(command.name, arguments)
+        return Request(command.name, arguments, numbered)
 
     def _unknown(self, word: str, rest: str, talking: bool) -> str:
         close = near(word.removeprefix("/"), self._words)
@@ -123,16 +155,28 @@ class CommandLine:
         return True
 
 
+def _without_flag(rest: str, *, anywhere: bool) -> tuple[str, bool]:
+    """Return what was typed without `-n`, and whether that was there: first, or `anywhere`."""
+    words = rest.split()
+    if NUMBERED not in (words if anywhere else words[:1]):
+        return rest, False
+    if not anywhere:
+        return rest.strip().removeprefix(NUMBERED), True
+    return " ".join(word for word in words if word != NUMBERED), True
+
+
 def _past_of(conversation: Conversation | None, arguments: dict[str, Value]) -> dict[str, Value]:
-    """Return the arguments of `history` with the conversation in view, if nobody is named."""
-    if conversation is None or "with" in arguments or not conversation.to:
+    """Return the arguments of `history` with the conversation in view, if none is named."""
+    if conversation is None or conversation.is_lobby or arguments.keys() & {"with", "room"}:
         return arguments
-    return {"with": list(conversation.to), **arguments}
+    return conversation.past | arguments
 
 
 def conversation_in(request: Request) -> Conversation | None:
     """Return the conversation that `talk` asks for, or None for none."""
-    to = request.fields.get("to")
+    room, to = request.fields.get("room"), request.fields.get("to")
+    if isinstance(room, str):
+        return Conversation(room=LOBBY if fold(room) == LOBBY else room)
     if not isinstance(to, list):
         return None
     if [fold(name) for name in to] == [LOBBY]:

@@ -1,43 +1,106 @@
-"""Whom what is typed goes to, while no command says otherwise."""
+"""A conversation: a room, or some people. What is typed goes to one, and what happens is in one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import UNSET
+
 from chatclient.talk.request import Request
-from chatwire.names import LOBBY
+from chatwire.names import LOBBY, fold
+from chatwire.protocol import (
+    Deleted,
+    Edited,
+    Event,
+    Message,
+    Reacted,
+    ReadOn,
+    RoomChanged,
+    Typing,
+    Waiting,
+)
+from chatwire.usage import Value
 
 _NAMES_WIDTH: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The room, or the accounts in `to`."""
+    """The accounts in `to`; or, without any, a room."""
 
     to: tuple[str, ...] = ()
+    room: str = LOBBY
+
+    @property
+    def key(self) -> str:
+        """What two have in common that are the same: names are, in any case and order."""
+        return " ".join(sorted({fold(name) for name in self.to})) or f"#{fold(self.room)}"
+
+    @property
+    def is_lobby(self) -> bool:
+        """Whether it is with everybody."""
+        return not self.to and fold(self.room) == LOBBY
 
     @property
     def title(self) -> str:
-        """Return what to call it: `lobby`, `bob`, `bob, carol`."""
-        return ", ".join(self.to) or LOBBY
+        """Return what to call it: `lobby`, `#ops`, `bob`, `bob, carol`."""
+        return ", ".join(self.to) or self._room_title
 
     @property
     def short_title(self) -> str:
         """Return the same in little room: `bob, carol +8`."""
-        return shortened(self.to) or LOBBY
+        return shortened(self.to) or self._room_title
+
+    @property
+    def typed(self) -> str:
+        """Return it as people type it: `lobby`, `#ops`, `bob`, `(bob carol)`."""
+        return f"({' '.join(self.to)})" if len(self.to) > 1 else self.title
+
+    @property
+    def past(self) -> dict[str, Value]:
+        """Return the fields by which `history` and `read` name it."""
+        return {"with": list(self.to)} if self.to else {"room": self.room}
 
     def request(self, text: str) -> Request:
         """Return the request that says `text` in it."""
         if self.to:
             return Request("send", {"to": list(self.to), "text": text})
-        return Request("broadcast", {"text": text})
+        if self.is_lobby:
+            return Request("broadcast", {"text": text})
+        return Request("send", {"room": self.room, "text": text})
+
+    @property
+    def _room_title(self) -> str:
+        return LOBBY if self.is_lobby else f"#{self.room}"
+
+
+def conversation_of(event: Event | Waiting, me: str) -> Conversation | None:
+    """Return where something was said or has happened, as the account `me` calls it."""
+    match event:
+        case Message() | Edited() | Deleted() | Reacted() | Typing():
+            if event.to is not UNSET:
+                return _direct((event.sender, *event.to), me)
+            return Conversation(room=LOBBY if event.room is UNSET else event.room)
+        case RoomChanged(room=room):
+            return Conversation(room=room)
+        case ReadOn(room=room, with_=others) | Waiting(room=room, with_=others):
+            if room is not UNSET:
+                return Conversation(room=room)
+            return None if others is UNSET else _direct(others, me)
+    return None
+
+
+def _direct(people: Iterable[str], me: str) -> Conversation:
+    """Return the conversation of `me` with the others among some people; or with oneself."""
+    others = {fold(name): name for name in people if fold(name) != fold(me)}
+    return Conversation(tuple(others.values()) or (me,))
 
 
 def announcement(conversation: Conversation | None) -> str:
     """Return the sentence that says whom what is typed goes to from now on."""
     if conversation is None:
         return "What you type goes to nobody; use commands."
-    title = conversation.title if conversation.to else "everybody"
+    title = "everybody" if conversation.is_lobby else conversation.title
     return f"What you type goes to {title}; commands begin with a slash, as /talk does."
 
 

@@ -27,7 +27,7 @@ class Paging:
         self._next = None
         if event.more and event.messages:
             before = event.messages[0].seq
-            self._next = Request("history", request.fields | {"before": before})
+            self._next = Request("history", request.fields | {"before": before}, request.numbered)
 
     def more(self) -> Request:
         """Return the request for what came before. Raises UsageError."""

@@ -1,4 +1,4 @@
-"""Who there is: the names heard of, and which of them are here now."""
+"""Who there is: the names heard of, and which of them are here now; and which rooms."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,11 +6,24 @@ from typing import Final
 from msgspec import UNSET
 
 from chatwire.names import fold
-from chatwire.protocol import Event, LastReply, LoginReply, Message, Presence, WhoReply
+from chatwire.protocol import (
+    ConversationsReply,
+    Event,
+    LastReply,
+    LoginReply,
+    MembersReply,
+    Message,
+    Presence,
+    RoomChanged,
+    RoomReply,
+    RoomsReply,
+    WhoReply,
+)
 from chatwire.text import one_line
 
 MOST_NAMES: Final = 20_000
-"""Of other people, that are remembered: twice what a server lets in unless told otherwise."""
+"""Of other people, and of rooms, that are remembered: twice what a server lets in unless told
+otherwise."""
 
 
 class Roster:
@@ -22,6 +35,7 @@ class Roster:
         self._names: dict[str, str] = {}
         self._here: set[str] = set()
         self._recent: dict[str, None] = {}  # who spoke, the latest last
+        self._rooms: dict[str, str] = {}
 
     def hear(self, event: Event) -> None:
         """Remember every name in `event`, and who came or went."""
@@ -29,6 +43,9 @@ class Roster:
             key = fold(name)
             if key != self._me and (key in self._names or len(self._names) < MOST_NAMES):
                 self._names[key] = one_line(name)
+        for room in _rooms_in(event):
+            if fold(room) in self._rooms or len(self._rooms) < MOST_NAMES:
+                self._rooms[fold(room)] = one_line(room)
         match event:
             case LoginReply(online=names):
                 self._here = self._known(names)
@@ -51,6 +68,10 @@ class Roster:
         others = sorted(set(self._names) - set(spoke))
         return tuple(self._names[key] for key in (*spoke, *others))
 
+    def rooms(self) -> tuple[str, ...]:
+        """Return the rooms as people type them, in alphabetical order."""
+        return tuple(f"#{self._rooms[key]}" for key in sorted(self._rooms))
+
     def here(self) -> tuple[str, ...]:
         """Return the names of those who are here, in alphabetical order."""
         return tuple(self._names[key] for key in sorted(self._here))
@@ -64,8 +85,27 @@ def _names_in(event: Event) -> tuple[str, ...]:
             return tuple(user.name for user in here)
         case LastReply(users=seen):
             return tuple(user.name for user in seen)
+        case MembersReply(members=members):
+            return tuple(member.name for member in members)
         case Presence(name=name):
             return (name,)
         case Message(sender=sender, to=to):
             return (sender,) if to is UNSET else (sender, *to)
+    return ()
+
+
+def _rooms_in(event: Event) -> tuple[str, ...]:
+    match event:
+        case LoginReply(invited=rooms):
+            return rooms
+        case RoomsReply(rooms=rooms):
+            return tuple(room.name for room in rooms)
+        case RoomReply(room=room):
+            return (room.name,)
+        case ConversationsReply(conversations=conversations):
+            return tuple(each.room for each in conversations if each.room is not UNSET)
+        case RoomChanged(room=name):
+            return (name,)
+        case Message(room=name) if name is not UNSET:
+            return (name,)
     return ()
