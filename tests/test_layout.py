@@ -97,6 +97,7 @@ chatclient: . ended errors home
 # what people type, how it is meant, and how what happens reads
 chatclient.talk: . colours mention request roster
 chatclient.talk: conversation outgoing paging
+chatclient.talk: attention recent unread
 chatclient.talk: commandline
 chatclient.talk: nobody transcript
 chatclient.talk: lines

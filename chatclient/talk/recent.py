@@ -16,7 +16,7 @@ _QUOTED: Final = 40
 
 
 class Remembered(Struct, frozen=True):
-    """One message; `own` tells whether the reader has said it, `text` is None once it is deleted."""
+    """One message; `own`: the reader has said it; `text` is None once it is deleted."""
 
     seq: int
     conversation: Conversation
@@ -36,7 +36,9 @@ class Recent:
 
     def __init__(self, me: str) -> None:
         self._me = me
-        self._messages: dict[int, Remembered] = {}  # in the order of hearing, which jumps back for history
+        self._messages: dict[
+            int, Remembered
+        ] = {}  # in the order of hearing, which jumps back for history
 
     def hear(self, message: Message) -> None:
         """Remember a message."""
@@ -61,9 +63,7 @@ class Recent:
         found = self._messages.get(seq)
         if found is not None:
             now = None if text is None else text[: _MOST_CHARACTERS + 1]
-            self._messages[seq] = Remembered(
-                seq, found.conversation, found.sender, found.own, now
-            )
+            self._messages[seq] = Remembered(seq, found.conversation, found.sender, found.own, now)
 
     def find(self, seq: int) -> Remembered | None:
         """Return a message by its number."""

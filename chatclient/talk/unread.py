@@ -1,4 +1,4 @@
-"""What waits to be read, conversation by conversation: as the server counts it, kept up by events."""
+"""What waits to be read in each conversation: as the server counts it, kept up by events."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
