@@ -96,10 +96,10 @@ CLIENT = """
 chatclient: . ended errors home
 # what people type, how it is meant, and how what happens reads
 chatclient.talk: . colours mention request roster
-chatclient.talk: conversation outgoing paging
-chatclient.talk: attention recent unread
+chatclient.talk: conversation paging
+chatclient.talk: attention outgoing recent unread
 chatclient.talk: commandline
-chatclient.talk: nobody transcript
+chatclient.talk: aim nobody transcript
 chatclient.talk: lines
 # one link
 chatclient.link: . ahead backlog backoff seen trust
@@ -120,7 +120,8 @@ chatclient.screen: . completion emoji output statusline suspend tabcycle
 chatclient.screen: keys
 chatclient.screen: display
 # what somebody has before them
-chatclient.faces: . dialogue follow
+chatclient.faces: . follow upkeep
+chatclient.faces: dialogue
 chatclient.faces: jsonlines plain terminal
 # the command line, and bots, which have the same options and endings
 chatclient.cli: . exits options | chatclient: schedule

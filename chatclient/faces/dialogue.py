@@ -3,29 +3,69 @@
 Everything happens in the asyncio loop of `terminal`.
 """
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec import UNSET
 
+from chatclient.faces.upkeep import Upkeep
+from chatclient.link.connection import KEYED
 from chatclient.link.requests import LINK_LOST
 from chatclient.screen.display import CONTINUATION, Display
 from chatclient.screen.statusline import StatusLine
-from chatclient.talk.commandline import LOGOUT, MORE, TALK, CommandLine, conversation_in
-from chatclient.talk.conversation import Conversation, announcement
-from chatclient.talk.nobody import NamesAsked, nobody_called
+from chatclient.talk.aim import aimed, to_correct
+from chatclient.talk.commandline import (
+    LOGOUT,
+    MORE,
+    NEXT,
+    TALK,
+    VIEW,
+    CommandLine,
+    conversation_in,
+)
+from chatclient.talk.conversation import Conversation, announcement, conversation_of
+from chatclient.talk.nobody import nobody_called
 from chatclient.talk.outgoing import BusyTold, Outgoing
 from chatclient.talk.paging import Paging
+from chatclient.talk.recent import Recent
 from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
-from chatwire.protocol import BroadcastReply, Error, HelpReply, Reply, SendReply
+from chatclient.talk.unread import Unread
+from chatwire.protocol import (
+    BroadcastReply,
+    ChangeReply,
+    Error,
+    Event,
+    HelpReply,
+    HistoryReply,
+    ReadReply,
+    Reply,
+    RoomReply,
+    SendReply,
+)
 from chatwire.usage import UsageError
 
-_OWN: Final = {TALK.name: TALK, MORE.name: MORE}
+_OWN: Final = {each.name: each for each in (TALK, MORE, NEXT, VIEW)}
+_LAST_LINES: Final = 10
+_MOST_LINES: Final = 50
+"""Messages shown to who begins to talk somewhere, and how many at most where many are new."""
+
+_NOWHERE: Final = ("no_such_user", "no_such_room", "not_a_member")
 
 Post = Callable[[Request], int]
 """Sends a request behind those before it, without waiting; returns the number of its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the client knows of people and of what was said."""
+
+    roster: Roster
+    recent: Recent
+    unread: Unread
 
 
 class Dialogue:
@@ -35,24 +75,33 @@ class Dialogue:
         self,
         me: str,
         commands: CommandLine,
-        roster: Roster,
+        knowledge: Knowledge,
         transcript: Transcript,
         status: StatusLine,
         display: Display,
+        upkeep: Upkeep,
         post: Post,
+        *,
+        all_in_view: bool,
     ) -> None:
         self.conversation: Conversation | None = None
         self._me = me
         self._commands = commands
-        self._roster = roster
+        self._roster = knowledge.roster
+        self._recent = knowledge.recent
+        self._unread = knowledge.unread
         self._transcript = transcript
         self._status = status
         self._display = display
+        self._upkeep = upkeep
         self._post = post
+        self._all_in_view = all_in_view
         self._outgoing: dict[int, Outgoing] = {}
+        self._opened: dict[int, tuple[Conversation, int | None]] = {}  # and how far it was read
+        self._drafts: dict[str, str] = {}
         self._paging = Paging()
-        self._names_asked = NamesAsked(commands)
         self._busy_told = BusyTold()
+        commands.add(*_OWN.values())
 
     @property
     def prompt(self) -> str:
@@ -61,25 +110,66 @@ class Dialogue:
 
     @property
     def unsent(self) -> list[Outgoing]:
-        """What says something and is not on the server yet."""
-        return [each for each in self._outgoing.values() if each.says_something]
+        """What is kept until the server has it, and is not there yet."""
+        return [each for each in self._outgoing.values() if each.request.op in KEYED]
+
+    @property
+    def drafts(self) -> list[str]:
+        """The lines that were begun in other conversations."""
+        return list(self._drafts.values())
+
+    def is_in_view(self, event: Event) -> bool:
+        """Tell whether an event is to be shown: what happens elsewhere may wait."""
+        if self._all_in_view or self.conversation is None:
+            return True
+        there = conversation_of(event, self._me)
+        return there is None or there.key == self.conversation.key
+
+    # What is typed
 
     def carry_out(self, line: str) -> None:
         """Send the request in a line, if there is one, or do what it says."""
+        correction = to_correct(line, self.conversation, self._recent)
+        if correction is not None:
+            _soon(lambda: self._display.offer(correction))
+            return
         try:
             request = self._commands.parse(line, self.conversation)
             if request is not None and request.op == MORE.name:
-                request = self._paging.more()
+                request = self._paging.more(numbered=request.numbered)
+            if request is not None:
+                request = aimed(
+                    request, self.conversation, self._recent, waiting=self._says_something_here()
+                )
         except UsageError as error:
             self._echo(line)
             self._display.print(self._transcript.error(str(error)))
             return
-        if request is None:
+        if request is not None:
+            self._do(line, request)
+
+    def go_on(self) -> None:
+        """Talk in the next conversation that waits; what is being typed waits in this one."""
+        there = self._unread.next(self.conversation)
+        if there is None:
+            self._display.print(self._transcript.notice("Nothing else waits to be read."))
             return
+        left = "" if self.conversation is None else self.conversation.key
+        line = self._display.exchange("")
+        if line.strip():
+            self._drafts[left] = line
+        self._go(there)
+
+    def _do(self, line: str, request: Request) -> None:
         if request.op == LOGOUT:
             self._display.leave()
         elif request.op == TALK.name:
-            self._talk(request)
+            self._go(conversation_in(request))
+        elif request.op == NEXT.name:
+            self.go_on()
+        elif request.op == VIEW.name:
+            self._echo(line)
+            self._display.print(self._transcript.notice(self._view(request)))
         elif request.op == "help" and request.fields.get("command") in _OWN:
             self._echo(line)
             command = _OWN[str(request.fields["command"])]
@@ -87,44 +177,39 @@ class Dialogue:
         else:
             self._ask(line, request)
 
-    def answer(self, event: Reply | Error) -> list[list[Piece]] | None:
-        """Return an answer as lines, where it is one to something here: a message takes its place
-        among the others now."""
-        if self._names_asked.waits_for(event):
-            nobody = self._names_asked.answer(event)
-            return [] if nobody is None else self._nobody(nobody)
-        outgoing = self._outgoing.pop(0 if event.re is UNSET else event.re, None)
-        if outgoing is None:
-            return None
-        if isinstance(event, BroadcastReply | SendReply):
-            message = outgoing.message(self._me, event.seq)
-            return self._transcript.own(message, self._busy_told.outcome(event))
-        if isinstance(event, Error) and outgoing.says_something:
-            return self._offer_again(outgoing, event)
-        self._paging.hear(event)
-        return self._transcript.lines(event, self._display.columns)
+    def _view(self, request: Request) -> str:
+        """Choose what is shown; return how it is then."""
+        for word in str(request.fields.get("what", "")).lower().split():
+            if word in ("all", "one"):
+                self._all_in_view = word == "all"
+            elif word in ("numbers", "-n"):
+                self._transcript.numbers = not self._transcript.numbers
+            else:
+                return f"There is no view '{word[:40]}': type view all, one or numbers."
+        what = "All conversations are" if self._all_in_view else "Only where you talk is"
+        numbers = "with" if self._transcript.numbers else "without"
+        return f"{what} shown, {numbers} numbers."
 
-    def _talk(self, request: Request) -> None:
+    def _go(self, there: Conversation | None) -> None:
         """Change the conversation at once, because the next line may be here already.
 
-        Where it is with somebody never heard of, the server is asked meanwhile; what is said to
-        nobody arrives nowhere.
+        Its last lines are asked for meanwhile, which also tells whether there is anybody; what is
+        said to nobody arrives nowhere.
         """
-        self.conversation = conversation_in(request)
-        self._display.print(self._transcript.notice(announcement(self.conversation)))
-        for question in self._names_asked.questions(self.conversation, self._roster.names()):
-            self._names_asked.ask(self._post(question), str(question.fields["with"]))
-
-    def _nobody(self, name: str) -> list[list[Piece]]:
-        """Take back a conversation with somebody whom the server does not know."""
-        if self.conversation is None or name not in self.conversation.to:
-            return []
-        self.conversation = None
-        return self._transcript.error(nobody_called(name, self._roster.names()))
+        self.conversation = there
+        self._display.print(self._transcript.notice(announcement(there)))
+        draft = self._drafts.pop("" if there is None else there.key, None)
+        if draft is not None:
+            _soon(lambda: self._display.offer(draft))
+        if there is not None and self._commands.find("history") is not None:
+            lines = min(max(_LAST_LINES, self._unread.count(there) + 3), _MOST_LINES)
+            position = self._unread.position(there)
+            number = self._post(Request("history", {**there.past, "limit": lines}))
+            self._opened[number] = there, position
 
     def _ask(self, line: str, request: Request) -> None:
-        outgoing = Outgoing(line, request)
-        if not outgoing.says_something:
+        outgoing = Outgoing(line, request, self.prompt)
+        if request.op not in KEYED:
             self._echo(line)
         number = self._post(request)  # its answer is heard in this loop, so not before the next
         self._outgoing[number] = outgoing
@@ -133,14 +218,113 @@ class Dialogue:
     def _echo(self, line: str) -> None:
         self._display.print(self._transcript.typed(line, self.prompt, CONTINUATION))
 
-    def _offer_again(self, outgoing: Outgoing, error: Error) -> list[list[Piece]]:
-        """Put a message that failed back on the line, or say where it is."""
+    def _says_something_here(self) -> bool:
+        here = self.conversation
+        return any(
+            here is None or each.conversation.key == here.key
+            for each in self._outgoing.values()
+            if each.says_something
+        )
+
+    # What is answered
+
+    def answer(self, event: Reply | Error) -> list[list[Piece]] | None:
+        """Return an answer as lines, where it is one to something here: a message takes its place
+        among the others now."""
+        number = 0 if event.re is UNSET else event.re
+        if number in self._opened:
+            return self._open(*self._opened.pop(number), event)
+        outgoing = self._outgoing.pop(number, None)
+        if outgoing is None:
+            return None
+        if isinstance(event, Error) and outgoing.request.op in KEYED:
+            return self._refused(outgoing, event)
+        if isinstance(event, BroadcastReply | SendReply) and outgoing.says_something:
+            message = outgoing.message(self._me, event.seq)
+            self._recent.hear(message)
+            return self._transcript.own(message, self._busy_told.outcome(event))
+        self._paging.hear(event)
+        lines = self._answer_lines(outgoing.request, event)
+        if outgoing.request.op in KEYED:
+            return [*self._transcript.typed(outgoing.line, outgoing.prompt, CONTINUATION), *lines]
+        return lines
+
+    def _answer_lines(self, request: Request, event: Reply | Error) -> list[list[Piece]]:
+        match event:
+            case HistoryReply():
+                for message in event.messages:
+                    self._recent.hear(message)
+            case HelpReply(commands=commands) if len(commands) > 1:
+                event = HelpReply(commands=tuple(self._commands))
+            case ChangeReply(op="edit" | "delete" | "leave"):
+                return self._changed(request, event)
+            case RoomReply(room=room):
+                hint = f"Type talk #{room.name} to talk there."
+                return [*self._transcript.lines(event), *self._transcript.notice(hint)]
+            case ReadReply(upto=upto):
+                self._unread.read(_place_in(request), upto)
+        columns = self._display.columns
+        return self._transcript.lines(event, columns, numbered=request.numbered)
+
+    def _changed(self, request: Request, event: ChangeReply) -> list[list[Piece]]:
+        if event.op == "leave":
+            room = Conversation(room=str(request.fields["room"]))
+            self._unread.forget(room)
+            if self.conversation is not None and self.conversation.key == room.key:
+                self.conversation = None
+            return self._transcript.lines(event)
+        target, text = request.fields.get("target"), request.fields.get("text")
+        if isinstance(target, int):
+            self._recent.correct(target, None if text is None else str(text))
+        return self._transcript.lines(event)
+
+    def _open(
+        self, there: Conversation, read: int | None, event: Reply | Error
+    ) -> list[list[Piece]]:
+        """Show the last lines of a conversation that somebody still talks in; or take it back,
+        where the server knows nobody of the name."""
+        if self.conversation is None or self.conversation.key != there.key:
+            return []
+        if isinstance(event, Error) and event.code in _NOWHERE:
+            self.conversation = None
+            return self._transcript.error(self._nowhere(there, event))
+        if not isinstance(event, HistoryReply):
+            return []
+        for message in event.messages:
+            self._recent.hear(message)
+            if (place := conversation_of(message, self._me)) and place.key == there.key:
+                self._upkeep.shown_upto(there, message.seq)
+        return self._transcript.page(event.messages, read)
+
+    def _nowhere(self, there: Conversation, error: Error) -> str:
+        if error.code == "no_such_user" and len(there.to) == 1:
+            return nobody_called(there.to[0], self._roster.names())
+        return f"{error.text} What you type goes to nobody; use commands."
+
+    def _refused(self, outgoing: Outgoing, error: Error) -> list[list[Piece]]:
+        """Put words that failed back on the line, or say where they are."""
         if error.code == LINK_LOST:
             self._outgoing[0 if error.re is UNSET else error.re] = outgoing  # said at the end
             return []
+        if not outgoing.words:
+            typed = self._transcript.typed(outgoing.line, outgoing.prompt, CONTINUATION)
+            return [*typed, *self._transcript.lines(error)]
         if self._display.offer(outgoing.line):
             self._status.refusal = error.text
             hint = "it is on the line again"
         else:
             hint = "the up arrow has it"
         return self._transcript.error(f"Not sent: {error.text} ({hint})")
+
+
+def _place_in(request: Request) -> Conversation | None:
+    """Return the conversation that a request to mark as read names; None: all of them."""
+    room, names = request.fields.get("room"), request.fields.get("with")
+    if isinstance(room, str):
+        return Conversation(room=room)
+    return Conversation(tuple(names)) if isinstance(names, list) else None
+
+
+def _soon(action: Callable[[], object]) -> None:
+    """Have something done when the line that was ended has been taken off."""
+    asyncio.get_running_loop().call_soon(action)

@@ -16,7 +16,6 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
@@ -26,8 +25,9 @@ from msgspec import UNSET
 
 from chatclient.ended import Ended, expected
 from chatclient.errors import ChatError
-from chatclient.faces.dialogue import Dialogue
+from chatclient.faces.dialogue import Dialogue, Knowledge
 from chatclient.faces.follow import acknowledge
+from chatclient.faces.upkeep import Upkeep
 from chatclient.link.keeper import LinkState
 from chatclient.link.resume import ResumingClient
 from chatclient.screen.completion import LineCompleter
@@ -38,15 +38,26 @@ from chatclient.setup.entrance import Entry
 from chatclient.setup.settings import ClientSettings
 from chatclient.talk.colours import Colours
 from chatclient.talk.mention import mentions_in
+from chatclient.talk.outgoing import Outgoing
+from chatclient.talk.recent import Recent
 from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
+from chatclient.talk.unread import Unread
 from chatwire.names import fold
-from chatwire.protocol import Bye, Error, Event, LoginReply, Message, Presence, Reply
+from chatwire.protocol import (
+    Bye,
+    Deleted,
+    Edited,
+    Error,
+    Event,
+    LoginReply,
+    Message,
+    Presence,
+    Reply,
+)
 
 _LEAVE_SECONDS: Final = 3.0
-_HELD_IS_NEWS_FOR: Final = 10.0
-"""While busy, a key asks how much is held, if that was not known for so many seconds."""
 
 
 class Terminal:
@@ -60,10 +71,14 @@ class Terminal:
         self._client = client
         self._settings = settings.client
         self._roster = Roster(self._me)
-        self._status = StatusLine(self._me, entry.connection.place, entry.connection.security)
-        self._transcript = Transcript(self._me, colours, datetime.now().astimezone().date())
-        self._quiet: set[int] = set()  # what was asked only for the status line
-        self._asked_at = 0.0
+        self._recent = Recent(self._me)
+        self._unread = Unread(self._me)
+        self._status = StatusLine(entry.connection.place, entry.connection.security)
+        today = datetime.now().astimezone().date()
+        self._transcript = Transcript(self._me, colours, today, self._recent)
+        hello = entry.connection.hello
+        can = frozenset(() if hello is None else hello.can)
+        self._upkeep = Upkeep(self._me, can, self._unread, self._post)
         self._loss: ChatError | None = None
         self._ended_by: int | None = None
         self._to_confirm: str | None = None
@@ -74,17 +89,20 @@ class Terminal:
             self._status_text,
             self._on_key,
             self._accept,
+            self._go_on,
         )
         completer = LineCompleter(entry.commands, self._roster, lambda: self._dialogue.conversation)
         self._display = Display(typist, completer, colours)
         self._dialogue = Dialogue(
             self._me,
             entry.commands,
-            self._roster,
+            Knowledge(self._roster, self._recent, self._unread),
             self._transcript,
             self._status,
             self._display,
+            self._upkeep,
             self._post,
+            all_in_view=self._settings.view == "all",
         )
 
     def run(self) -> None:
@@ -122,6 +140,7 @@ class Terminal:
             loop.add_signal_handler(signal.SIGCONT, self._display.continued)
         self._client.watch = watch
         self._client.start(self._entry.connection, self._entry.welcome)
+        self._upkeep.begin()
         pump = threading.Thread(target=self._pump, args=(loop, over), name="chat-pump", daemon=True)
         pump.start()
         clock = asyncio.create_task(self._count_down())
@@ -133,6 +152,7 @@ class Terminal:
             await self._display.stop(typing)
         else:
             typing.result()
+            self._upkeep.end()
             # Behind what was typed before. A server that reads slowly is not waited for longer.
             leaving = loop.run_in_executor(self._sender, self._client.close)
             await asyncio.wait((leaving,), timeout=_LEAVE_SECONDS)
@@ -146,8 +166,8 @@ class Terminal:
         self._display.leave()
 
     def _say_what_was_not_sent(self) -> None:
-        for outgoing in self._dialogue.unsent:
-            text = f"Not sent: {outgoing.line}"
+        for line in (*(each.line for each in self._dialogue.unsent), *self._dialogue.drafts):
+            text = f"Not sent: {line}"
             try:
                 self._display.print(self._transcript.error(text))
             except OSError:  # the terminal has gone; errors may go elsewhere
@@ -160,23 +180,29 @@ class Terminal:
         """Return the last messages that are not on the server, and how many more there are."""
         unsent = self._dialogue.unsent
         shown = unsent[-most:]
-        pending = [self._transcript.pending(each.message(self._me)) for each in shown]
-        return pending, len(unsent) - len(shown)
+        return list(map(self._pending, shown)), len(unsent) - len(shown)
+
+    def _pending(self, outgoing: Outgoing) -> Piece:
+        if outgoing.says_something:
+            return self._transcript.pending(outgoing.message(self._me))
+        return self._transcript.kept(outgoing.line)
 
     def _status_text(self, columns: int) -> str:
         here, waiting = self._roster.here(), len(self._dialogue.unsent)
-        return self._status.text(self._dialogue.conversation, here, waiting, columns)
+        unread = tuple(self._unread.parts())
+        return self._status.text(self._dialogue.conversation, here, waiting, columns, unread)
 
     def _on_key(self) -> None:
         self._status.seen()
-        if self._status.busy and time.monotonic() > self._asked_at + _HELD_IS_NEWS_FOR:
-            self._asked_at = time.monotonic()
-            self._quiet.add(self._post(Request("status", {})))
+        self._upkeep.key(busy=self._status.busy)
+
+    def _go_on(self) -> None:
+        self._dialogue.go_on()
 
     def _accept(self, line: str) -> bool:
         """Take the line that was ended with Enter; True when the line is to stay there."""
         count = len(line.strip().splitlines())
-        self._status.seen()
+        self._on_key()
         if 0 < self._settings.confirm_lines <= count and line != self._to_confirm:
             self._to_confirm = line
             question = f"Press Enter again to send these {count} lines."
@@ -210,6 +236,8 @@ class Terminal:
             await asyncio.sleep(1.0)
             was_silent = self._status.silent
             self._status.unanswered_seconds = self._client.unanswered_seconds
+            if self._status.connected:
+                self._upkeep.tick()
             if not self._status.connected or self._status.silent or was_silent:
                 self._display.redraw()
 
@@ -219,23 +247,30 @@ class Terminal:
         lines = []
         for event in events:
             self._hear(event)
-            lines += self._event_lines(event)
+            if self._dialogue.is_in_view(event):
+                lines += self._event_lines(event)
+                self._upkeep.shown(event)
         return lines
 
     def _hear(self, event: Event) -> None:
         self._roster.hear(event)
         self._status.hear(event)
+        self._upkeep.hear(event)
+        if isinstance(event, Message):
+            self._recent.hear(event)
+        elif isinstance(event, Edited | Deleted):
+            self._recent.change(event)
         if isinstance(event, Message) and event.replay is not True and self._rings(event):
             self._display.bell()
 
     def _event_lines(self, event: Event) -> list[list[Piece]]:
         match event:
-            case Reply(re=int(number)) | Error(re=int(number)) if number in self._quiet:
-                self._quiet.discard(number)
+            case Reply() | Error() if self._upkeep.answers(event):
                 return []
             case Reply() | Error() if (lines := self._dialogue.answer(event)) is not None:
                 return lines
             case LoginReply():
+                self._upkeep.begin()
                 return [
                     *self._transcript.notice("Connected again."),
                     *self._transcript.lines(event)[1:],

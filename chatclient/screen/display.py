@@ -46,6 +46,8 @@ class Typist:
     """Something was typed."""
     line: Callable[[str], bool]
     """A line was ended with Enter; True when it is to stay there."""
+    go_on: Callable[[], None]
+    """The key for the next conversation that waits to be read was pressed."""
 
 
 class Display:
@@ -60,7 +62,7 @@ class Display:
             self._prompt,
             reserve_space_for_menu=0,
             input_processors=[TakenApart()],
-            key_bindings=keys(self._tab),
+            key_bindings=keys(self._tab, self._go_on),
             style=self._style,
             output=screen_output(),
             color_depth=None if colours.on else ColorDepth.DEPTH_1_BIT,
@@ -119,6 +121,13 @@ class Display:
             return False
         buffer.document = Document(line)
         return True
+
+    def exchange(self, line: str) -> str:
+        """Put a line where the one is that is being typed; return that."""
+        buffer = self._session.default_buffer
+        typed = buffer.text
+        buffer.document = Document(line)
+        return typed
 
     def print(self, lines: list[list[Piece]]) -> None:
         """Print above the line being typed.
@@ -186,6 +195,10 @@ class Display:
 
     def _on_key(self, _buffer: Buffer) -> None:
         self._typist.key()
+
+    def _go_on(self) -> None:
+        self._typist.key()
+        self._typist.go_on()
 
     def _accept(self, buffer: Buffer) -> bool:
         return self._typist.line(buffer.text)

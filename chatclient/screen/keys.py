@@ -1,5 +1,7 @@
 """What keys do at the prompt, where it is not what they do in every program with Emacs keys."""
 
+from collections.abc import Callable
+
 from prompt_toolkit.application import get_app
 from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -10,8 +12,11 @@ from chatclient.screen.suspend import suspend
 from chatclient.screen.tabcycle import TabCycle
 
 
-def keys(tab: TabCycle) -> KeyBindings:
-    """Return the bindings. While Ctrl-R looks for a line, keys do what they do there elsewhere."""
+def keys(tab: TabCycle, go_on: Callable[[], None]) -> KeyBindings:
+    """Return the bindings; `go_on` goes to the next conversation that waits to be read.
+
+    While Ctrl-R looks for a line, keys do what they do there elsewhere.
+    """
     bindings = KeyBindings()
     typing = ~is_searching
     has_text = Condition(lambda: bool(get_app().current_buffer.text))
@@ -30,6 +35,10 @@ def keys(tab: TabCycle) -> KeyBindings:
     @bindings.add("s-tab", filter=typing)
     def _previous(event: KeyPressEvent) -> None:
         tab.turn(event.current_buffer, -1)
+
+    @bindings.add("escape", "a", filter=typing)
+    def _go_on(_event: KeyPressEvent) -> None:
+        go_on()
 
     @bindings.add("enter", filter=typing)
     def _accept(event: KeyPressEvent) -> None:

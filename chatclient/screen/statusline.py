@@ -9,21 +9,21 @@ from prompt_toolkit.utils import get_cwidth
 
 from chatclient.link.keeper import LinkState
 from chatclient.talk.conversation import Conversation, shortened
-from chatwire.names import fold
-from chatwire.protocol import MOST_COUNTED, Event, LoginReply, Message, Reply, StatusReply
+from chatwire.protocol import MOST_COUNTED, Event, LoginReply, Reply, StatusReply
 from chatwire.text import one_line
 
 _SEPARATOR: Final = " │ "
 _TERSEST: Final = 4
 _NO_ANSWER_SECONDS: Final = 15.0
+_MOST_UNREAD: Final = (8, 8, 4, 3, 2)
+"""Conversations that are named, by how terse the line is."""
 
 
 class StatusLine:
     """What the line says, kept up by the events it hears. Used by one thread."""
 
-    def __init__(self, me: str, place: str, security: str) -> None:
+    def __init__(self, place: str, security: str) -> None:
         """`place` is the server's name; `security` says what protects the link."""
-        self._me = me
         self._place = one_line(place)
         self._security = security
         self._link = LinkState("connected")
@@ -31,7 +31,6 @@ class StatusLine:
         self.busy = False
         self.hidden = False
         self.held = 0
-        self.unread = 0
         self.refusal = ""
         self.unanswered_seconds = 0.0
 
@@ -49,12 +48,9 @@ class StatusLine:
                 self.busy, self.held = False, 0
             case Reply(op="hide" | "appear" as op):
                 self.hidden = op == "hide"
-            case Message(replay=replay, sender=sender) if replay is not True:
-                self.unread += fold(sender) != fold(self._me)
 
     def seen(self) -> None:
-        """Take note that the person is at the keyboard: nothing is new any more."""
-        self.unread = 0
+        """Take note that the person is at the keyboard."""
         self.refusal = ""
 
     @property
@@ -73,9 +69,15 @@ class StatusLine:
         self._retry_at = time.monotonic() + link.seconds
 
     def text(
-        self, conversation: Conversation | None, here: Sequence[str], waiting: int, columns: int
+        self,
+        conversation: Conversation | None,
+        here: Sequence[str],
+        waiting: int,
+        columns: int,
+        unread: Sequence[str] = (),
     ) -> str:
-        """Return the line; `waiting` is how many messages have not reached the server.
+        """Return the line; `waiting` is how many messages have not reached the server, `unread` the
+        conversations with something to read, in words, the most urgent first.
 
         Where `columns` are few, what can be learnt elsewhere is left out: first the names, then
         the server, then whom one talks to, then who is here at all. A refusal stands in for
@@ -84,13 +86,18 @@ class StatusLine:
         if self.refusal:
             return f" Not sent: {one_line(self.refusal)}"
         for terse in range(_TERSEST + 1):
-            text = " " + _SEPARATOR.join(self._parts(conversation, here, waiting, terse))
+            text = " " + _SEPARATOR.join(self._parts(conversation, here, waiting, unread, terse))
             if get_cwidth(text) <= columns:
                 break
         return text
 
     def _parts(
-        self, conversation: Conversation | None, here: Sequence[str], waiting: int, terse: int
+        self,
+        conversation: Conversation | None,
+        here: Sequence[str],
+        waiting: int,
+        unread: Sequence[str],
+        terse: int,
     ) -> list[str]:
         parts = []
         if not self.connected:
@@ -110,8 +117,8 @@ class StatusLine:
             parts.append("hidden")
         if waiting:
             parts.append(f"{waiting} not sent yet")
-        if self.unread:
-            parts.append(f"{self.unread} new")
+        if unread:
+            parts.append(_some(unread, _MOST_UNREAD[terse]))
         return parts
 
     def _link_text(self, terse: int) -> str:
@@ -123,6 +130,12 @@ class StatusLine:
             return f"offline, {seconds} s"
         hint = " (Enter: now)" if terse < 2 else ""
         return f"{place}not connected, trying again in {seconds} s{hint}"
+
+
+def _some(words: Sequence[str], most: int) -> str:
+    """Return the first ones, and how many there are besides."""
+    rest = f" +{len(words) - most}" if len(words) > most else ""
+    return " · ".join(words[:most]) + rest
 
 
 def _here(names: Sequence[str], terse: int) -> str:

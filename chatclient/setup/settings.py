@@ -31,6 +31,7 @@ FILE_VARIABLE: Final = "CHAT_CLIENT_CONFIG"
 """Names another file than the platform's own place for it."""
 
 Bell: TypeAlias = Literal["private", "off", "mention", "all"]
+View: TypeAlias = Literal["all", "one"]
 PasswordSource: TypeAlias = Literal["ask", "keyring"]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -38,13 +39,15 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 class ScreenSettings(Section, frozen=True, kw_only=True):
     """How the client behaves. `bell` is for private messages and mentions by default.
 
-    0 `confirm_lines` sends a paste of any length at once; `notices` are who came and went.
+    0 `confirm_lines` sends a paste of any length at once; `notices` are who came and went; `view`
+    says whether a screen shows all conversations or only the one that somebody talks in.
     """
 
     bell: Bell = "private"
     colours: bool = True
     confirm_lines: Annotated[int, Meta(ge=0)] = 5
     notices: bool = True
+    view: View = "all"
 
 
 class NamedServer(Section, frozen=True, kw_only=True):

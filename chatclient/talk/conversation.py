@@ -19,6 +19,7 @@ from chatwire.protocol import (
     Typing,
     Waiting,
 )
+from chatwire.text import one_line
 from chatwire.usage import Value
 
 _NAMES_WIDTH: Final = 30
@@ -75,24 +76,27 @@ class Conversation:
 
 
 def conversation_of(event: Event | Waiting, me: str) -> Conversation | None:
-    """Return where something was said or has happened, as the account `me` calls it."""
+    """Return where something was said or has happened, as the account `me` calls it.
+
+    Its names go onto the screen and into the line, so they hold nothing but text.
+    """
     match event:
         case Message() | Edited() | Deleted() | Reacted() | Typing():
             if event.to is not UNSET:
                 return _direct((event.sender, *event.to), me)
-            return Conversation(room=LOBBY if event.room is UNSET else event.room)
-        case RoomChanged(room=room):
-            return Conversation(room=room)
+            return Conversation(room=LOBBY if event.room is UNSET else one_line(event.room))
+        case RoomChanged(room=name):
+            return Conversation(room=one_line(name))
         case ReadOn(room=room, with_=others) | Waiting(room=room, with_=others):
             if room is not UNSET:
-                return Conversation(room=room)
+                return Conversation(room=one_line(room))
             return None if others is UNSET else _direct(others, me)
     return None
 
 
 def _direct(people: Iterable[str], me: str) -> Conversation:
     """Return the conversation of `me` with the others among some people; or with oneself."""
-    others = {fold(name): name for name in people if fold(name) != fold(me)}
+    others = {fold(name): one_line(name) for name in people if fold(name) != fold(me)}
     return Conversation(tuple(others.values()) or (me,))
 
 

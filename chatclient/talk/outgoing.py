@@ -6,6 +6,7 @@ from typing import cast
 
 from msgspec import UNSET
 
+from chatclient.talk.conversation import Conversation
 from chatclient.talk.request import Request
 from chatwire.names import LOBBY
 from chatwire.protocol import BroadcastReply, Message, SendReply
@@ -13,27 +14,42 @@ from chatwire.protocol import BroadcastReply, Message, SendReply
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request on its way, and the line that it was typed as."""
+    """A request on its way, the line that it was typed as, and what stood before that."""
 
     line: str
     request: Request
+    prompt: str = ""
 
     @property
     def says_something(self) -> bool:
-        """Whether it is a message, which is kept until it is answered, and not a question."""
+        """Whether it is a message of which is known where it goes, and not a question."""
         return self.request.op in ("broadcast", "send")
+
+    @property
+    def words(self) -> bool:
+        """Whether it holds words that would be a pity to lose."""
+        return "text" in self.request.fields
+
+    @property
+    def conversation(self) -> Conversation:
+        """Where it is said, if it is a message."""
+        fields = self.request.fields
+        return Conversation(
+            tuple(cast(list[str], fields.get("to", ()))), str(fields.get("room", LOBBY))
+        )
 
     def message(self, sender: str, seq: int = 0) -> Message:
         """Return it as the message it is going to be, said now."""
-        fields = self.request.fields
-        to = fields.get("to")
+        fields, where = self.request.fields, self.conversation
+        reply_to = fields.get("reply_to")
         return Message(
             seq=seq,
             at=datetime.now(UTC).isoformat(),
             sender=sender,
-            room=LOBBY if to is None else UNSET,
-            to=UNSET if to is None else tuple(cast(list[str], to)),
+            room=UNSET if where.to else where.room,
+            to=where.to or UNSET,
             text=str(fields["text"]),
+            reply_to=reply_to if isinstance(reply_to, int) else UNSET,
         )
 
 

@@ -1,5 +1,7 @@
 """How far back somebody has read: `more` goes on where the last history began."""
 
+from dataclasses import replace
+
 from chatclient.talk.request import Request
 from chatwire.protocol import Error, Event, HistoryReply
 from chatwire.usage import UsageError
@@ -29,8 +31,8 @@ class Paging:
             before = event.messages[0].seq
             self._next = Request("history", request.fields | {"before": before}, request.numbered)
 
-    def more(self) -> Request:
-        """Return the request for what came before. Raises UsageError."""
+    def more(self, *, numbered: bool = False) -> Request:
+        """Return the request for what came before, `numbered` or as before. Raises UsageError."""
         if self._next is None:
             raise UsageError("There is nothing to go on with: type history first.")
-        return self._next
+        return replace(self._next, numbered=True) if numbered else self._next

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from chatwire.names import fold
+from chatwire.names import LOBBY, fold
 from chatwire.protocol import (
     ConversationsReply,
     Event,
@@ -44,7 +44,8 @@ class Roster:
             if key != self._me and (key in self._names or len(self._names) < MOST_NAMES):
                 self._names[key] = one_line(name)
         for room in _rooms_in(event):
-            if fold(room) in self._rooms or len(self._rooms) < MOST_NAMES:
+            known = fold(room) in self._rooms or len(self._rooms) < MOST_NAMES
+            if known and fold(room) != LOBBY:
                 self._rooms[fold(room)] = one_line(room)
         match event:
             case LoginReply(online=names):
@@ -69,7 +70,7 @@ class Roster:
         return tuple(self._names[key] for key in (*spoke, *others))
 
     def rooms(self) -> tuple[str, ...]:
-        """Return the rooms as people type them, in alphabetical order."""
+        """Return the rooms but the lobby, as people type them, in alphabetical order."""
         return tuple(f"#{self._rooms[key]}" for key in sorted(self._rooms))
 
     def here(self) -> tuple[str, ...]:

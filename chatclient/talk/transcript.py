@@ -3,6 +3,7 @@
 What others wrote is cleaned here, so nothing that reaches a screen can steer it.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import TypeAlias
 
@@ -12,8 +13,10 @@ from msgspec import UNSET
 from chatclient.talk.colours import Colours
 from chatclient.talk.commandline import MORE, TALK
 from chatclient.talk.mention import mentions_in
+from chatclient.talk.recent import Recent
 from chatwire.names import fold
 from chatwire.protocol import (
+    Edited,
     Error,
     Event,
     Hello,
@@ -21,6 +24,7 @@ from chatwire.protocol import (
     HistoryReply,
     LoginReply,
     Message,
+    Reacted,
     Replayed,
     SearchReply,
 )
@@ -47,7 +51,10 @@ def plain_lines(event: Event, viewer: str, columns: int = 80) -> list[str]:
         past = [line for message in event.messages for line in _past(message, viewer)]
         return [*past, *event_lines(event)]
     if isinstance(event, HelpReply) and len(event.commands) > 1:
-        own = (TALK, MORE) if any(each.name == "history" for each in event.commands) else (TALK,)
+        names = {each.name for each in event.commands}
+        own = [each for each in (TALK, MORE) if each.name not in names]
+        if MORE in own and "history" not in names:
+            own.remove(MORE)
         event = HelpReply(commands=(*event.commands, *own))
     return [
         clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event, columns=columns)
@@ -60,20 +67,57 @@ class Transcript:
     Used by one thread at a time.
     """
 
-    def __init__(self, viewer: str, colours: Colours, today: date) -> None:
-        """`viewer` is the account that reads; `today` is the day that needs no line."""
+    def __init__(
+        self, viewer: str, colours: Colours, today: date, recent: Recent | None = None
+    ) -> None:
+        """`viewer` is the account that reads; `today` is the day that needs no line; `recent` has
+        what is quoted."""
+        self.numbers = False
+        """Whether messages are shown with their numbers, also as they come."""
         self._viewer = viewer
         self._colours = colours
         self._day = today
+        self._recent = Recent(viewer) if recent is None else recent
 
-    def lines(self, event: Event, columns: int = 80) -> list[list[Piece]]:
-        """Return an event as lines, each a list of pieces; `columns` as in `plain_lines`."""
-        if isinstance(event, Message):
-            return self._message(_cleaned(event))
-        if isinstance(event, LoginReply | Replayed):
-            return self._marks(event)
+    def lines(
+        self, event: Event, columns: int = 80, *, numbered: bool = False
+    ) -> list[list[Piece]]:
+        """Return an event as lines, each a list of pieces; `columns` as in `plain_lines`.
+
+        `numbered`: messages of the past have their numbers.
+        """
+        match event:
+            case Message():
+                return self._message(_cleaned(event))
+            case Edited():
+                return self._corrected(event)
+            case LoginReply() | Replayed():
+                return self._marks(event)
+            case HistoryReply() | SearchReply():
+                end = [[(self._colours.notice, clean(line))] for line in event_lines(event)]
+                return [*self._past(event.messages, numbered=numbered), *end]
         style = self._colours.error if isinstance(event, Error) else self._colours.notice
-        return [[(style, line)] for line in plain_lines(event, self._viewer, columns)]
+        lines = [[(style, line)] for line in plain_lines(event, self._viewer, columns)]
+        if isinstance(event, Reacted) and lines:
+            lines[-1].append((style, f" ({one_line(self._recent.quote(event.target))})"))
+        return lines
+
+    def page(self, messages: Sequence[Message], read: int | None) -> list[list[Piece]]:
+        """Return the last messages of a conversation, with a mark before the first that somebody
+        else has said after number `read`, if that is known."""
+        me = fold(self._viewer)
+        others = [each.seq for each in messages if fold(each.sender) != me]
+        new = [seq for seq in others if read is not None and seq > read]
+        if not new:
+            return self._past(messages, today=self._day)
+        before = [each for each in messages if each.seq < new[0]]
+        mark = self.notice(f"--- {len(new)} new ---")
+        after = messages[len(before) :]
+        return [
+            *self._past(before, today=self._day),
+            *mark,
+            *self._past(after, today=self._day),
+        ]
 
     def own(self, message: Message, outcome: str) -> list[list[Piece]]:
         """Return what the person here has said, and in a few words what became of it."""
@@ -86,6 +130,11 @@ class Transcript:
         """Return what the person here has said until the server has it, in one line."""
         lines = message_lines(_cleaned(message), self._viewer)
         text = " ⏎ ".join(line.strip() for line in lines)
+        return self._colours.notice, f"{' ' * len(_NO_TIME)} {text}"
+
+    def kept(self, line: str) -> Piece:
+        """Return what the person here has asked for until the server has it, in one line."""
+        text = " ⏎ ".join(clean(line).split("\n"))
         return self._colours.notice, f"{' ' * len(_NO_TIME)} {text}"
 
     def typed(self, text: str, prompt: str, continuation: str) -> list[list[Piece]]:
@@ -108,8 +157,9 @@ class Transcript:
         who = speaker(message, self._viewer)
         indent = " " * (len(clock) + 1)
         lines = [
+            *self._quote(message, indent),
             [
-                (self._colours.notice, f"{clock} "),
+                (self._colours.notice, f"{clock} {self._number(message, self.numbers)}"),
                 (self._colours.name(message.sender), who),
                 *self._text(first.removeprefix(who), message),
             ],
@@ -120,6 +170,55 @@ class Transcript:
             day_line = f"--- {self._day:%A}, {self._day.day} {self._day:%B %Y} ---"
             lines.insert(0, [(self._colours.notice, day_line)])
         return lines
+
+    def _past(
+        self, messages: Iterable[Message], *, numbered: bool = False, today: date | None = None
+    ) -> list[list[Piece]]:
+        """Return messages of the past: with their day, because these jump through time, unless it is
+        `today`."""
+        lines: list[list[Piece]] = []
+        for message in map(_cleaned, messages):
+            first, *others = message_lines(message, self._viewer)
+            who = speaker(message, self._viewer)
+            number = self._number(message, numbered or self.numbers)
+            lines += [
+                *self._quote(message, ""),
+                [
+                    (self._colours.notice, f"{_stamp(message, today)}{number}"),
+                    (self._colours.name(message.sender), who),
+                    ("", first.removeprefix(who)),
+                ],
+                *([("", other)] for other in others),
+            ]
+        return lines
+
+    def _corrected(self, event: Edited) -> list[list[Piece]]:
+        """Return the new words of a message as they come, with the time, as it has."""
+        moment = _local(event.at)
+        clock = _NO_TIME if moment is None else f"{moment:%H:%M}"
+        who = one_line(event.sender)
+        event = msgspec.structs.replace(event, sender=who, text=clean(event.text))
+        first, *others = (clean(line) for line in event_lines(event, self._viewer))
+        number = f"^{event.target} " if self.numbers else ""
+        return [
+            [
+                (self._colours.notice, f"{clock} {number}"),
+                (self._colours.name(who), who),
+                ("", first.removeprefix(who)),
+            ],
+            *([("", f"{' ' * (len(clock) + 1)}{other}")] for other in others),
+        ]
+
+    def _quote(self, message: Message, indent: str) -> list[list[Piece]]:
+        """Return a line with what a message answers, if it answers one."""
+        if message.reply_to is UNSET or message.deleted is True:
+            return []
+        quoted = one_line(self._recent.quote(message.reply_to))
+        return [[(self._colours.notice, f"{indent}↱ {quoted}")]]
+
+    def _number(self, message: Message, numbered: bool) -> str:
+        """Return the number of a message as people type it, if it is to be shown and has one."""
+        return f"^{message.seq} " if numbered and message.seq else ""
 
     def _text(self, text: str, message: Message) -> list[Piece]:
         """Return a line of a message, with the reader's own name made out where it is live."""
@@ -150,21 +249,32 @@ def _marked(event: LoginReply | Replayed, lines: list[str]) -> list[tuple[str, b
 
 def _past(message: Message, viewer: str) -> list[str]:
     """Return a message of history or search: with its day, because these jump through time."""
-    moment = _local(message.at)
-    stamp = "" if moment is None else f"{moment:%Y-%m-%d %H:%M} "
     first, *others = message_lines(_cleaned(message), viewer)
-    return [stamp + first, *others]
+    return [_stamp(message) + first, *others]
+
+
+def _stamp(message: Message, today: date | None = None) -> str:
+    moment = _local(message.at)
+    if moment is None:
+        return ""
+    return f"{moment:%H:%M} " if moment.date() == today else f"{moment:%Y-%m-%d %H:%M} "
 
 
 def _cleaned(message: Message) -> Message:
     """Return a copy of a message in which nothing but text is left."""
-    to = message.to
+    room, to, reactions = message.room, message.to, message.reactions
     return msgspec.structs.replace(
         message,
         sender=one_line(message.sender),
+        room=UNSET if room is UNSET else one_line(room),
         to=UNSET if to is UNSET else tuple(map(one_line, to)),
         text=clean(message.text),
+        reactions=UNSET if reactions is UNSET else _cleaned_reactions(reactions),
     )
+
+
+def _cleaned_reactions(reactions: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {one_line(each): tuple(map(one_line, names)) for each, names in reactions.items()}
 
 
 def _local(at: str) -> datetime | None:

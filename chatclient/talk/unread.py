@@ -88,10 +88,14 @@ class Unread:
         """Let go of a room that one is in no longer."""
         self._places.pop(conversation.key, None)
 
-    def position(self, conversation: Conversation) -> int:
-        """Return the number up to which a conversation has been read, as far as is known."""
+    def position(self, conversation: Conversation) -> int | None:
+        """Return the number up to which a conversation has been read, if that is known."""
         place = self._places.get(conversation.key)
-        return 0 if place is None else place.read
+        if place is None:
+            return None
+        if place.read or place.counted:
+            return place.read
+        return min(place.heard) - 1 if place.heard else None
 
     def count(self, conversation: Conversation) -> int:
         """Return how many messages wait in a conversation."""
@@ -101,9 +105,8 @@ class Unread:
     def next(self, but: Conversation | None) -> Conversation | None:
         """Return the conversation to go to next, if one waits: where one is mentioned, then private
         ones, then rooms; of equals the one that waits longest."""
-        waiting = [each for each in self._waiting() if but is None or each.conversation != but]
-        if but is not None:
-            waiting = [each for each in waiting if each.conversation.key != but.key]
+        here = None if but is None else but.key
+        waiting = (each for each in self._waiting() if each.conversation.key != here)
         best = min(waiting, key=_urgency, default=None)
         return None if best is None else best.conversation
 

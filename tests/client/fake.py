@@ -51,7 +51,7 @@ COMMANDS = commands(
 def message(seq: int, text: str, sender: str = "bob", **more: Any) -> Message:
     """Return a message said today in the lobby, unless `more` says otherwise."""
     if "to" not in more:
-        more["room"] = "lobby"
+        more.setdefault("room", "lobby")
     # What was said on another day is shown with that day.
     more.setdefault("at", f"{datetime.now(UTC):%Y-%m-%d}T15:24:02.123Z")
     return Message(seq=seq, sender=sender, text=text, **more)
@@ -109,14 +109,14 @@ class Link:
         self.send(structs.replace(answer or Reply(op=op), re=request["id"]))
         return request
 
-    def greet(self, server: str = "fake") -> None:
+    def greet(self, server: str = "fake", can: tuple[str, ...] = ()) -> None:
         """Answer the client's first line."""
         ping = self.expect("ping")
-        self.send(Hello(server=server), Reply(op="ping", re=ping["id"]))
+        self.send(Hello(server=server, can=can), Reply(op="ping", re=ping["id"]))
 
-    def let_in(self, name: str = "alice", **more: Any) -> None:
+    def let_in(self, name: str = "alice", *, can: tuple[str, ...] = (), **more: Any) -> None:
         """Greet, take any password, and describe the commands."""
-        self.greet()
+        self.greet(can=can)
         self.take_login(name, **more)
 
     def take_login(

@@ -10,13 +10,13 @@ from chatclient.screen.statusline import StatusLine
 from chatclient.talk.conversation import Conversation
 from chatwire.protocol import Event, Reply, StatusReply
 
-from .fake import message, welcome
+from .fake import welcome
 
 WIDE = 200
 
 
 def line(*events: Event) -> StatusLine:
-    status = StatusLine("alice", "host:4119", "TLS")
+    status = StatusLine("host:4119", "TLS")
     for event in events:
         status.hear(event)
     return status
@@ -50,17 +50,18 @@ def test_many_names_are_cut_short() -> None:
 @pytest.mark.parametrize(
     ("columns", "text"),
     [
-        (60, " host:4119 TLS │ → bob │ here: bob, carol │ busy │ 3 new"),
-        (50, " host:4119 TLS │ → bob │ 2 here │ busy │ 3 new"),
-        (40, " → bob │ 2 here │ busy │ 3 new"),
-        (25, " 2 here │ busy │ 3 new"),
-        (20, " busy │ 3 new"),
-        (5, " busy │ 3 new"),
+        (78, " host:4119 TLS │ → bob │ here: bob, carol │ busy │ bob 2 · #ops 5 · @you 1"),
+        (68, " host:4119 TLS │ → bob │ 2 here │ busy │ bob 2 · #ops 5 · @you 1"),
+        (55, " → bob │ 2 here │ busy │ bob 2 · #ops 5 · @you 1"),
+        (42, " 2 here │ busy │ bob 2 · #ops 5 · @you 1"),
+        (30, " busy │ bob 2 · #ops 5 +1"),
+        (5, " busy │ bob 2 · #ops 5 +1"),
     ],
 )
 def test_what_matters_least_makes_room(columns: int, text: str) -> None:
-    status = line(Reply(op="busy"), *(message(seq, "hi") for seq in range(3)))
-    assert status.text(Conversation(("bob",)), ("bob", "carol"), 0, columns) == text
+    unread = ("bob 2", "#ops 5", "@you 1")
+    status = line(Reply(op="busy"))
+    assert status.text(Conversation(("bob",)), ("bob", "carol"), 0, columns, unread) == text
 
 
 @pytest.mark.parametrize(
@@ -97,13 +98,6 @@ def test_how_the_person_stands() -> None:
     status.hear(StatusReply(name="alice", busy=True, hidden=False, held=7))
     status.hear(Reply(op="hide"))
     assert "busy, 7 held │ hidden" in status.text(None, (), 0, WIDE)
-
-
-def test_new_is_what_others_say_now() -> None:
-    status = line(
-        message(1, "old", replay=True), message(2, "own", "Alice"), message(3, "new", "bob")
-    )
-    assert status.unread == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from chatserver.commands import all_commands
 from chatwire.protocol import Error, HelpReply, SendReply, StatusReply
 
-from .fake import COMMANDS, HISTORY, Link, message, refuse_history, take_history
+from .fake import COMMANDS, HISTORY, Link, message, take_history
 from .screen import CTRL_C, UP, logged_in, paste
 
 
@@ -114,9 +114,7 @@ def test_the_status_line() -> None:
         screen.type("idle\r")
         link.answer("idle")
         link.send(message(1, "hi"))
-        screen.wait(lambda: screen.status.endswith("here: bob, carol │ hidden │ 1 new"))
-        screen.type("x")
-        screen.wait(lambda: screen.status.endswith("hidden"))
+        screen.wait(lambda: screen.status.endswith("here: bob, carol │ hidden"))
 
 
 def test_what_is_on_its_way_leaves_the_line_to_be_seen() -> None:
@@ -151,12 +149,14 @@ def test_what_is_on_its_way_leaves_the_line_to_be_seen() -> None:
 def test_nobody_is_talked_to_and_a_conversation_is_read_back() -> None:
     with logged_in(welcome={"commands": (*COMMANDS, HISTORY)}) as (screen, link):
         screen.type("talk bbo\rfor bob alone\r")
-        refuse_history(link)
         no_such_user = Error(code="no_such_user", text="No such user: bbo.")
+        assert link.answer("history", no_such_user)["with"] == ["bbo"]
         assert link.answer("send", no_such_user)["to"] == ["bbo"]
         screen.wait_for("There is nobody called bbo. Did you mean bob?")
         screen.wait_for_line("> for bob alone")  # on the line again
         screen.type("\x03talk bob\r", "bob>")
+        take_history(link, 7, True, limit=10, **{"with": ["bob"]})
+        screen.wait_for("number 8")
         screen.type("/history 2\r")
         take_history(link, 5, True, limit=2, **{"with": ["bob"]})
         screen.wait_for("There is more; type more to see what came before.")
@@ -168,7 +168,7 @@ def test_nobody_is_talked_to_and_a_conversation_is_read_back() -> None:
 @pytest.mark.parametrize("columns", [80, 60, 40])
 def test_help_breaks_no_word(columns: int) -> None:
     commands = tuple(each.help for each in all_commands() if each.summary)
-    with logged_in(columns, 120, welcome={"commands": commands}) as (screen, link):
+    with logged_in(columns, 200, welcome={"commands": commands}) as (screen, link):
         screen.type("help\r")
         link.answer("help", HelpReply(commands=commands))
         screen.wait_for("back.")

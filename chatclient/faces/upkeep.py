@@ -1,0 +1,124 @@
+"""What a screen asks and tells the server by itself: what is unread, what was read, who is here.
+
+Everything happens in the asyncio loop of `terminal`.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import UNSET
+
+from chatclient.talk.attention import Attention
+from chatclient.talk.conversation import Conversation, conversation_of
+from chatclient.talk.request import Request
+from chatclient.talk.unread import Unread
+from chatwire.names import fold
+from chatwire.protocol import (
+    ConversationsReply,
+    Deleted,
+    Edited,
+    Error,
+    Event,
+    Message,
+    Reacted,
+    ReadOn,
+    Reply,
+    RoomChanged,
+)
+from chatwire.usage import Value
+
+_ACTIVE_SECONDS: Final = 60.0
+"""How often the server is told, at most, that somebody presses keys."""
+
+_HELD_IS_NEWS_FOR: Final = 10.0
+"""While busy, a key asks how much is held, if that was not known for so many seconds."""
+
+_LAST_READS: Final = 20
+"""What was read and has not been told yet is told at the end, of so many conversations."""
+
+
+class Upkeep:
+    """Knows what waits to be read; what it asks has answers that nobody is shown."""
+
+    def __init__(
+        self, me: str, can: frozenset[str], unread: Unread, post: Callable[[Request], int]
+    ) -> None:
+        """`can` are the requests that the server takes; `post` sends one."""
+        self._me = me
+        self._can = can
+        self._unread = unread
+        self._post = post
+        self._attention = Attention()
+        self._asked: dict[int, tuple[Conversation, int] | None] = {}  # what was told as read
+        self._held_at = 0.0
+        self._active_at: float | None = None
+
+    def begin(self) -> None:
+        """Ask what waits, after a login."""
+        self._ask("conversations")
+
+    def key(self, *, busy: bool) -> None:
+        """Note that somebody pressed a key: what was shown is read by that."""
+        now = time.monotonic()
+        for conversation, upto in self._attention.key(now):
+            self._unread.read(conversation, upto)
+        if self._active_at is None or now >= self._active_at + _ACTIVE_SECONDS:
+            self._active_at = now
+            if "read" in self._can:  # a server that knows of reading knows of `active`
+                self._ask("ping", active=True)
+        if busy and now > self._held_at + _HELD_IS_NEWS_FOR:
+            self._held_at = now
+            self._asked[self._post(Request("status", {}))] = None
+
+    def shown(self, event: Event) -> None:
+        """Note that something was shown."""
+        if isinstance(event, Message | Edited | Deleted | Reacted | RoomChanged):
+            conversation = conversation_of(event, self._me)
+            if conversation is not None:
+                self.shown_upto(conversation, event.seq)
+
+    def shown_upto(self, conversation: Conversation, seq: int) -> None:
+        """Note that a conversation was shown up to a number."""
+        if self._attention.shown(conversation, seq, time.monotonic()):
+            self._unread.read(conversation, seq)
+
+    def tick(self) -> None:
+        """Tell the server what was read; called each second while there is a link."""
+        due = self._attention.due() if "read" in self._can else None
+        if due is not None:
+            conversation, upto = due
+            number = self._post(Request("read", conversation.past | {"upto": upto}))
+            self._asked[number] = due
+
+    def end(self) -> None:
+        """Tell what is left to tell, at the end."""
+        for _ in range(_LAST_READS):
+            self.tick()
+
+    def hear(self, event: Event) -> None:
+        """Take what changes what waits."""
+        match event:
+            case Message():
+                self._unread.hear(event)
+            case ConversationsReply():
+                self._unread.learn(event)
+            case ReadOn():
+                self._unread.read(conversation_of(event, self._me), event.upto)
+            case RoomChanged(change="left" | "removed", sender=by, name=name, room=room):
+                if fold(by if name is UNSET else name) == fold(self._me):
+                    self._unread.forget(Conversation(room=room))
+
+    def answers(self, event: Event) -> bool:
+        """Tell whether this is the answer to something that was asked here."""
+        if not isinstance(event, Reply | Error) or event.re not in self._asked:
+            return False
+        assert isinstance(event.re, int)
+        told = self._asked.pop(event.re)
+        if told is not None and isinstance(event, Error) and event.code == "link_lost":
+            self._attention.shown(*told, time.monotonic())  # once more on the next link
+        return True
+
+    def _ask(self, op: str, **fields: Value) -> None:
+        if op in self._can:
+            self._asked[self._post(Request(op, fields))] = None

@@ -1,0 +1,68 @@
+"""Which message is meant by edit, delete, react and reply, and where an answer goes.
+
+That is settled when it is typed: what is sent later, over another link, means the same.
+"""
+
+import re
+from typing import Final
+
+from chatclient.talk.conversation import Conversation
+from chatclient.talk.recent import Recent, Remembered
+from chatclient.talk.request import Request
+from chatwire.usage import UsageError
+
+_OWN: Final = ("edit", "delete")
+_OTHERS: Final = ("react", "reply")
+_TO_CORRECT: Final = re.compile(r"(/?)edit(?:\s+\^([0-9]{1,18}))?\s*", re.IGNORECASE)
+
+_NOT_THERE_YET: Final = "What you said last is not on the server yet; do that when it is."
+
+
+def aimed(
+    request: Request, conversation: Conversation | None, recent: Recent, *, waiting: bool
+) -> Request:
+    """Return a request with the message that it means: the last one in a `conversation`, or
+    anywhere. `waiting`: what was said there last has no number yet. Raises UsageError."""
+    if request.op == "answer":
+        to = recent.last_private()
+        return request if to is None else to.request(str(request.fields["text"]))
+    if request.op not in (*_OWN, *_OTHERS):
+        return request
+    target = request.fields.get("target")
+    if not isinstance(target, int):
+        if waiting and request.op in _OWN:
+            raise UsageError(_NOT_THERE_YET)
+        target = _last(request, conversation, recent).seq
+    found = recent.find(target)
+    if request.op == "reply" and found is not None:
+        return _reply(found, str(request.fields["text"]))
+    return Request(request.op, request.fields | {"target": target})
+
+
+def to_correct(line: str, conversation: Conversation | None, recent: Recent) -> str | None:
+    """Return the line that corrects a message, to be edited, where `edit` was typed alone."""
+    found = _TO_CORRECT.fullmatch(line.strip())
+    if found is None or (conversation is not None and not found[1]):
+        return None
+    own = recent.last(conversation, own=True) if found[2] is None else recent.find(int(found[2]))
+    text = None if own is None or not own.own else own.whole
+    return None if own is None or text is None else f"{found[1]}edit ^{own.seq} {text}"
+
+
+def _last(request: Request, conversation: Conversation | None, recent: Recent) -> Remembered:
+    own = request.op in _OWN
+    found = recent.last(conversation, own=own)
+    if found is None:
+        where = "" if conversation is None else f" in {conversation.title}"
+        who = "that you have said" if own else "of somebody else"
+        raise UsageError(
+            f"No message {who}{where} is known here: pick one by its number, which history -n"
+            f" shows, as in {request.op} ^12."
+        )
+    return found
+
+
+def _reply(to: Remembered, text: str) -> Request:
+    where = to.conversation
+    fields = {"to": list(where.to)} if where.to else {"room": where.room}
+    return Request("send", {**fields, "text": text, "reply_to": to.seq})
