@@ -174,8 +174,7 @@ class Transcript:
     def _past(
         self, messages: Iterable[Message], *, numbered: bool = False, today: date | None = None
     ) -> list[list[Piece]]:
-        """Return messages of the past: with their day, because these jump through time, unless it is
-        `today`."""
+        """Return messages of the past: with their day, for these jump through time, but `today`."""
         lines: list[list[Piece]] = []
         for message in map(_cleaned, messages):
             first, *others = message_lines(message, self._viewer)
