@@ -119,7 +119,19 @@ class ReadOn(Outcome):
     sessions: tuple[int, ...] = ()
 
 
-class Arrived(Outcome):
+class Placed(Outcome):
+    """Sessions of an account have a place from which they are shown what happens.
+
+    `stays` is what the account is in there, each conversation and after which message it begins;
+    `ended` are the changes with which it has left others. By the time that they are shown what they
+    lack up to there, both may be otherwise.
+    """
+
+    stays: tuple[tuple[int, int], ...] = ()
+    ended: tuple[int, ...] = ()
+
+
+class Arrived(Placed):
     """A session has its place: what was said up to `seq` is replayed, what comes after is live."""
 
     acked: int = 0
@@ -131,7 +143,7 @@ class Arrived(Outcome):
     invited: tuple[str, ...] = ()
 
 
-class Turned(Outcome):
+class Turned(Placed):
     """An account has become busy, or is so no longer: `sessions` begin or end to hold, at `seq`."""
 
     sessions: tuple[int, ...] = ()

@@ -83,8 +83,8 @@ class Presence:
         elif isinstance(outcome, Revoked):
             self._directory.remove(session)
             session.revoke(_REASONS[_reason(item)])
-        elif isinstance(item, Idle):
-            session.let_go(self._directory.window(session, outcome.seq))
+        elif isinstance(item, Idle) and isinstance(outcome, Turned):
+            session.let_go(self._directory.window(session, outcome.seq, outcome))
             if session.connection.number != item.session:
                 self._show(session)  # that one's own thread goes on with it once it is answered
         else:
@@ -99,7 +99,7 @@ class Presence:
         if arrived.busy:
             session.connection.outbox.hold()  # until its login is answered
         else:
-            session.let_go(self._directory.window(session, seq))
+            session.let_go(self._directory.window(session, seq, arrived))
         # Where a busy account has read to, its held messages begin; both dialects start there.
         session.acknowledged = arrived.acked
 

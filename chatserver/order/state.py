@@ -137,6 +137,22 @@ class State:
             )
         return conversation.audience
 
+    def readers(self, conversation: Conversation, target: int) -> tuple[int, ...]:
+        """Return the sessions that are shown at once what becomes of a message there: not those of
+        members who came after it and cannot read what was said before."""
+        audience = self.audience(conversation)
+        if conversation.history == "all":
+            return audience
+        members = conversation.members.values()
+        late = [each for each in members if each.left is None and each.since >= target]
+        blind = {session for each in late for session in self.accounts[each.account].sessions}
+        return tuple(each for each in audience if each not in blind) if blind else audience
+
+    def stays(self, account: Account) -> tuple[tuple[int, int], ...]:
+        """Return the conversations of an account, and after which message each begins for it."""
+        conversations, me = self.conversations, account.id
+        return tuple((each, conversations[each].members[me].since) for each in account.member_of)
+
     # -- changes, for `apply` --
 
     def set(self, target: object, name: str, value: object) -> None:
@@ -187,6 +203,11 @@ class State:
         self, conversation: Conversation, account: Account, since: int, role: str = "member"
     ) -> Member:
         """Make an account a member, from message `since` on."""
+        was = conversation.members.get(account.id)
+        if was is not None and was.left in account.ended:
+            # Who is in it again need not be told that he was out.
+            rest = tuple(each for each in account.ended if each != was.left)
+            self.set(account, "ended", rest)
         member = Member(account.id, conversation.id, since, role, read=since)
         self._put(conversation.members, account.id, member)
         self.set(account, "member_of", (*account.member_of, conversation.id))

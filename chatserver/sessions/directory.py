@@ -15,7 +15,7 @@ from msgspec import Struct
 from chatserver.errors import CommandError
 from chatserver.order.apply import apply
 from chatserver.order.items import Item
-from chatserver.order.outcome import Outcome
+from chatserver.order.outcome import Outcome, Placed
 from chatserver.order.records import Account
 from chatserver.order.state import State
 from chatserver.sessions.session import Session
@@ -132,19 +132,22 @@ class UserDirectory:
                 found = [] if one is None else [one]
             return tuple(Stretch(each.id, each.members[account].since) for each in found)
 
-    def window(self, session: Session, upto: int) -> Window:
-        """Return what a session lacks of the messages up to `upto`, while it is held."""
+    def window(self, session: Session, upto: int, placed: Placed | None = None) -> Window:
+        """Return what a session lacks of the messages up to `upto`, while it is held: as its
+        account stood where it was `placed`, or else as it stands now."""
         with self._lock:
+            account = self.state.accounts[session.account_id]
+            stays, ended = self.state.stays(account), account.ended
+            if placed is not None:
+                stays, ended = placed.stays, placed.ended
             behind = min(session.cursor, session.own_cursor)
             conversations = self.state.conversations
-            account = self.state.accounts[session.account_id]
-            newer = (conversations[each] for each in account.member_of)
             stretches = tuple(
-                Stretch(each.id, each.members[session.account_id].since)
-                for each in newer
-                if each.newest > behind
+                Stretch(number, since)
+                for number, since in stays
+                if conversations[number].newest > behind
             )
-            ends = tuple(each for each in account.ended if behind < each <= upto)
+        ends = tuple(each for each in ended if behind < each <= upto)
         return session.window(stretches, upto, ends)
 
     def visible_count(self) -> int:

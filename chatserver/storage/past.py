@@ -133,17 +133,24 @@ _SOME: Final = f"""
     WHERE seq IN (SELECT value FROM json_each(:seqs)) AND seq > since
     ORDER BY seq DESC)
 """  # noqa: S608
+_LACKED_CHANGE: Final = """
+    changes.seq < :before AND changes.seq > iif(by = :account, :own_after, :after)
+    AND changes.seq NOT IN (SELECT value FROM json_each(:without))
+"""
 _CHANGES: Final = f"""
-    WITH {_STRETCHES},
+    WITH stretch AS MATERIALIZED (
+        SELECT one.key + 0 AS id, one.value AS begins, max(one.value, :behind) AS since,
+            place.history = 'all' AS whole
+        FROM json_each(:stretches) AS one
+        CROSS JOIN conversations AS place ON place.id = one.key + 0),
     found AS MATERIALIZED (
         SELECT changes.seq AS number FROM stretch CROSS JOIN changes
-            ON conversation = id AND changes.seq > since AND changes.seq < :before
-            AND (target IS NULL OR target <= :after)
-            AND changes.seq > iif(by = :account, :own_after, :after)
-            AND changes.seq NOT IN (SELECT value FROM json_each(:without))
+            ON conversation = stretch.id AND changes.seq > since AND {_LACKED_CHANGE}
+            AND (target IS NULL OR ((whole OR target > begins) AND (target <= :after OR (
+                (target <= :own_after OR target IN (SELECT value FROM json_each(:without)))
+                AND (SELECT sender FROM messages WHERE messages.seq = target) = :account))))
         UNION SELECT changes.seq FROM json_each(:ends) AS one
-            CROSS JOIN changes ON changes.seq = one.value
-            WHERE seq > :after AND seq < :before AND by <> :account
+            CROSS JOIN changes ON changes.seq = one.value AND {_LACKED_CHANGE}
         ORDER BY number DESC LIMIT :limit)
     SELECT json_group_array({CHANGE_AS_JSON}) FROM (
         {READ_CHANGES} WHERE changes.seq IN (SELECT number FROM found) ORDER BY changes.seq)
@@ -290,7 +297,7 @@ class Past:
         """Return the newest `limit` changes in the window (-1: all), the oldest of them first.
 
         A message that is in the window itself reads as it does now: what was changed about it is
-        not among them.
+        not among them. Nor is what was changed about one that cannot be read there.
         """
         with self._reader() as reader:
             found = reader.execute(_CHANGES, window.parameters() | {"limit": limit}).fetchone()[0]

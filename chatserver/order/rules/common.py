@@ -61,7 +61,10 @@ def note(
     others than the members.
     """
     seq = state.seq + 1
-    audience = state.audience(conversation)
+    if target is None:
+        audience = state.audience(conversation)
+    else:
+        audience = state.readers(conversation, target)
     others = tuple(each for each in also if each not in audience)
     if key is not None:
         state.use_key(by.id, key, seq)

@@ -23,6 +23,8 @@ def came(state: State, item: Came) -> Outcome:
     appeared = state.see(account, **changes) > 0
     return Arrived(
         state.seq,
+        stays=state.stays(account),
+        ended=account.ended,
         notices=_appearance(state, account) if appeared else (),
         acked=account.acked,
         since=lobby.members[account.id].since if account.id in lobby.members else 0,
@@ -77,7 +79,13 @@ def idle(state: State, item: Idle) -> Outcome:
         return Turned(state.seq)
     state.see(account, busy=False, reply="")
     notices = notice(state, account, "idle") if account.visible else ()
-    return Turned(state.seq, notices, sessions=account.sessions)
+    return Turned(
+        state.seq,
+        notices,
+        stays=state.stays(account),
+        ended=account.ended,
+        sessions=account.sessions,
+    )
 
 
 def hidden(state: State, item: Hidden | Shown) -> Outcome:
