@@ -133,6 +133,9 @@ _SOME: Final = f"""
     WHERE seq IN (SELECT value FROM json_each(:seqs)) AND seq > since
     ORDER BY seq DESC)
 """  # noqa: S608
+_NUMBERED: Final = f"""
+    {_ALL_OF} ({READ} WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq)
+"""  # noqa: S608
 _CHANGES: Final = f"""
     WITH {_STRETCHES},
     found AS MATERIALIZED (
@@ -285,6 +288,10 @@ class Past:
             "behind": 0,
         }
         return self._messages(_SOME, values)
+
+    def numbered(self, seqs: Sequence[int]) -> list[StoredMessage]:
+        """Return the messages of anybody with these numbers that there still are, in order."""
+        return self._messages(_NUMBERED, {"seqs": json.dumps(seqs)})
 
     def changes(self, window: Window, limit: int) -> list[Change]:
         """Return the newest `limit` changes in the window (-1: all), the oldest of them first.
