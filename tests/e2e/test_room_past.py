@@ -65,7 +65,7 @@ def test_a_search_knows_rooms(server: ServerProcess) -> None:
         assert two.refused("search", query="in:#ops")["code"] == "no_such_room"
     with server.text(bob) as typist:
         typist.send("search needle in:#web")
-        typist.expect(f"{ann} → #web: needle in the open\n")
+        typist.expect(f"{ann} → #web: needle in the open\n-- That is all.\n")
         assert "no room #ops" in typist.ask("search needle in:#ops")
 
 
