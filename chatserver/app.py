@@ -18,7 +18,7 @@ from chatserver.accounts.lockout import Lockout
 from chatserver.accounts.passwords import Passwords
 from chatserver.commands import all_commands
 from chatserver.commands.registry import Registry
-from chatserver.control import SOCKET, AddAccounts, ChangePassword, DeleteAccounts
+from chatserver.control import SOCKET, AddAccounts, ChangePassword, DeleteAccounts, GiveRole
 from chatserver.dialects.choice import Choice, Offer
 from chatserver.dialects.json import JsonDialect, is_json
 from chatserver.dialects.text import TextDialect
@@ -242,6 +242,7 @@ class ChatServer:
                     AddAccounts: changes.add,
                     ChangePassword: changes.change_password,
                     DeleteAccounts: changes.delete,
+                    GiveRole: changes.give_role,
                 },
             )
         except OSError as error:

@@ -5,14 +5,14 @@ connection is over. A command that finds another version in `Hello` asks for not
 there is to be asked later is a struct here and its action in `chatserver.app`.
 """
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 SOCKET: Final = "control"
 """The socket's name in the data folder."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 MOST_BYTES: Final = 4 << 20
 """The longest line, in bytes: some thousand accounts."""
@@ -22,6 +22,9 @@ MOST_ACCOUNTS: Final = 5_000
 
 REPLY_SECONDS: Final = 90.0
 """How long a command waits for the reply: longer than the server takes to say that it cannot."""
+
+
+ServerRole: TypeAlias = Literal["admin", "member"]
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="reply", tag="hello"):
@@ -39,9 +42,10 @@ class NewAccount(msgspec.Struct, frozen=True):
 
 
 class AddAccounts(msgspec.Struct, frozen=True, tag_field="op", tag="add"):
-    """Add accounts, but for those whose name is taken."""
+    """Add accounts, but for those whose name is taken; as admins of the server, or not."""
 
     accounts: tuple[NewAccount, ...]
+    admin: bool = False
 
 
 class ChangePassword(msgspec.Struct, frozen=True, tag_field="op", tag="change"):
@@ -57,7 +61,14 @@ class DeleteAccounts(msgspec.Struct, frozen=True, tag_field="op", tag="delete"):
     names: tuple[str, ...]
 
 
-Request = AddAccounts | ChangePassword | DeleteAccounts
+class GiveRole(msgspec.Struct, frozen=True, tag_field="op", tag="role"):
+    """Make an account an admin of the server, or a member again."""
+
+    name: str
+    role: ServerRole
+
+
+Request = AddAccounts | ChangePassword | DeleteAccounts | GiveRole
 
 
 class Added(msgspec.Struct, frozen=True, tag_field="reply", tag="added"):
@@ -80,13 +91,19 @@ class Deleted(msgspec.Struct, frozen=True, tag_field="reply", tag="deleted"):
     names: tuple[str, ...]
 
 
+class RoleGiven(msgspec.Struct, frozen=True, tag_field="reply", tag="role-given"):
+    """The account has that role now."""
+
+    name: str
+
+
 class Refused(msgspec.Struct, frozen=True, tag_field="reply", tag="refused"):
     """Nothing was done; `text` says why in one sentence."""
 
     text: str
 
 
-Reply = Added | Changed | Deleted | Refused
+Reply = Added | Changed | Deleted | RoleGiven | Refused
 
 _encode = msgspec.json.Encoder().encode
 decode_request: Final = msgspec.json.Decoder(Request).decode

@@ -87,7 +87,7 @@ chatserver: app
 chatserver.cli: . progress
 chatserver.cli: main
 chatserver.cli: control
-chatserver.cli: accounts archive | chatserver: __main__
+chatserver.cli: accounts archive rooms | chatserver: __main__
 """
 """A floor is a line, the lowest first: packages, and their files; `.` is the package itself."""
 

@@ -18,6 +18,9 @@ from chatserver.control import (
     ChangePassword,
     DeleteAccounts,
     Deleted,
+    GiveRole,
+    RoleGiven,
+    ServerRole,
 )
 from chatwire.names import NAME_RULE, RESERVED_RULE, is_name, is_reserved
 from chatwire.text import for_log
@@ -44,6 +47,10 @@ class Keeper(Protocol):
 
     def changed(self, name: str) -> None:
         """An account has another password."""
+        ...
+
+    def role_given(self, role: ServerRole, *names: str) -> None:
+        """These accounts are admins of the server, or members."""
         ...
 
     def deleted(self, *names: str) -> None:
@@ -75,6 +82,8 @@ class AccountChanges:
         if added:
             with self._or_back(dict.fromkeys(added)):
                 self._keeper.made(*added)
+                if request.admin:
+                    self._keeper.role_given("admin", *added)
         return Added(tuple(added), tuple(taken))
 
     def change_password(self, request: ChangePassword) -> Changed:
@@ -89,6 +98,17 @@ class AccountChanges:
         with self._or_back({current.name: current}):
             self._keeper.changed(current.name)
         return Changed(current.name, current.disabled)
+
+    def give_role(self, request: GiveRole) -> RoleGiven:
+        """Make an account an admin of the server, or a member again. Raises NotDone."""
+        try:
+            account = self._accounts.look_up(request.name)
+        except OSError as error:
+            raise NotDone(f"Cannot read {self._accounts.path}: {error.strerror}.") from error
+        if account is None:
+            raise NotDone(f"There is no account {for_log(request.name)}; chat users lists them.")
+        self._keeper.role_given(request.role, account.name)
+        return RoleGiven(account.name)
 
     def delete(self, request: DeleteAccounts) -> Deleted:
         """Delete accounts, and what is known of them. Raises NotDone.

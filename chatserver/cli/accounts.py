@@ -1,4 +1,4 @@
-"""The commands about accounts: adduser, passwd, deluser and users.
+"""The commands about accounts: adduser, passwd, deluser, users and role.
 
 They hash: a password never leaves the process that it was typed into, and the server has its slots
 for hashes free for those who log in.
@@ -24,9 +24,12 @@ from chatserver.control import (
     ChangePassword,
     DeleteAccounts,
     Deleted,
+    GiveRole,
     NewAccount,
+    RoleGiven,
+    ServerRole,
 )
-from chatwire.names import NAME_RULE, RESERVED_RULE, is_name, is_reserved
+from chatwire.names import NAME_RULE, RESERVED_RULE, fold, is_name, is_reserved
 from chatwire.text import for_log
 
 _SYLLABLES: Final = [first + second for first in "bdfghjklmnprstvz" for second in "aeiou"]
@@ -39,6 +42,7 @@ _SYLLABLES_A_GROUP: Final = 3
 @click.argument("names", metavar="NAME...", nargs=-1)
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--generate", is_flag=True, help="Make a passphrase and print it.")
+@click.option("--admin", is_flag=True, help="Make it an admin, who may do all in every open room.")
 @click.option(
     "--import",
     "old_file",
@@ -50,6 +54,7 @@ def adduser(
     names: tuple[str, ...],
     password_stdin: bool,
     generate: bool,
+    admin: bool,
     old_file: Path | None,
     data: Path | None,
     config: Path | None,
@@ -58,7 +63,7 @@ def adduser(
     folder = data_folder(data)
     passwords = Passwords(settings_from(config).passwords)
     if old_file is not None:
-        if names or password_stdin or generate:
+        if names or password_stdin or generate or admin:
             raise click.UsageError("--import takes no names and no other option.")
         _import(folder, passwords, old_file)
         return
@@ -75,7 +80,7 @@ def adduser(
             _fail_taken(name)
     for name in names:
         password = _password_for(name, passwords, password_stdin, generate)
-        request = AddAccounts((NewAccount(name, passwords.hash(password)),))
+        request = AddAccounts((NewAccount(name, passwords.hash(password)),), admin)
         if change(folder, request, Added).taken:
             _fail_taken(name)
         click.echo(f"Added {name}" + (f" with the passphrase {password}" if generate else "."))
@@ -127,15 +132,33 @@ def deluser(names: tuple[str, ...], data: Path | None, config: Path | None) -> N
 
 
 @click.command()
+@click.argument("name")
+@click.argument("role", type=click.Choice(["admin", "member"]))
+@data_option
+def role(name: str, role: ServerRole, data: Path | None, config: Path | None) -> None:
+    """Make an account an admin of the server, or a member again.
+
+    An admin may do all that an owner may in every open room, and sees that there are closed ones.
+    """
+    settings_from(config)
+    folder = data_folder(data)
+    found = _find(Accounts(folder / FILE_NAME), name).name
+    done = change(folder, GiveRole(found, role), RoleGiven)
+    click.echo(f"{done.name} is {'an' if role == 'admin' else 'a'} {role} now.")
+
+
+@click.command()
 @data_option
 def users(data: Path | None, config: Path | None) -> None:
-    """List the accounts and how their passwords are kept, and name who can never log in."""
+    """List the accounts, how their passwords are kept and who is an admin, and name who can never
+    log in."""
     logging.disable()  # what the reading would warn of is said below
     accounts = Accounts(data_folder(data) / FILE_NAME)
     passwords = Passwords(settings_from(config).passwords)
     everybody = _all(accounts)
     if not everybody:
         click.echo("There are no accounts yet; add one with: chat adduser NAME", err=True)
+    admins = _admins(accounts.path.parent)
     width = max((len(each.name) for each in everybody), default=0)
     for account in everybody:
         readable = passwords.can_verify(account.hash)
@@ -143,9 +166,24 @@ def users(data: Path | None, config: Path | None) -> None:
         if passwords.too_dear(account.hash):
             kind = "too costly a hash: use chat passwd"
         kind = "disabled" if account.disabled else kind
-        click.echo(f"{account.name:<{width}}  {kind}")
+        role = "  admin" if fold(account.name) in admins else ""
+        click.echo(f"{account.name:<{width}}  {kind}{role}")
     for number, why in accounts.skipped():
         click.echo(f"chat: {accounts.path} line {number} {why}: nobody can log in.", err=True)
+
+
+def _admins(folder: Path) -> set[str]:
+    """Return the folded names of the admins, as far as there is a database to know them."""
+    from chatserver.storage.schema import StoreError  # noqa: PLC0415
+    from chatserver.storage.snapshot import admins  # noqa: PLC0415
+    from chatserver.storage.store import FILE_NAME as STORE_FILE  # noqa: PLC0415
+
+    path = folder / STORE_FILE
+    try:
+        return admins(path) if path.exists() else set()
+    except StoreError as error:
+        click.echo(f"chat: who is an admin is not known: {error}", err=True)
+        return set()
 
 
 def _check_choice(names: tuple[str, ...], password_stdin: bool, generate: bool) -> None:

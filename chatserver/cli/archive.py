@@ -13,7 +13,9 @@ from chatserver.cli.main import data_folder, data_option, fail, settings_from
 from chatserver.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from chatwire.protocol import Message
+    from chatwire.protocol import Deleted, Edited, Message, Reacted, RoomChanged
+
+    Change = Deleted | Edited | Reacted | RoomChanged
 
 
 @click.command()
@@ -60,7 +62,7 @@ def restore(file: Path, data: Path | None, config: Path | None) -> None:
 @click.option(
     "--with", "user", metavar="USER", help="Only private messages that USER sent or was sent."
 )
-@click.option("--room", help="Only what was said in this room; the room is lobby.")
+@click.option("--room", help="Only what was said in this room, or in the lobby.")
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
@@ -74,19 +76,29 @@ def restore(file: Path, data: Path | None, config: Path | None) -> None:
     show_default=True,
     help="One JSON object a message, or lines to read.",
 )
+@click.option(
+    "--changes",
+    is_flag=True,
+    help="Also what was corrected, deleted and reacted to, and what happened to rooms.",
+)
 @data_option
 def export(
     user: str | None,
     room: str | None,
     since: datetime | None,
     form: str,
+    changes: bool,
     data: Path | None,
     config: Path | None,
 ) -> None:
-    """Write messages to standard output, the oldest first, also while the server runs."""
-    from chatserver.search.events import event_of  # noqa: PLC0415
+    """Write messages to standard output, the oldest first, also while the server runs.
+
+    A message reads as it does now; one that was deleted has no words.
+    """
+    from chatserver.search.events import event_of, event_of_change  # noqa: PLC0415
+    from chatserver.storage.past import StoredMessage  # noqa: PLC0415
     from chatserver.storage.schema import StoreError  # noqa: PLC0415
-    from chatserver.storage.snapshot import stored_messages  # noqa: PLC0415
+    from chatserver.storage.snapshot import Chosen, stored  # noqa: PLC0415
     from chatserver.storage.store import FILE_NAME  # noqa: PLC0415
     from chatwire.protocol import encode  # noqa: PLC0415
 
@@ -94,18 +106,20 @@ def export(
     if user is not None and room is not None:
         raise click.UsageError("Name a user or a room, not both.")
     path = data_folder(data) / FILE_NAME
+    room = None if room is None else room.removeprefix("#")
     # What click parses has no zone; it is UTC.
     from_ms = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1000)
+    chosen = Chosen(user, room, from_ms)
     try:
         # Of its own, because what it cannot write must not be tried again at the exit.
         with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
             found = False
-            for stored in stored_messages(path, user, room, from_ms):
+            for each in stored(path, chosen, changes=changes):
                 found = True
-                message = event_of(stored)
-                out.write(encode(message) if form == "jsonl" else _text(message))
+                event = event_of(each) if isinstance(each, StoredMessage) else event_of_change(each)
+                out.write(encode(event) if form == "jsonl" else _text(event))
         if not found:
-            _refuse_typo(path.parent, user, room)
+            _refuse_typo(path, user, room)
     except StoreError as error:
         fail(str(error))
     except BrokenPipeError:
@@ -114,15 +128,16 @@ def export(
         fail(f"The messages cannot be written: {error.strerror}.")
 
 
-def _refuse_typo(folder: Path, user: str | None, room: str | None) -> None:
+def _refuse_typo(path: Path, user: str | None, room: str | None) -> None:
     """End with an error where nothing was found because there is no such user or room."""
     from chatserver.accounts.file import FILE_NAME, Accounts  # noqa: PLC0415
-    from chatwire.names import LOBBY  # noqa: PLC0415
+    from chatserver.storage.snapshot import stored_rooms  # noqa: PLC0415
+    from chatwire.names import fold  # noqa: PLC0415
     from chatwire.text import for_log  # noqa: PLC0415
 
-    if room not in (None, LOBBY):
-        fail(f"There is no room {for_log(room or '')}: the room is {LOBBY}.")
-    if user is not None and Accounts(folder / FILE_NAME).find(user) is None:
+    if room is not None and fold(room) not in {fold(each.name) for each in stored_rooms(path)}:
+        fail(f"There is no room #{for_log(room)}; chat rooms lists them.")
+    if user is not None and Accounts(path.with_name(FILE_NAME)).find(user) is None:
         fail(f"There is no account {for_log(user)}, and no message of one.")
 
 
@@ -131,11 +146,15 @@ def _leave_nothing_behind() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def _text(message: "Message") -> bytes:
+def _text(event: "Message | Change") -> bytes:
+    from chatwire.protocol import Message  # noqa: PLC0415
     from chatwire.text import clean  # noqa: PLC0415
-    from chatwire.wording import message_lines  # noqa: PLC0415
+    from chatwire.wording import event_lines, message_lines  # noqa: PLC0415
 
-    first, *others = message_lines(message, "")
-    stamp = message.at[:19].replace("T", " ")
+    if isinstance(event, Message):
+        first, *others = message_lines(event, "")
+    else:
+        first, *others = event_lines(event) or [""]
+    stamp = event.at[:19].replace("T", " ")
     # The server has cleaned what it stored; but who knows where this database is from?
     return "".join(f"{clean(line)}\n" for line in (f"{stamp} {first}", *others)).encode()

@@ -6,6 +6,7 @@ Without a server, the data folder is locked against the start of one for as long
 import os
 import select
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -25,10 +26,13 @@ from chatserver.control import (
     ChangePassword,
     DeleteAccounts,
     Deleted,
+    GiveRole,
     Hello,
     Refused,
     Reply,
     Request,
+    RoleGiven,
+    ServerRole,
     decode_reply,
     line,
 )
@@ -43,7 +47,7 @@ _PATIENCE: Final = 10.0
 
 _LOOK_SECONDS: Final = 0.05
 
-R = TypeVar("R", Added, Changed, Deleted)
+R = TypeVar("R", Added, Changed, Deleted, RoleGiven)
 
 
 def change(data: Path, request: Request, kind: type[R]) -> R:
@@ -188,6 +192,8 @@ def _here(data: Path, request: Request) -> Reply:
             return changes.change_password(request)
         case DeleteAccounts():
             return changes.delete(request)
+        case GiveRole():
+            return changes.give_role(request)
 
 
 class _StoreKeeper:
@@ -202,17 +208,32 @@ class _StoreKeeper:
     def changed(self, name: str) -> None:
         """The database knows no passwords."""
 
+    def role_given(self, role: ServerRole, *names: str) -> None:
+        """Note it in the database, which is made where there is none."""
+        from chatserver.storage.store import give_roles  # noqa: PLC0415
+
+        self._write(lambda database, now: give_roles(database, names, role, now))
+
     def deleted(self, *names: str) -> None:
         """Take their names away from them; what they said stays their own."""
+        from chatserver.storage.store import forget_accounts  # noqa: PLC0415
+
+        self._write(
+            lambda database, now: (
+                forget_accounts(database, names, now) if database.exists() else None
+            )
+        )
+
+    def _write(self, change: Callable[[Path, int], None]) -> None:
+        """Have the database changed, at a time in ms since 1970. Raises NotDone."""
         from chatserver.order.clock import Clock  # noqa: PLC0415
         from chatserver.storage.schema import StoreError  # noqa: PLC0415
         from chatserver.storage.store import FILE_NAME as STORE_FILE  # noqa: PLC0415
-        from chatserver.storage.store import StorageFull, forget_accounts  # noqa: PLC0415
+        from chatserver.storage.store import StorageFull  # noqa: PLC0415
 
         database = self._data / STORE_FILE
         try:
-            if database.exists():
-                forget_accounts(database, names, Clock().now())
+            change(database, Clock().now())
         except StoreError as error:
             raise NotDone(str(error)) from error
         except StorageFull as error:

@@ -23,6 +23,8 @@ _ELSEWHERE = {
     "passwd": ("chatserver.cli.accounts", "Change an account's password."),
     "deluser": ("chatserver.cli.accounts", "Delete accounts."),
     "users": ("chatserver.cli.accounts", "List the accounts."),
+    "role": ("chatserver.cli.accounts", "Make an account an admin, or a member again."),
+    "rooms": ("chatserver.cli.rooms", "List all rooms, closed ones too."),
     "backup": ("chatserver.cli.archive", "Copy the data folder, also while the server runs."),
     "restore": ("chatserver.cli.archive", "Put a backup into an empty data folder."),
     "export": ("chatserver.cli.archive", "Write messages out as JSON lines or text."),

@@ -1,5 +1,7 @@
 """What was said before: history, what stands around a message, and search."""
 
+from collections.abc import Iterable
+
 from chatserver.commands.context import Context
 from chatserver.commands.parts import NEVER, account_ids, no_such_room
 from chatserver.commands.registry import (
@@ -14,6 +16,8 @@ from chatserver.commands.registry import (
     command,
 )
 from chatserver.errors import CommandError
+from chatserver.search.parts import Scope
+from chatserver.search.query import parse_query
 from chatserver.storage.past import Page, Stretch
 from chatwire.names import LOBBY, fold
 from chatwire.protocol import HistoryReply, Reply, SearchReply
@@ -70,12 +74,31 @@ def around(context: Context, target: AroundTarget, limit: Count = _AROUND) -> Re
     return _around(context, target, limit)
 
 
-@command("past", 'Find messages: words, begin*, "a phrase", from:bob, in:#room.', cost=2.0)
+@command("past", 'Find messages: words, begin*, "a phrase", from:bob, in:#room, in:bob.', cost=2.0)
 def search(context: Context, query: SearchWords, limit: Limit = 20) -> Reply | None:
     """Answer with the newest messages that the asker may read and that match."""
     services, me = context.services, context.me.account_id
-    messages, more = services.archive.search(query, me, services.rooms.stretches(me), limit)
+    asked = parse_query(query)
+    scope = _places(context, asked.places) if asked.places else services.rooms.everything(me)
+    if asked.places and not asked.terms:
+        messages, more = services.archive.history(Page(scope.stretches, 0, NEVER), limit)
+        return SearchReply(messages=messages[::-1], more=more)
+    messages, more = services.archive.search(asked, me, scope, limit)
     return SearchReply(messages=messages, more=more)
+
+
+def _places(context: Context, places: Iterable[str]) -> Scope:
+    """Return rooms (`#ops`) and all that was said among oneself and somebody (`bob`). Raises
+    CommandError."""
+    stretches: dict[Stretch, None] = {}
+    for place in places:
+        if place.startswith("#") or fold(place) == LOBBY:
+            stretches[_room(context, place.removeprefix("#"))] = None
+        else:
+            others = account_ids(context, (place,))
+            talks = context.services.directory.talks(context.me.account_id, others)
+            stretches |= dict.fromkeys(talks)
+    return Scope(tuple(stretches))
 
 
 def _room(context: Context, name: str) -> Stretch:
@@ -93,7 +116,7 @@ def _room(context: Context, name: str) -> Stretch:
 def _around(context: Context, target: int, limit: int) -> Reply:
     services = context.services
     target = min(target, NEVER)
-    stretches = services.rooms.stretches(context.me.account_id)
+    stretches = services.rooms.everything(context.me.account_id).stretches
     message = services.archive.one(target, stretches)
     if message is None:
         raise CommandError("no_such_message", "There is no such message that you can read.")

@@ -246,12 +246,13 @@ class Ended(Item, frozen=True, kw_only=True, tag="ended/1"):
 
 
 class Trimmed(Item, frozen=True, kw_only=True, tag="trimmed/1"):
-    """Messages and changes are deleted, because they are older than is kept.
+    """Messages (`seqs`) and `changes` are deleted, because they are older than is kept.
 
     The newest there is stays: numbering goes on from it.
     """
 
-    seqs: tuple[int, ...]
+    seqs: tuple[int, ...] = ()
+    changes: tuple[int, ...] = ()
 
 
 class Purged(Item, frozen=True, kw_only=True, tag="purged/1"):

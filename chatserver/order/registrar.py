@@ -7,11 +7,12 @@ takes effect on its sessions.
 from typing import Final
 
 from chatserver.accounts.file import Account, Accounts
+from chatserver.control import ServerRole
 from chatserver.errors import CommandError
 from chatserver.order.clock import Clock
-from chatserver.order.items import AccountDeleted, AccountMade, Ended, Reason
+from chatserver.order.items import AccountDeleted, AccountMade, AccountRole, Ended, Reason
 from chatserver.order.order import Order
-from chatserver.order.outcome import Registered
+from chatserver.order.outcome import Refused, Registered
 from chatserver.order.pending import Waiter
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
@@ -71,6 +72,13 @@ class Registrar:
         known = self._directory.account_id(name)
         if known is not None:
             self._order.run(AccountDeleted(at=self._clock.now(), account=known))
+
+    def give_role(self, name: str, role: ServerRole) -> None:
+        """Make an account an admin of the server, or a member again; it has happened on return."""
+        account = self.account_id(name)
+        outcome = self._order.run(AccountRole(at=self._clock.now(), account=account, role=role))
+        if isinstance(outcome, Refused):
+            raise CommandError(outcome.code, outcome.text)
 
     def review(self, name: str) -> None:
         """End the sessions of an account that may have none any more, as the file is now."""

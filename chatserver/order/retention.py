@@ -1,4 +1,5 @@
-"""Retention: messages that are older than is kept are deleted, from every file, step by step.
+"""Retention: what is older than is kept is deleted, from every file, step by step; so is, at once,
+what was said in rooms that there are no more.
 
 It trusts no clock that has jumped: a message's age is what the wall clock said then and says now.
 After a jump of more than a day, forwards or backwards, while the server ran or between two starts,
@@ -6,6 +7,7 @@ nothing is deleted for seven days of running, so that somebody can set the clock
 starts a jump looks like a server that was off; resting costs nothing then.)
 
 A private message that a recipient has not read stays until it is read, and at most twice as long.
+What was done to a message goes with it.
 """
 
 import logging
@@ -52,7 +54,7 @@ class Retention:
         self._order = order
         self._days = days
         self._clock = clock
-        self._trimming: tuple[Waiter, tuple[int, ...]] | None = None  # what is being deleted
+        self._trimming: tuple[Waiter, int] | None = None  # how many old messages are being deleted
         self._last: tuple[float, float] | None = None  # both clocks, when they last agreed
         self._counted_at = 0.0
         self._rest = store.rest()
@@ -62,6 +64,7 @@ class Retention:
         self._rooms_at = float("-inf")
         self._former_at = float("-inf")
         self._after: int | None = None  # how far the sweep is that goes on
+        self._changes_wait = False  # for the end of that sweep
         self._deleted = 0
         index.forget(store.gone())
 
@@ -76,6 +79,8 @@ class Retention:
             pass
         elif self._days and not self._rest and (self._after is not None or now >= self._sweep_at):
             self._sweep(now)
+        elif self._changes_wait and not self._rest:
+            self._sweep_changes()
         elif self._deleted:
             _log.info("%d messages older than %d days were deleted", self._deleted, self._days)
             self._deleted = 0
@@ -113,10 +118,10 @@ class Retention:
     def _clear_rooms(self, now: float) -> bool:
         """Have some of what was said in rooms deleted that there are no more; tell whether there
         was any. Whatever the clock says: somebody has left them for good."""
-        seqs = tuple(self._store.of_deleted_rooms(_STEP))
-        # The newest message of all stays for the numbering, until there is a newer one.
-        if seqs and seqs != (self._store.last_seq,):
-            self._delete(seqs)
+        messages, changes = self._store.of_deleted_rooms(_STEP)
+        # The newest of all stays for the numbering, until there is a newer one.
+        if {*messages, *changes} - {self._store.last_seq}:
+            self._delete(messages, changes)
             return True
         self._rooms_at = now + _ROOMS_SECONDS
         return False
@@ -129,13 +134,23 @@ class Retention:
         found = self._store.following(self._after, _STEP, _STEP_CHARACTERS)
         old = self._expired(found)
         if old:
-            self._delete(tuple(each.seq for each in old))
+            self._delete([each.seq for each in old], old=len(old))
         whole = self._sweeps % _WHOLE_SWEEPS == 1
         if found and found[-1].seq < self._store.last_seq and (old or whole):
             self._after = found[-1].seq
         else:
             self._after = None
             self._sweep_at = now + _SWEEP_SECONDS
+            self._changes_wait = True
+
+    def _sweep_changes(self) -> None:
+        """Have some of the old changes deleted, if there are any."""
+        kept = int((self._clock.wall() - self._days * _DAY) * _MS)
+        old = self._store.old_changes(kept, _STEP)
+        if set(old) - {self._store.last_seq}:
+            self._delete(changes=old)
+        else:
+            self._changes_wait = False
 
     def _expired(self, messages: Iterable[StoredMessage]) -> list[StoredMessage]:
         """Return the messages that are not kept any longer.
@@ -158,19 +173,23 @@ class Retention:
 
         return [each for each in old if not waits(each)]
 
-    def _delete(self, seqs: tuple[int, ...]) -> None:
+    def _delete(
+        self, messages: Iterable[int] = (), changes: Iterable[int] = (), old: int = 0
+    ) -> None:
+        """Have messages and changes deleted, so many of them as `old` messages."""
         waiter = Waiter()
-        self._order.append(Trimmed(at=self._clock.now(), seqs=seqs), waiter)
-        self._trimming = waiter, seqs
+        trimmed = Trimmed(at=self._clock.now(), seqs=tuple(messages), changes=tuple(changes))
+        self._order.append(trimmed, waiter)
+        self._trimming = waiter, old
 
     def _note_deleted(self) -> None:
-        """Have the search index forget what has been deleted by now."""
+        """Count what has been deleted by now."""
         if self._trimming is None or self._trimming[0].result is None:
             return
-        waiter, seqs = self._trimming
+        waiter, old = self._trimming
         self._trimming = None
         if isinstance(waiter.result, Outcome):
-            self._deleted += len(seqs)
+            self._deleted += old
 
     def _note_purged(self) -> None:
         """Have it forgotten that the index had what is cleared out of its file."""

@@ -264,16 +264,16 @@ class State:
         """Note for which message an account has used a key."""
         self._put(self.keys, (account, key), seq)
 
-    def delete_messages(self, seqs: tuple[int, ...]) -> None:
+    def delete(self, messages: tuple[int, ...], changes: tuple[int, ...]) -> None:
         """Have messages and changes deleted, but the newest: numbering goes on from it."""
-        gone = {seq for seq in seqs if seq < self.seq}
+        gone = {seq for seq in (*messages, *changes) if seq < self.seq}
         self.unsaved.deleted += gone
         # Taking back throws all new messages away, so these need not be journalled.
         unsaved = self.unsaved
         unsaved.messages[:] = [row for row in unsaved.messages if row[0] not in gone]
         unsaved.changes[:] = [row for row in unsaved.changes if row[0] not in gone]
-        for seq in gone:
-            self._put(self.unsaved.gone, seq, True)
+        for seq in gone.intersection(messages):
+            self.reindex(seq)
         for key in [key for key, seq in self.keys.items() if seq in gone]:
             self._remove(self.keys, key)
         for seq in gone & self.targets.keys():

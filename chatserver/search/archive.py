@@ -1,12 +1,13 @@
 """What an account may read of what was said before: history and search, as events."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import closing
 from typing import Final
 
-from chatserver.order.records import LOBBY_ID
 from chatserver.search.events import event_of
 from chatserver.search.index import SearchIndex
-from chatserver.search.query import parse_query
+from chatserver.search.parts import Scope
+from chatserver.search.query import Query
 from chatserver.storage.past import Page, StoredMessage, Stretch
 from chatserver.storage.store import Store
 from chatwire.protocol import Message
@@ -54,21 +55,24 @@ class Archive:
         return None
 
     def search(
-        self, words: str, account: int, stretches: Sequence[Stretch], limit: int
+        self, query: Query, account: int, scope: Scope, limit: int
     ) -> tuple[tuple[Message, ...], bool]:
         """Return up to `limit` messages that match, newest first, and whether there are more.
 
-        `stretches` are what the account may read.
+        Only those in `scope`, which is what the account may read, or a part of it. Raises
+        CommandError.
         """
-        query = parse_query(words)
-        if query is None:
-            return (), False
-        lobby = dict(stretches).get(LOBBY_ID, 2**62)
-        found = self._index.search(query, account, lobby, limit + 1)
-        # The index may still have what was deleted.
-        messages = self._store.some(found, stretches)
-        fitting = self._fitting(messages[:limit])
-        return tuple(map(event_of, fitting)), len(fitting) < len(messages)
+        found: list[StoredMessage] = []
+        if query.terms:
+            with closing(self._index.search(query.match, account, scope, limit + 1)) as batches:
+                for seqs in batches:
+                    # The index may still have what was deleted, or what was said otherwise.
+                    some = self._store.some(seqs, scope.stretches)
+                    found += [each for each in some if _is_meant(query, each)]
+                    if len(found) > limit:
+                        break
+        fitting = self._fitting(found[:limit])
+        return tuple(map(event_of, fitting)), len(fitting) < len(found)
 
     def _fitting(self, messages: list[StoredMessage]) -> list[StoredMessage]:
         """Return the first messages that fit into one answer; at least one, if there is one."""
@@ -78,3 +82,10 @@ class Archive:
             if at and 0 < self._most_bytes < size:
                 return messages[:at]
         return messages
+
+
+def _is_meant(query: Query, message: StoredMessage) -> bool:
+    """Tell whether a message that was found reads so now."""
+    return message.deleted is None and (
+        message.edited is None or query.fits(message.text, message.sender)
+    )

@@ -5,8 +5,8 @@ writes their words into a file of its own (`parts`), so that neither commits nor
 are waited for. The file can be deleted at any time: it is made again from `chat.db`. After a crash
 it goes on behind the last message that it has.
 
-Who may read a private message is in the index too, as one word for each reader, so that a search
-never looks at what the asker may not see.
+Who may read a message that was not said in the lobby is in the index too, as words for its
+conversation and its readers, so that a search never looks at what the asker may not see.
 """
 
 import bisect
@@ -15,14 +15,14 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from chatserver.errors import CommandError
-from chatserver.search.parts import Part, Parts, TooMuch, connect, look_for, remove
+from chatserver.search.parts import Part, Parts, Scope, TooMuch, connect, look_for, remove
 from chatserver.storage.store import Store
 from chatserver.system.allocator import give_back
 from chatserver.system.processors import roaming
@@ -56,8 +56,9 @@ _PATIENCE: Final = 1.0
 _FAR_BEHIND: Final = 20_000
 """Messages that the index may lack before a search says so."""
 
-_SETTLE_SECONDS: Final = 10.0
-"""How long a part waits to be made anew: what is deleted is often many messages, step by step."""
+_SETTLE_SECONDS: Final = 20.0
+"""How long a full part waits to be made anew, which takes a second, and another one in proportion:
+what is deleted is often many messages, step by step, and people correct themselves all the time."""
 
 _SEARCHES: Final = 2
 """Searches at once: each takes milliseconds, and may take _BUDGET_SECONDS of a core."""
@@ -84,7 +85,7 @@ class SearchIndex:
         self._progress = threading.Condition()
         self._wanted = threading.Event()  # somebody waits for the newest messages, or for the end
         self._stopping = False
-        self._deleted: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+        self._changed: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
         self._renewal = _Renewal()
         self._purged: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
         self._upto = self._parts.upto()
@@ -111,17 +112,18 @@ class SearchIndex:
         self._parts.close()
         self._turns.close()
 
-    def search(self, query: str, account: int, room_since: int, limit: int) -> list[int]:
-        """Return the numbers of up to `limit` messages that match, the newest first.
+    def search(self, query: str, account: int, scope: Scope, size: int) -> Generator[list[int]]:
+        """Yield the numbers of the messages that match, the newest first, `size` at a time at most.
+        Whoever asks closes it, in the same thread.
 
-        Only messages that `account` sent or was sent, and those in the room after `room_since`.
-        What is on disk when it is called is found. Raises CommandError when it is not, or when
-        that would be too much work.
+        Only messages in the scope of `account`, and some from before that begins. What is on disk
+        when it is called is found. Raises CommandError when it is not, or when that would be too
+        much work.
         """
         self._catch_up(self._store.last_seq)
         with self._turns.of(account) as reader, roaming():
             try:
-                return look_for(reader, query, account, room_since, limit, _BUDGET_SECONDS)
+                yield from look_for(reader, query, account, scope, size, _BUDGET_SECONDS)
             except TooMuch:
                 raise CommandError("bad_request", _TOO_MUCH) from None
             except sqlite3.Error as error:
@@ -131,15 +133,17 @@ class SearchIndex:
                 ) from error
 
     def forget(self, seqs: Iterable[int]) -> None:
-        """Have messages that were deleted taken out of the file. Any thread.
+        """Have what messages read before they were edited or deleted taken out of the file. Any
+        thread.
 
-        They may be found for some seconds, and are looked up. What was taken out before is
+        They may be found by it for some seconds, and are looked up. What was taken out before is
         forgotten once more without harm.
         """
-        self._deleted.put(list(seqs))
+        self._changed.put(list(seqs))
 
     def purged(self) -> list[int]:
-        """Return of which messages no word is left in the file, since this was asked last."""
+        """Return of which messages no word that they do not read is left in the file, since this
+        was asked last."""
         seqs: list[int] = []
         while not self._purged.empty():
             seqs += self._purged.get()
@@ -184,36 +188,50 @@ class SearchIndex:
         """Do a step, and rest after it while people talk, unless a search waits."""
         newest, started = self._store.last_seq, time.monotonic()
         more = self._step()
-        more = self._purge(started - _SETTLE_SECONDS) or more
+        more = self._purge(started) or more
         if more and self._store.last_seq > newest:
             self._wanted.wait(_REST * (time.monotonic() - started))
         return more
 
     def _step(self) -> bool:
         """Index the next messages; tell whether there may be more at once."""
-        if self._upto >= self._store.last_seq:
+        newest = self._store.last_seq
+        self._note_changed()
+        if self._upto >= newest:
             return False
         messages = self._store.following(self._upto, _STEP, _STEP_CHARACTERS)
-        if not messages:
-            return False
-        self._parts.add(messages)
+        if messages:
+            self._parts.add(messages)
         with self._progress:
-            self._upto = messages[-1].seq
+            # What comes after the last message is nothing that has words.
+            self._upto = messages[-1].seq if messages else newest
             self._progress.notify_all()
         return True
 
-    def _purge(self, before: float) -> bool:
+    def _note_changed(self) -> None:
+        """Have messages that read differently now found by their new words, and their old ones
+        taken out later."""
+        while not self._changed.empty():
+            seqs = self._changed.get()
+            parts = self._parts.all()
+            self._renewal.note(seqs, parts, time.monotonic())
+            edited = [each for each in self._store.numbered(seqs) if each.seq <= self._upto]
+            new = self._renewal.new
+            for part in [*parts, new] if new is not None else parts:
+                again = [each for each in edited if part.first <= each.seq <= part.last]
+                if again:
+                    self._parts.add_again(part, again)
+
+    def _purge(self, now: float) -> bool:
         """Do a step of taking out what is deleted; tell whether there is more to do at once.
 
-        A part waits until something in it was deleted `before` (monotonic).
+        A part that has waited long enough at `now` (monotonic) is made anew.
         """
         renewal = self._renewal
-        while not self._deleted.empty():
-            renewal.note(self._deleted.get(), self._parts.all(), time.monotonic())
         if renewal.new is not None:
             self._renew(renewal, renewal.new)
             return True
-        due = renewal.due(self._parts.all(), before) if renewal.waiting else None
+        due = renewal.due(self._parts.all(), now) if renewal.waiting else None
         if due is not None:
             renewal.begin(self._parts.begin(due))
             return True
@@ -243,16 +261,16 @@ class _Renewal:
     """Which parts have to be made anew, and how far the one is that is being made."""
 
     waiting: dict[int, tuple[float, list[int]]] = field(default_factory=dict)
-    """Parts by their first message: since when (monotonic), and what was deleted in them."""
+    """Parts by their first message: since when (monotonic), and what was changed in them."""
 
     new: Part | None = None
     upto: int = 0
     taken: list[int] = field(default_factory=list)
     dropped: list[int] = field(default_factory=list)
-    """Deleted messages that are in no part any more, but maybe in what the file has freed."""
+    """Messages that are in no part as they were, but maybe in what the file has freed."""
 
     def note(self, seqs: list[int], parts: list[Part], now: float) -> None:
-        """Note what was deleted."""
+        """Note what was changed."""
         firsts = [part.first for part in reversed(parts)]
         for seq in seqs:
             at = bisect.bisect_right(firsts, seq)
@@ -261,10 +279,11 @@ class _Renewal:
             else:
                 self.dropped.append(seq)
 
-    def due(self, parts: list[Part], before: float) -> Part | None:
-        """Return a part in which something was deleted `before`."""
+    def due(self, parts: list[Part], now: float) -> Part | None:
+        """Return a part that has waited long enough at `now`."""
         for part in parts:
-            if part.first in self.waiting and self.waiting[part.first][0] <= before:
+            since, _ = self.waiting.get(part.first, (float("inf"), ()))
+            if since + part.share * _SETTLE_SECONDS < now:
                 return part
         return None
 

@@ -9,18 +9,19 @@ One thread writes (the indexer); a search borrows a reader.
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from chatserver.search.query import account_token, name_token
+from chatserver.order.records import LOBBY_ID
+from chatserver.search.query import account_token, name_token, place_token
 from chatserver.search.words import RULE, fold
-from chatserver.storage.past import StoredMessage
+from chatserver.storage.past import StoredMessage, Stretch
 
-_SCHEMA_VERSION: Final = 4
+_SCHEMA_VERSION: Final = 5
 _SCHEMA: Final = f"""
     PRAGMA auto_vacuum = INCREMENTAL;
     CREATE TABLE progress (identity TEXT NOT NULL, rule TEXT NOT NULL, upto INTEGER NOT NULL);
@@ -37,14 +38,30 @@ _ENVELOPE: Final = 200
 messages. Making one anew takes a second, and the dearest search in one some hundredths."""
 
 _COLUMNS: Final = "text, sender, private_text, private_sender, readers"
-"""What is private has columns of its own, and a word for each who sent or was sent it: what is said
-in the room is nearly everything, and to ask of each message whether it was would cost the most."""
+"""What is said in the lobby everybody reads, from some message on. All else has columns of its own,
+and a word for its conversation and, where it is private, for each who is in it, so that a search
+never looks at what the asker may not see: to ask of each message who may read it costs the most."""
 
 _AT_ONCE: Final = 4
 """How many parts are searched by one statement: the interpreter is waited for after each."""
 
 _FREED_AT_ONCE: Final = 500
 """Pages given back to the system in one transaction."""
+
+_NEVER: Final = 2**62
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Where a search looks: in some conversations, each from some message on, and in all that is
+    `private` to whoever asks."""
+
+    places: tuple[Stretch, ...]
+    private: tuple[Stretch, ...] = ()
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """All of it."""
+        return self.places + self.private
 
 
 class TooMuch(Exception):
@@ -64,6 +81,11 @@ class Part:
     def table(self) -> str:
         """The name of its full-text table."""
         return f"words_{self.first}_{self.generation}"
+
+    @property
+    def share(self) -> float:
+        """How much there is in it of what a part may have: so long it takes to make it anew."""
+        return self.size / _MOST
 
 
 class Parts:
@@ -106,6 +128,13 @@ class Parts:
                 size += len(each.text) + _ENVELOPE
             self._insert(part, waiting, size)
             self._writer.execute("UPDATE progress SET upto = ?", (messages[-1].seq,))
+
+    def add_again(self, part: Part, messages: Sequence[StoredMessage]) -> None:
+        """Have messages of a part found by what they read now, too. What they read before stays in
+        it until it is made anew."""
+        with self._writer:
+            self._writer.execute("BEGIN")
+            self._write(part.table, messages)
 
     def begin(self, part: Part) -> Part:
         """Make an empty table which is to take a part's place; return it as that part."""
@@ -180,7 +209,8 @@ class Parts:
 
     def _write(self, table: str, messages: Iterable[StoredMessage]) -> None:
         # One statement for all: the interpreter is given up and waited for at each.
-        rows = msgspec.json.encode(list(map(_row, messages))).decode()
+        there = (each for each in messages if each.deleted is None)
+        rows = msgspec.json.encode(list(map(_row, there))).decode()
         self._writer.execute(
             f"INSERT INTO {table} (rowid, {_COLUMNS}) SELECT value ->> 0, value ->> 1,"  # noqa: S608
             " value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?)",
@@ -227,53 +257,79 @@ def all_parts(connection: sqlite3.Connection) -> list[Part]:
 
 
 def look_for(  # one argument for each thing that narrows it down
-    reader: sqlite3.Connection, query: str, account: int, since: int, limit: int, seconds: float
-) -> list[int]:
-    """Return the numbers of up to `limit` messages that match, the newest first.
+    reader: sqlite3.Connection, query: str, account: int, scope: Scope, limit: int, seconds: float
+) -> Iterator[list[int]]:
+    """Yield the numbers of the messages that match, the newest first, up to `limit` at a time.
 
-    Only messages that `account` sent or was sent, and those in the room after `since`. Raises
-    TooMuch after `seconds` of computing.
+    Only those in the scope of `account`, and of a part in which a conversation begins to be
+    readable also those before that: whoever asks looks them up. Raises TooMuch after `seconds` of
+    computing.
     """
-    # Nothing else in a query has a colon.
-    private = query.replace("text:", "private_text:").replace("sender:", "private_sender:")
-    mine = f"({private}) AND readers:{account_token(account)}"
-    values = {
-        "mine": mine,
-        "both": f"({query}) OR ({mine})",
-        "since": since,
-        "limit": limit,
-    }
+    search = _Search(query, account, scope)
     # Computing, not waiting: others that work at the same time make no search too dear.
     until = time.thread_time() + seconds
-    found: list[int] = []
     reader.execute("BEGIN")  # so that the parts stay those that there are
     try:
         parts = all_parts(reader)
         for at in range(0, len(parts), _AT_ONCE):
-            if time.thread_time() > until:
-                raise TooMuch
-            pieces = [each for part in parts[at : at + _AT_ONCE] for each in _pieces(part, since)]
-            sql = f"{' UNION ALL '.join(pieces)} LIMIT :limit"
-            found += [seq for (seq,) in reader.execute(sql, values)]
-            if len(found) >= limit:
-                break
+            before = _NEVER
+            while before:
+                if time.thread_time() > until:
+                    raise TooMuch
+                found = search.run(reader, parts[at : at + _AT_ONCE], before, limit)
+                yield found
+                before = found[-1] if len(found) == limit else 0
     finally:
         reader.execute("COMMIT")
-    return found[:limit]
 
 
-def _pieces(part: Part, since: int) -> list[str]:
-    """Return what looks into a part: for everything after `since`, then for one's own before."""
-    pieces = []
-    if part.last > since:
-        pieces.append((":both", "rowid > :since"))
-    if part.first <= since:
-        pieces.append((":mine", "rowid <= :since"))
-    return [
-        f"SELECT * FROM (SELECT rowid FROM {part.table} WHERE {part.table} MATCH {what}"  # noqa: S608
-        f" AND {where} ORDER BY rowid DESC LIMIT :limit)"
-        for what, where in pieces
-    ]
+class _Search:
+    """A query as it is asked of parts."""
+
+    def __init__(self, query: str, account: int, scope: Scope) -> None:
+        self._query = query
+        # Nothing else in a query has a colon.
+        self._private = query.replace("text:", "private_text:").replace(
+            "sender:", "private_sender:"
+        )
+        self._mine = [account_token(account)] if scope.private else []
+        self._lobby = _NEVER
+        self._places: list[Stretch] = []
+        for each in scope.places:
+            if each.conversation == LOBBY_ID:
+                self._lobby = each.since
+            else:
+                self._places.append(each)
+
+    def run(
+        self, reader: sqlite3.Connection, parts: Iterable[Part], before: int, limit: int
+    ) -> list[int]:
+        """Return the newest messages before a number that match."""
+        pieces: list[str] = []
+        values: dict[str, str | int] = {"since": self._lobby, "before": before, "limit": limit}
+        for part in parts:
+            for match, where in self._asked(part) if part.first < before else ():
+                name = f"match{len(pieces)}"
+                values[name] = match
+                pieces.append(
+                    f"SELECT * FROM (SELECT rowid FROM {part.table}"  # noqa: S608
+                    f" WHERE {part.table} MATCH :{name} AND {where} AND rowid < :before"
+                    " ORDER BY rowid DESC LIMIT :limit)"
+                )
+        sql = f"{' UNION ALL '.join(pieces)} LIMIT :limit"
+        return [seq for (seq,) in reader.execute(sql, values)] if pieces else []
+
+    def _asked(self, part: Part) -> Iterator[tuple[str, str]]:
+        """Yield what is asked of a part, and of which messages of it: everything of those behind
+        the lobby's beginning, then what was not said there."""
+        words = self._mine + [
+            place_token(each.conversation) for each in self._places if each.since < part.last
+        ]
+        mine = f"({self._private}) AND readers:({' OR '.join(words)})" if words else ""
+        if part.last > self._lobby:
+            yield f"({self._query}) OR ({mine})" if mine else self._query, "rowid > :since"
+        if part.first <= self._lobby and mine:
+            yield mine, "rowid <= :since"
 
 
 def _row(message: StoredMessage) -> tuple[int | str, ...]:
@@ -281,9 +337,9 @@ def _row(message: StoredMessage) -> tuple[int | str, ...]:
     text = message.text
     if not text.isascii():
         text = fold(text)  # the table does the same to ASCII by itself
-    if message.room is not None:
+    if message.conversation == LOBBY_ID:
         return message.seq, text, sender, "", "", ""
-    readers = " ".join(map(account_token, message.people))
+    readers = " ".join([place_token(message.conversation), *map(account_token, message.people)])
     return message.seq, "", "", text, sender, readers
 
 

@@ -4,6 +4,7 @@ It happens in the order, and has happened when a method returns.
 """
 
 from chatserver.accounts.changes import NotDone
+from chatserver.control import ServerRole
 from chatserver.errors import CommandError
 from chatserver.order.registrar import Registrar
 
@@ -27,6 +28,14 @@ class AccountsKeeper:
         """End the sessions that had the old password."""
         try:
             self._registrar.review(name)
+        except (CommandError, OSError) as error:
+            raise NotDone(str(error)) from error
+
+    def role_given(self, role: ServerRole, *names: str) -> None:
+        """Make them admins of the server, or members."""
+        try:
+            for name in names:
+                self._registrar.give_role(name, role)
         except (CommandError, OSError) as error:
             raise NotDone(str(error)) from error
 

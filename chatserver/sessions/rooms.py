@@ -8,6 +8,7 @@ from msgspec import Struct
 from chatserver.order.records import LOBBY_ID, Account, Conversation
 from chatserver.order.rules.rooms import seen_by
 from chatserver.order.state import State
+from chatserver.search.parts import Scope
 from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.past import Stretch
 from chatwire.protocol import Room, RoomMember
@@ -60,6 +61,19 @@ class Rooms:
                 if self._lobby or each.id != LOBBY_ID
             )
             return tuple(each for each in found if each is not None)
+
+    def everything(self, account: int) -> Scope:
+        """Return all that an account may read: also of the rooms that it might join."""
+        with self._directory.looking() as state:
+            rooms = (
+                _readable(each, account)
+                for each in state.rooms()
+                if self._lobby or each.id != LOBBY_ID
+            )
+            return Scope(
+                places=tuple(each for each in rooms if each is not None),
+                private=tuple(Stretch(each.id, 0) for each in state.conversations_of(account)),
+            )
 
     def direct(self, account: int, people: Iterable[int]) -> int | None:
         """Return the number of the conversation of an account with some others, if there is one."""

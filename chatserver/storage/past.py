@@ -137,6 +137,9 @@ _LACKED_CHANGE: Final = """
     changes.seq < :before AND changes.seq > iif(by = :account, :own_after, :after)
     AND changes.seq NOT IN (SELECT value FROM json_each(:without))
 """
+_NUMBERED: Final = f"""
+    {_ALL_OF} ({READ} WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq)
+"""  # noqa: S608
 _CHANGES: Final = f"""
     WITH stretch AS MATERIALIZED (
         SELECT one.key + 0 AS id, one.value AS begins, max(one.value, :behind) AS since,
@@ -166,12 +169,13 @@ _FOLLOWING: Final = f"""
         ORDER BY seq)
 """  # noqa: S608
 _OF_DELETED_ROOMS: Final = """
-    SELECT seq FROM (
-        SELECT messages.seq AS seq FROM conversations AS place
-            CROSS JOIN messages ON conversation = place.id WHERE place.deleted IS NOT NULL
-        UNION ALL
-        SELECT changes.seq FROM conversations AS place
-            CROSS JOIN changes ON conversation = place.id WHERE place.deleted IS NOT NULL)
+    SELECT {table}.seq FROM conversations AS place
+        CROSS JOIN {table} ON conversation = place.id WHERE place.deleted IS NOT NULL
+    LIMIT ?
+"""
+_OLD_CHANGES: Final = """
+    SELECT seq FROM changes WHERE at < ? AND (
+        target IS NULL OR NOT EXISTS (SELECT 1 FROM messages WHERE messages.seq = target))
     LIMIT ?
 """
 _ACKED: Final = """
@@ -293,6 +297,10 @@ class Past:
         }
         return self._messages(_SOME, values)
 
+    def numbered(self, seqs: Sequence[int]) -> list[StoredMessage]:
+        """Return the messages of anybody with these numbers that there still are, in order."""
+        return self._messages(_NUMBERED, {"seqs": json.dumps(seqs)})
+
     def changes(self, window: Window, limit: int) -> list[Change]:
         """Return the newest `limit` changes in the window (-1: all), the oldest of them first.
 
@@ -333,10 +341,21 @@ class Past:
             rows = reader.execute(_UNREAD, values).fetchall()
         return {number: (unread, mentions) for number, unread, mentions in rows}
 
-    def of_deleted_rooms(self, limit: int) -> list[int]:
-        """Return the numbers of some messages and changes in rooms that there are no more."""
+    def of_deleted_rooms(self, limit: int) -> tuple[list[int], list[int]]:
+        """Return the numbers of some messages, and of some changes, in rooms that there are no
+        more."""
         with self._reader() as reader:
-            return [seq for (seq,) in reader.execute(_OF_DELETED_ROOMS, (limit,))]
+            messages, changes = (
+                [seq for (seq,) in reader.execute(_OF_DELETED_ROOMS.format(table=table), (limit,))]
+                for table in ("messages", "changes")
+            )
+            return messages, changes
+
+    def old_changes(self, before: int, limit: int) -> list[int]:
+        """Return the numbers of some changes from before a time (ms) that are about no message
+        there is: what was done to one goes with it."""
+        with self._reader() as reader:
+            return [seq for (seq,) in reader.execute(_OLD_CHANGES, (before, limit))]
 
     def acked(self, accounts: Iterable[int]) -> dict[int, int]:
         """Return how far the programs of these accounts have been given everything.
@@ -395,3 +414,5 @@ _decode_messages: Final = msgspec.json.Decoder(list[StoredMessage]).decode
 _decode_changes: Final = msgspec.json.Decoder(list[Change]).decode
 decode_message: Final = msgspec.json.Decoder(StoredMessage).decode
 """Returns a message from a row of READ as JSON."""
+decode_change: Final = msgspec.json.Decoder(Change).decode
+"""Returns a change from a row of READ_CHANGES as JSON."""

@@ -112,7 +112,7 @@ def write(connection: sqlite3.Connection, state: State) -> None:
     """Write what is not on disk yet, in the transaction there is."""
     unsaved, put = state.unsaved, connection.executemany
     if unsaved.deleted:  # first: the key of what goes may have been used again
-        _delete(connection, unsaved.deleted)
+        _delete(connection, unsaved.deleted, state.seq)
     # Messages are nearly all there is to write, nearly always.
     if unsaved.messages:
         put(_ADD_MESSAGE, unsaved.messages)
@@ -174,14 +174,16 @@ def _write_changes(connection: sqlite3.Connection, unsaved: Unsaved) -> None:
         put("DELETE FROM reactions WHERE seq = ?", [(seq,) for _, seq in unsaved.erased])
 
 
-def _delete(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
-    """Delete messages, with all that is about them, and changes."""
+def _delete(connection: sqlite3.Connection, seqs: Iterable[int], newest: int) -> None:
+    """Delete messages, with all that is about them, and changes; but not the newest of all."""
     each = [(seq,) for seq in seqs]
+    connection.executemany(
+        "DELETE FROM changes WHERE target = ? AND seq < ?", [(seq, newest) for seq in seqs]
+    )
     for statement in (
         "DELETE FROM messages WHERE seq = ?",
         "DELETE FROM mentions WHERE seq = ?",
         "DELETE FROM reactions WHERE seq = ?",
-        "DELETE FROM changes WHERE target = ?",
         "DELETE FROM changes WHERE seq = ?",
     ):
         connection.executemany(statement, each)

@@ -2,11 +2,17 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from heapq import merge
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from chatserver.storage.past import StoredMessage, decode_message
+import msgspec
+from msgspec import Struct
+
+from chatserver.order.outcome import Change
+from chatserver.storage.past import StoredMessage, decode_change, decode_message
 from chatserver.storage.schema import (
     APPLICATION_ID,
     OLDEST,
@@ -17,14 +23,27 @@ from chatserver.storage.schema import (
     strange_in,
     version_of,
 )
-from chatserver.storage.tables import AS_JSON, READ
+from chatserver.storage.tables import AS_JSON, CHANGE_AS_JSON, READ, READ_CHANGES
 from chatwire.names import fold
 from chatwire.text import for_log
 
-_OF_USER: Final = """
-    conversation IN (SELECT conversations.id FROM accounts
+_OF_USER: Final = """(
+    SELECT conversations.id FROM accounts
         JOIN members ON account = accounts.id JOIN conversations ON conversations.id = conversation
         WHERE folded = :user AND accounts.deleted IS NULL AND conversations.kind = 'direct')
+"""
+_ROOMS: Final = """
+    SELECT json_object(
+        'name', name, 'topic', topic, 'access', access, 'speaking', speaking, 'history', history,
+        'people', (SELECT count(*) FROM members WHERE conversation = room.id AND left IS NULL),
+        'messages', (SELECT count(*) FROM messages WHERE conversation = room.id),
+        'owners', json((
+            SELECT json_group_array(accounts.name) FROM members
+            CROSS JOIN accounts ON accounts.id = account
+            WHERE conversation = room.id AND left IS NULL AND members.role = 'owner')),
+        'made', made)
+    FROM conversations AS room WHERE kind = 'room' AND deleted IS NULL
+    ORDER BY name COLLATE NOCASE
 """
 _NO_PLACE: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 
@@ -76,14 +95,10 @@ def _has_log(path: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
 
 
-def stored_messages(
-    path: Path, user: str | None, room: str | None, since: int
-) -> Iterator[StoredMessage]:
-    """Yield the messages in a database, the oldest first, also while a server writes to it.
-
-    Only private ones of which the account `user` is a part, those said in `room`, and those said at
-    `since` (ms) or later, where these are given. Raises StoreError.
-    """
+@contextmanager
+def _newest(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a snapshot of a database of this version. Raises StoreError, also for what is raised
+    while it is read."""
     if not path.exists():
         raise StoreError(f"There is no {path.name} in {path.parent}; name the folder with --data.")
     with closing(open_snapshot(path)) as snapshot:
@@ -92,16 +107,82 @@ def stored_messages(
                 f"{path} was written by an earlier version of chat: start the server once,"
                 " which brings it up to this one."
             )
-        conditions = ["at >= :since"]
-        if user is not None:
-            conditions.append(_OF_USER)
-        if room is not None:
-            conditions.append("place.name = :room COLLATE NOCASE AND place.deleted IS NULL")
-        chosen = f"{READ} WHERE {' AND '.join(conditions)} ORDER BY seq"
-        values = {"since": since, "user": fold(user or ""), "room": fold(room or "")}
         try:
-            query = f"SELECT {AS_JSON} FROM ({chosen})"  # noqa: S608 - put together from constants
-            for (message,) in snapshot.execute(query, values):
-                yield decode_message(message)
+            yield snapshot
         except UNREADABLE as error:
             raise StoreError(f"{path} cannot be read ({error}).") from error
+
+
+class Chosen(Struct, frozen=True):
+    """Which of what is stored: only what was said in private to or by the account `user`, in
+    `room`, and at `since` (ms) or later, where these are given."""
+
+    user: str | None = None
+    room: str | None = None
+    since: int = 0
+
+    def condition(self, table: str) -> str:
+        """Return it as the condition of a query."""
+        conditions = [f"{table}.at >= :since"]
+        if self.user is not None:
+            conditions.append(f"{table}.conversation IN {_OF_USER}")
+        if self.room is not None:
+            conditions.append("place.name = :room COLLATE NOCASE AND place.deleted IS NULL")
+        return " AND ".join(conditions)
+
+    def values(self) -> dict[str, str | int]:
+        """Return the parameters of that query."""
+        return {"since": self.since, "user": fold(self.user or ""), "room": fold(self.room or "")}
+
+
+def stored(
+    path: Path, chosen: Chosen, *, changes: bool = False
+) -> Iterator[StoredMessage | Change]:
+    """Yield the messages in a database, the oldest first, also while a server writes to it; in
+    their place among them the `changes`, if wanted. Raises StoreError."""
+    with _newest(path) as snapshot:
+
+        def rows(as_json: str, read: str, table: str) -> Iterator[str]:
+            sql = f"SELECT {as_json} FROM ({read} WHERE {chosen.condition(table)} ORDER BY {table}.seq)"  # noqa: S608, E501 - put together from constants
+            return (row[0] for row in snapshot.execute(sql, chosen.values()))
+
+        messages: Iterator[StoredMessage | Change] = map(
+            decode_message, rows(AS_JSON, READ, "messages")
+        )
+        if not changes:
+            yield from messages
+            return
+        other: Iterator[StoredMessage | Change] = map(
+            decode_change, rows(CHANGE_AS_JSON, READ_CHANGES, "changes")
+        )
+        yield from merge(messages, other, key=attrgetter("seq"))
+
+
+class StoredRoom(Struct, frozen=True, kw_only=True):
+    """A room as whoever runs the server sees it; `made` is in ms since 1970, 0 for the lobby."""
+
+    name: str
+    topic: str
+    access: str
+    speaking: str
+    history: str
+    people: int
+    messages: int
+    owners: tuple[str, ...]
+    made: int
+
+
+def stored_rooms(path: Path) -> list[StoredRoom]:
+    """Return all rooms, closed ones too, in the order of their names. Raises StoreError."""
+    with _newest(path) as snapshot:
+        rows = snapshot.execute(_ROOMS).fetchall()
+    return [msgspec.json.decode(row, type=StoredRoom) for (row,) in rows]
+
+
+def admins(path: Path) -> set[str]:
+    """Return the folded names of the accounts that are admins. Raises StoreError."""
+    with _newest(path) as snapshot:
+        rows = snapshot.execute(
+            "SELECT folded FROM accounts WHERE role = 'admin' AND deleted IS NULL"
+        )
+        return {name for (name,) in rows}

@@ -7,13 +7,14 @@ One thread writes (the log thread), whole batches to a transaction; any thread r
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from chatserver.control import ServerRole
 from chatserver.order.apply import apply
-from chatserver.order.items import AccountDeleted
+from chatserver.order.items import AccountDeleted, AccountMade, AccountRole
 from chatserver.order.records import Target
 from chatserver.order.state import State
 from chatserver.storage import rows, schema
@@ -176,13 +177,30 @@ def _open(path: Path, synchronous: str) -> tuple[sqlite3.Connection, str]:
 def forget_accounts(path: Path, names: Iterable[str], now: int) -> None:
     """Delete accounts where no server runs; `now` is in ms since 1970. Those that are not known
     need not be. Raises StoreError and StorageFull."""
+    with _alone(path) as state:
+        for account in filter(None, map(state.account, names)):
+            apply(state, AccountDeleted(at=now, account=account.id))
+
+
+def give_roles(path: Path, names: Iterable[str], role: ServerRole, now: int) -> None:
+    """Give accounts a role where no server runs; they get their numbers, where they had none.
+    Raises StoreError and StorageFull."""
+    with _alone(path) as state:
+        for name in names:
+            apply(state, AccountMade(at=now, name=name))
+            account = state.account(name)
+            if account is not None:
+                apply(state, AccountRole(at=now, account=account.id, role=role))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[State]:
+    """Lend the state of a database that no server uses, and write what becomes of it."""
     store = Store(path)
     try:
         state = store.load()
-        found = [account for account in map(state.account, names) if account is not None]
-        for account in found:
-            apply(state, AccountDeleted(at=now, account=account.id))
-        if found:
+        yield state
+        if state.unsaved:
             store.write(state)
     finally:
         store.close()

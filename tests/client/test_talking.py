@@ -168,7 +168,7 @@ def test_nobody_is_talked_to_and_a_conversation_is_read_back() -> None:
 @pytest.mark.parametrize("columns", [80, 60, 40])
 def test_help_breaks_no_word(columns: int) -> None:
     commands = tuple(each.help for each in all_commands() if each.summary)
-    with logged_in(columns, 200, welcome={"commands": commands}) as (screen, link):
+    with logged_in(columns, 240, welcome={"commands": commands}) as (screen, link):
         screen.type("help\r")
         link.answer("help", HelpReply(commands=commands))
         screen.wait_for("back.")

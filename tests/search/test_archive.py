@@ -7,10 +7,22 @@ import pytest
 from kept import ALICE, BOB, CAROL, DAVE, NOW, Kept
 from server.fakes import index_all
 
-from chatserver.order.items import AccountDeleted, AccountMade, Came, Trimmed
+from chatserver.order.items import (
+    AccountDeleted,
+    AccountMade,
+    Came,
+    Edited,
+    Erased,
+    Joined,
+    RoomMade,
+    Said,
+    Trimmed,
+)
 from chatserver.order.records import LOBBY_ID
 from chatserver.search.archive import Archive
 from chatserver.search.index import SearchIndex
+from chatserver.search.parts import Scope
+from chatserver.search.query import parse_query
 from chatserver.storage.past import Page, Stretch
 
 NEVER = 2**62
@@ -37,9 +49,8 @@ class Talked:
         self, words: str, account: int, since: int = 0, limit: int = 10
     ) -> tuple[list[str], bool]:
         """Return what an account finds that has been in the lobby since message `since`."""
-        private = [each for each in self.kept.stretches(account) if each.conversation != LOBBY_ID]
-        may_read = [Stretch(LOBBY_ID, since), *private]
-        messages, more = self.archive.search(words, account, may_read, limit)
+        scope = Scope((Stretch(LOBBY_ID, since),), self.kept.stretches(account)[1:])
+        messages, more = self.archive.search(parse_query(words), account, scope, limit)
         return [each.text for each in messages], more
 
     def close(self) -> None:
@@ -169,3 +180,92 @@ def test_a_name_used_again_finds_nothing_of_the_account_before(talked: Talked) -
 )
 def test_nobody_can_search_for_what_is_not_his(talked: Talked, words: str) -> None:
     assert not [text for text in talked.found(words, DAVE)[0] if "to" in text]
+
+
+# -- rooms, and words that were mended --
+
+
+class Room:
+    """A room that carol has made and bob has joined after message `since`, and what is found."""
+
+    def __init__(self, talked: Talked, access: str = "closed") -> None:
+        self.talked = talked
+        kept = talked.kept
+        kept.apply(RoomMade(at=NOW, account=CAROL, session=CAROL, name="ops", access=access))
+        room = kept.state.room("ops")
+        assert room is not None
+        self.id = room.id
+
+    def say(self, *texts: str) -> list[int]:
+        kept = self.talked.kept
+        said = [
+            Said(at=NOW, account=CAROL, session=CAROL, text=text, room=self.id) for text in texts
+        ]
+        return [outcome.seq for outcome in kept.apply(*said)]
+
+    def found(self, words: str, *places: Stretch, limit: int = 10) -> tuple[list[str], bool]:
+        index_all(self.talked.index)
+        scope = Scope(places, self.talked.kept.stretches(BOB)[1:2])
+        messages, more = self.talked.archive.search(parse_query(words), BOB, scope, limit)
+        return [each.text for each in messages], more
+
+
+def test_what_was_said_in_a_room_is_found_by_those_who_may_read_it(talked: Talked) -> None:
+    room = Room(talked)
+    room.say("to arms")
+    there, lobby = Stretch(room.id, 0), Stretch(LOBBY_ID, 0)
+    assert room.found("arms", lobby) == ([], False)
+    assert room.found("arms", there) == (["to arms"], False)
+    assert room.found("to*", there) == (["to arms", "to alice 3", "to bob 2"], False)
+    assert room.found("from:carol", lobby, there) == (["to arms"], False)
+    assert talked.found(f"arms readers:c{room.id}", BOB) == ([], False)
+    assert talked.found("arms", DAVE) == ([], False)
+
+
+@pytest.mark.parametrize("part", [8_000_000, 3000])
+def test_what_lies_before_a_membership_makes_no_answer_short(
+    talked: Talked, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr("chatserver.search.parts._MOST", part)
+    talked.kept.say("needle in private", BOB, ALICE)
+    room = Room(talked)
+    before = room.say(*(f"needle {number}" for number in range(60)))
+    after = room.say("needle at last")
+    assert after == [before[-1] + 1]
+    since = Stretch(room.id, before[-1])
+    assert room.found("needle", since, limit=2) == (["needle at last", "needle in private"], False)
+    assert room.found("needle", since, limit=1) == (["needle at last"], True)
+    assert room.found("needle", Stretch(room.id, before[-3]), limit=2)[0] == [
+        "needle at last",
+        "needle 59",
+    ]
+
+
+def test_a_message_is_found_by_what_it_reads_now(talked: Talked) -> None:
+    kept, index = talked.kept, talked.index
+    seq = kept.say("a botched thing", BOB, ALICE)
+    other = kept.say("a botched plan", BOB, ALICE)
+    index_all(index)
+    kept.state.targets = kept.store.targets([seq, other])
+    kept.apply(
+        Edited(at=NOW, account=BOB, session=BOB, target=seq, text="a mended thing"),
+        Erased(at=NOW, account=BOB, session=BOB, target=other),
+    )
+    # Before the index knows of it, while it knows both readings, and when all is made anew.
+    assert talked.found("botched", ALICE) == ([], False)
+    index.forget([seq, other])
+    index._step()
+    for _ in range(2):
+        assert talked.found("botched", ALICE) == ([], False)
+        assert talked.found("mend* thing from:bob", ALICE) == (["a mended thing"], False)
+        assert talked.found('"a thing"', ALICE) == ([], False)
+        index_all(index)
+    assert index.purged() == [seq, other]
+    assert talked.found("from:bob", ALICE)[0][:2] == ["a mended thing", "room 5"]
+
+
+def test_changes_keep_no_search_waiting(talked: Talked, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(talked)  # the newest of all is a change
+    talked.kept.apply(Joined(at=NOW, account=DAVE, session=DAVE, room=room.id))
+    index_all(talked.index)
+    assert talked.index.upto == talked.kept.store.last_seq

@@ -12,16 +12,28 @@ from kept import ALICE, BOB, CAROL, DAVE, Kept, item
 from server.fakes import index_all
 
 from chatserver.errors import CommandError
+from chatserver.order.records import LOBBY_ID
 from chatserver.search.index import SearchIndex
-from chatserver.search.query import parse_query
+from chatserver.search.parts import Scope
+from chatserver.search.query import Query, parse_query
+from chatserver.storage.past import Stretch
 
 from .test_words import FOUND, NOT_FOUND, SAME
 
 
+def search(
+    index: SearchIndex, match: str, account: int = ALICE, since: int = 0, limit: int = 100
+) -> list[int]:
+    """Return the newest of what the index has in the lobby after `since` and in private."""
+    scope = Scope((Stretch(LOBBY_ID, since),), private=(Stretch(2, 0),))
+    with closing(index.search(match, account, scope, limit)) as found:
+        return [seq for batch in found for seq in batch][:limit]
+
+
 def find(index: SearchIndex, words: str, account: int = ALICE, since: int = 0) -> list[int]:
     index_all(index)
-    query = parse_query(words)
-    return [] if query is None else index.search(query, account, since, 100)
+    match = parse_query(words).match
+    return search(index, match, account, since) if match else []
 
 
 @pytest.fixture
@@ -98,22 +110,22 @@ def test_the_whole_table_of_words_is_kept_by_the_index(kept: Kept, index: Search
 
 @pytest.mark.parametrize("words", ["", "   ", '"', '""', "* ** !?", '"!"'])
 def test_where_there_are_no_words_there_is_nothing_to_look_for(words: str) -> None:
-    assert parse_query(words) is None
+    assert parse_query(words) == Query()
 
 
 @given(st.text(st.characters(codec="utf-8") | st.sampled_from('"*:(){}^+- fromANDORNOT')))
 def test_nothing_that_can_be_typed_is_an_error(query_index: SearchIndex, words: str) -> None:
-    query = parse_query(words.replace("\0", ""))
-    if query is not None:
-        query_index.search(query, ALICE, 0, 10)
+    match = parse_query(words.replace("\0", "")).match
+    if match:
+        search(query_index, match)
 
 
 def test_of_a_very_long_query_the_beginning_counts() -> None:
     assert parse_query("word " * 10_000) == parse_query("word")
-    long = parse_query(" ".join(f"w{number}" for number in range(10_000))) or ""
+    long = parse_query(" ".join(f"w{number}" for number in range(10_000))).match
     assert long.startswith('text:"w0" AND text:"w1" AND ')
     assert long.count("text:") == 64
-    assert len(parse_query("a." * 30_000) or "") < 300
+    assert len(parse_query("a." * 30_000).match) < 300
 
 
 def test_a_nul_is_no_error(
@@ -149,7 +161,7 @@ def test_the_newest_come_first_and_no_more_than_asked_for(kept: Kept, index: Sea
     for number in range(10):
         kept.say("word", BOB, *([ALICE] if number % 2 else []))
     assert find(index, "word") == list(range(10, 0, -1))
-    assert index.search(parse_query("word") or "", ALICE, 0, 3) == [10, 9, 8]
+    assert search(index, parse_query("word").match, limit=3) == [10, 9, 8]
     assert find(index, "word", since=6) == [10, 9, 8, 7, 6, 4, 2]
 
 
@@ -291,6 +303,7 @@ def test_what_is_deleted_while_a_part_is_made_anew_goes_too(
     index_all(index)
     delete_from_store(kept, 3)
     index.forget([3])
+    index._step()
     for _ in range(3):
         assert index._purge(float("inf"))
     kept.say("meanwhile")
@@ -305,6 +318,7 @@ def test_a_part_that_was_begun_when_the_server_ended_is_no_more(path: Path, kept
     with closing(SearchIndex(path, kept.store)) as first:
         index_all(first)
         first.forget([1])
+        first._step()
         for _ in range(2):
             first._purge(float("inf"))
     with closing(SearchIndex(path, kept.store)) as second:
@@ -323,7 +337,7 @@ def test_many_parts_are_one_past(
     for number in range(60):
         kept.say("word", BOB, *([ALICE] if number % 2 else []))
     assert find(index, "word") == list(range(60, 0, -1))
-    assert index.search('text:"word"', ALICE, 0, 7) == list(range(60, 53, -1))
+    assert search(index, 'text:"word"', limit=7) == list(range(60, 53, -1))
     for since in (0, 20, 21, 22, 23, 59, 60, 99):
         expected = [seq for seq in range(60, 0, -1) if seq > since or seq % 2 == 0]
         assert find(index, "word", since=since) == expected
@@ -351,7 +365,7 @@ def test_a_search_that_fails_is_an_error(
     kept.say("word")
     assert find(index, "word") == [1]
     with pytest.raises(CommandError, match="search failed") as refused:
-        index.search("no:such AND (column", ALICE, 0, 10)
+        search(index, "no:such AND (column")
     assert refused.value.code == "internal"
     assert "a search failed" in caplog.text
     assert find(index, "word") == [1]  # the reader is as it was
@@ -377,10 +391,10 @@ def test_an_index_that_is_far_behind_says_so(
     monkeypatch.setattr("chatserver.search.index._PATIENCE", 0.0)
     monkeypatch.setattr("chatserver.search.index._FAR_BEHIND", 1)
     kept.say("one")
-    assert index.search("text:one", ALICE, 0, 10) == []
+    assert search(index, "text:one") == []
     kept.say("two")
     with pytest.raises(CommandError, match="is being made") as refused:
-        index.search("text:one", ALICE, 0, 10)
+        search(index, "text:one")
     assert refused.value.code == "try_later"
 
 
@@ -389,7 +403,7 @@ def test_what_is_on_disk_is_found_at_once(kept: Kept, path: Path) -> None:
     running.start()
     for seq in range(1, 21):
         kept.say("news")
-        assert running.search("text:news", ALICE, 0, 1) == [seq]
+        assert search(running, "text:news", limit=1) == [seq]
     running.stop()
 
 
@@ -398,4 +412,4 @@ def test_a_search_does_not_wait_for_long(
 ) -> None:
     monkeypatch.setattr("chatserver.search.index._PATIENCE", 0.05)
     kept.say("news")
-    assert index.search("text:news", ALICE, 0, 1) == []  # its thread never starts
+    assert search(index, "text:news") == []  # its thread never starts

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from chatserver.errors import CommandError
 from chatserver.order.clock import Clock
 from chatserver.order.items import Alive, Item
 from chatserver.order.pending import Ticket
+from chatserver.search.parts import Scope
 from chatserver.search.query import parse_query
 from chatserver.serving.housekeeper import Housekeeper
 from chatserver.settings import HistorySettings, LoginSettings, SessionSettings
 from chatserver.speech import Renderer
+from chatserver.storage.past import Stretch
 from chatserver.storage.store import StorageFull, Store
 
 from .fakes import DEADLINE, Client, Server, index_all, raising, said_once
@@ -250,9 +253,9 @@ def talked(house: House) -> House:
 
 def findable(house: House) -> list[int]:
     index_all(house.server.index)
-    query = parse_query("from:bob")
-    assert query is not None
-    return house.server.index.search(query, house.server.account("bob").id, 0, 10)
+    match, bob = parse_query("from:bob").match, house.server.account("bob").id
+    with closing(house.server.index.search(match, bob, Scope((Stretch(1, 0),)), 10)) as found:
+        return [seq for batch in found for seq in batch]
 
 
 def test_old_messages_go_from_everywhere(talked: House) -> None:

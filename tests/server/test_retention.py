@@ -2,15 +2,28 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chatserver.order import log
 from chatserver.order.clock import Clock
-from chatserver.order.items import AccountDeleted, Acked
+from chatserver.order.items import (
+    AccountDeleted,
+    Acked,
+    Edited,
+    Erased,
+    Left,
+    Reacted,
+    RoomMade,
+    Said,
+    TopicSet,
+)
 from chatserver.order.retention import Retention
 from chatserver.settings import HistorySettings
+from chatserver.storage.schema import read_only
 
 from .fakes import Server, index_all, said_once
 
@@ -48,6 +61,19 @@ class Keeper:
     def acked(self, name: str, upto: int) -> None:
         account = self.server.account(name).id
         self.server.order.run(Acked(at=0, account=account, upto=upto))
+
+    def act(self, what: type[Any], days: float = 0, **fields: Any) -> int:
+        """Have bob do something so many days before now; return the number it got."""
+        session = self.server.account("bob").sessions[0]
+        bob = self.server.account("bob").id
+        self.server.settle()
+        self.server.directory.state.at = 0  # it never goes back but here
+        at = int((self.wall - days * DAY) * 1000)
+        return self.server.order.run(what(at=at, account=bob, session=session, **fields)).seq
+
+    def changes(self) -> list[int]:
+        with closing(read_only(self.server.store.path)) as database:
+            return [seq for (seq,) in database.execute("SELECT seq FROM changes ORDER BY seq")]
 
     def kept(self) -> list[int]:
         return [each.seq for each in self.server.store.following(0, 10**6, 10**9)]
@@ -200,8 +226,66 @@ def test_what_the_last_server_did_not_come_to_is_cleared_by_the_next(
     keeper.run()
     assert keeper.kept() == [2]
     assert keeper.server.store.gone() == [1]
-    keeper.server.index._deleted.get()  # as if it ended now
+    keeper.server.index._changed.get()  # as if it ended now
     keeper.start()
     clear(keeper)
     assert files_with(tmp_path, "unmistakable") == []
+    assert keeper.server.store.gone() == []
+
+
+def test_changes_go_as_messages_do(keeper: Keeper) -> None:
+    made = keeper.act(RoomMade, days=40, name="ops")
+    keeper.say(35, "one")
+    keeper.say(20, "two")
+    reacted = [
+        keeper.act(Reacted, days=31, target=made + number, reaction=":)") for number in (1, 2)
+    ]
+    topic = keeper.act(TopicSet, days=5, room=2, topic="kept")
+    newest = keeper.act(Reacted, target=made + 1, reaction=":(")
+    assert keeper.changes() == [made, *reacted, topic, newest]
+    keeper.start()
+    keeper.run(5, ticks=5)
+    assert keeper.kept() == [made + 2]
+    # What was done to a message goes with it, but for the newest of all: the numbers go on there.
+    assert keeper.changes() == [reacted[1], topic, newest]
+    keeper.act(TopicSet, room=2, topic="last")
+    keeper.run(31 * DAY, ticks=31)
+    keeper.run(10, ticks=10)
+    assert keeper.kept() == []
+    assert keeper.changes() == [newest + 1]
+
+
+def test_what_was_said_in_a_room_that_is_no_more_is_in_no_file_a_minute_later(
+    keeper: Keeper, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper.act(RoomMade, name="ops")
+    for number in range(1100):
+        keeper.act(Said, text=f"unmistakable{number}", room=2)
+    index_all(keeper.server.index)
+    left = keeper.act(Left, room=2)
+    with caplog.at_level(logging.INFO):
+        clear(keeper)
+    assert keeper.kept() == []
+    assert keeper.changes() == [left]
+    assert files_with(tmp_path, "unmistakable") == []
+    assert keeper.server.store.gone() == []
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_words_that_were_taken_back_are_in_no_file_a_minute_later(
+    keeper: Keeper, tmp_path: Path, *, again: bool
+) -> None:
+    said = [keeper.act(Said, text=f"unmistakable{number} said", to=(1,)) for number in range(3)]
+    index_all(keeper.server.index)
+    keeper.act(Edited, target=said[0], text="corrected")
+    keeper.act(Erased, target=said[1])
+    assert keeper.server.store.gone() == said[:2]
+    if again:
+        keeper.server.index._changed.get()  # as if it ended now
+        keeper.server.index._changed.get()
+        keeper.start()
+    clear(keeper)
+    assert files_with(tmp_path, "unmistakable0") == files_with(tmp_path, "unmistakable1") == []
+    assert set(files_with(tmp_path, "unmistakable2")) >= {"chat.db", "search.db"}
     assert keeper.server.store.gone() == []

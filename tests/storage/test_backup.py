@@ -13,7 +13,7 @@ from chatserver.accounts.file import Account, Accounts
 from chatserver.net.certificate import ensure_certificate
 from chatserver.storage.backup import BackupError, back_up, restore
 from chatserver.storage.schema import OLDEST, StoreError
-from chatserver.storage.snapshot import stored_messages
+from chatserver.storage.snapshot import Chosen, stored
 
 from .test_schema import make
 
@@ -23,7 +23,7 @@ def quiet(_done: int, _total: int) -> None:
 
 
 def said(data: Path) -> list[str]:
-    return [each.text for each in stored_messages(data / "chat.db", None, None, 0)]
+    return [each.text for each in stored(data / "chat.db", Chosen())]
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_damage_that_is_no_text_is_damage_like_any_other(
     with pytest.raises(StoreError):
         back_up(data, file, quiet)
     with pytest.raises(StoreError):
-        list(stored_messages(database, None, None, 0))
+        list(stored(database, Chosen()))
     with pytest.raises(StoreError):
         Kept(database)
 

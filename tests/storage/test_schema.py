@@ -8,7 +8,7 @@ import pytest
 
 from chatserver.storage import schema, store
 from chatserver.storage.schema import OLDEST, VERSION, StoreError
-from chatserver.storage.snapshot import open_snapshot, stored_messages
+from chatserver.storage.snapshot import Chosen, open_snapshot, stored
 from chatserver.storage.store import Store
 
 FOREIGN = [
@@ -86,5 +86,5 @@ def test_a_file_of_the_version_before_is_not_exported(path: Path) -> None:
     make(path, OLDEST)
     before = path.read_bytes()
     with pytest.raises(StoreError, match="start the server once"):
-        list(stored_messages(path, None, None, 0))
+        list(stored(path, Chosen()))
     assert path.read_bytes() == before

@@ -8,7 +8,7 @@ from kept import ALICE, BOB, CAROL, NOW, Kept
 
 from chatserver.order.items import AccountDeleted, AccountMade
 from chatserver.storage.schema import StoreError
-from chatserver.storage.snapshot import open_snapshot, stored_messages
+from chatserver.storage.snapshot import Chosen, open_snapshot, stored
 
 
 @pytest.mark.parametrize(
@@ -31,21 +31,21 @@ def test_messages_are_read_beside_a_server(
     kept.say("room")
     kept.say("to both", BOB, ALICE, CAROL)
     kept.say("later", at=NOW + 10)
-    assert [each.text for each in stored_messages(path, user, room, since)] == expected
+    assert [each.text for each in stored(path, Chosen(user, room, since))] == expected
 
 
 def test_a_name_used_again_is_the_account_that_has_it_now(kept: Kept, path: Path) -> None:
     kept.say("before", BOB, ALICE)
     kept.apply(AccountDeleted(at=NOW, account=ALICE))
-    assert list(stored_messages(path, "alice", None, 0)) == []
+    assert list(stored(path, Chosen("alice"))) == []
     kept.apply(AccountMade(at=NOW, name="alice"))
     kept.say("after", BOB, 5)
-    assert [each.text for each in stored_messages(path, "alice", None, 0)] == ["after"]
+    assert [each.text for each in stored(path, Chosen("alice"))] == ["after"]
 
 
 def test_a_snapshot_stays_as_it_was(kept: Kept, path: Path) -> None:
     kept.say("before")
-    reading = stored_messages(path, None, None, 0)
+    reading = stored(path, Chosen())
     first = next(reading)
     kept.say("after")
     assert [first.text, *(each.text for each in reading)] == ["before"]
@@ -64,4 +64,4 @@ def test_what_is_no_chat_database_cannot_be_read(path: Path, content: bytes | No
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(StoreError):
-        list(stored_messages(path, None, None, 0))
+        list(stored(path, Chosen()))

@@ -24,7 +24,7 @@ def alive(state: State, item: Alive) -> Outcome:
 
 def trimmed(state: State, item: Trimmed) -> Outcome:
     """What is old is deleted."""
-    state.delete_messages(item.seqs)
+    state.delete(item.seqs, item.changes)
     return Outcome(state.seq)
 
 
