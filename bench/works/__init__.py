@@ -15,6 +15,7 @@ from bench.works.idle import Idle
 from bench.works.paced import Paced, Saturation
 from bench.works.pairs import Pairs
 from bench.works.past import Past
+from bench.works.rooms import Rooms
 from bench.works.slow import Slow
 from bench.works.startup import Startup
 from bench.works.storm import Storm
@@ -46,4 +47,5 @@ WORKS: Final = (
     Idle,
     Crowd,
     Past,
+    Rooms,
 )
