@@ -205,7 +205,7 @@ class Bot:
             environ[PASSWORD_VARIABLE] = self._password
         credentials = find_credentials(found, environ, None)
         name, password = name_and_password(credentials)
-        client = ResumingClient(found.opener(), name, password, watch=tell_of_link)
+        client = ResumingClient(found.opener(), name, password, attended=False, watch=tell_of_link)
         try:
             welcome = self._log_in(client)
         finally:

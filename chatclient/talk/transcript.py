@@ -49,7 +49,9 @@ def plain_lines(event: Event, viewer: str, columns: int = 80) -> list[str]:
     if isinstance(event, HelpReply) and len(event.commands) > 1:
         own = (TALK, MORE) if any(each.name == "history" for each in event.commands) else (TALK,)
         event = HelpReply(commands=(*event.commands, *own))
-    return [clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event, columns=columns)]
+    return [
+        clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event, columns=columns)
+    ]
 
 
 class Transcript:
