@@ -1,26 +1,29 @@
 """Bots: decorated functions that answer messages, mentions and commands, and work by the clock.
 
     bot = Bot()  # CHAT_HOST, CHAT_USER and CHAT_PASSWORD, or a server named in the settings
+    ops = bot.room("ops")
 
-    @bot.command("roll")
+    @ops.command("roll")
     def roll(message, arguments):
         return f"{message.sender} rolled {random.randint(1, 6)}"
 
     bot.main()
 
-What a handler returns is said where the message was: in the room, or to its sender. A message goes
-to the most specific handlers there are for it: those of its command, else of a mention, else of
-messages. Nobody answers the bot's own.
+What a handler returns is said where it happened: in the room, or to everybody in the conversation.
+A message goes to the most specific handlers there are for it: those of its command, else of a
+mention, else of messages, and of each those of its room before those for anywhere. Nobody answers
+the bot's own.
 
 Threads: handlers run one after the other, in the order of the messages, in the thread that called
-`run`. They must not wait for the Future of something they say: its answer may be behind messages
-that wait for them. Other threads may, and may call `send`, `broadcast` and `stop` at any time.
+`run`. They must not wait for the Future of something they say or ask: its answer may be behind
+messages that wait for them. Other threads may, and may say and ask something and call `stop` at any
+time.
 """
 
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
@@ -30,27 +33,35 @@ from chatclient.cli.exits import DONE, finish
 from chatclient.cli.options import find
 from chatclient.errors import ChatError, LinkLost
 from chatclient.faces.follow import acknowledge, tell_of_link
+from chatclient.handlers import ANYWHERE, CHANGES, Answer, Handlers, Hearing, command_called
 from chatclient.link.backoff import Backoff
+from chatclient.link.connection import place
 from chatclient.link.keeper import FINAL_CODES, LinkState
 from chatclient.link.resume import ResumingClient
 from chatclient.schedule import Schedule
 from chatclient.setup.credentials import PASSWORD_VARIABLE, find_credentials
 from chatclient.setup.entrance import name_and_password
 from chatclient.talk.mention import mentions_in
-from chatwire.names import fold
-from chatwire.protocol import Event, LoginReply, Message, Presence, Reply
+from chatwire.names import LOBBY, fold
+from chatwire.protocol import (
+    Deleted,
+    Edited,
+    Event,
+    LoginReply,
+    Message,
+    Numbered,
+    Presence,
+    Reacted,
+    Reply,
+    RoomChanged,
+)
 from chatwire.sections import variables
 from chatwire.text import clean
 
-Answer = str | None
-OnMessage = Callable[[Message], Answer]
-OnCommand = Callable[[Message, str], Answer]
 OnPresence = Callable[[Presence], Answer]
 OnStart = Callable[[LoginReply], None]
 OnTime = Callable[[], None]
 
-_MessageHandler = TypeVar("_MessageHandler", bound=OnMessage)
-_CommandHandler = TypeVar("_CommandHandler", bound=OnCommand)
 _PresenceHandler = TypeVar("_PresenceHandler", bound=OnPresence)
 _StartHandler = TypeVar("_StartHandler", bound=OnStart)
 _TimeHandler = TypeVar("_TimeHandler", bound=OnTime)
@@ -63,7 +74,32 @@ _SORRY: Final = "That did not work, because of a fault in this bot; whoever runs
 _log = logging.getLogger(__name__)
 
 
-class Bot:
+class BotRoom(Hearing):
+    """One room of a bot: its handlers there, and what it says there."""
+
+    def __init__(self, bot: "Bot", name: str, handlers: Handlers) -> None:
+        super().__init__(handlers, name)
+        self.name = name
+        self._bot = bot
+
+    def send(self, text: str, *, key: str | None = None) -> Future[Reply]:
+        """Say something there; as `Bot.send` otherwise."""
+        return self._bot.send(f"#{self.name}", text, key=key)
+
+    def members(self) -> Future[Reply]:
+        """Ask who is there; the answer is a MembersReply."""
+        return self._bot.request("members", room=self.name)
+
+    def join(self) -> Future[Reply]:
+        """Join it. What is named before `run` is joined then, and when the bot is invited."""
+        return self._bot.request("join", room=self.name)
+
+    def leave(self) -> Future[Reply]:
+        """Leave it."""
+        return self._bot.request("leave", room=self.name)
+
+
+class Bot(Hearing):
     """One bot. Decorate its handlers first, then call `main`, or `run` inside another program."""
 
     def __init__(
@@ -77,12 +113,15 @@ class Bot:
         plaintext: bool = False,
         prefix: str = "!",
         replayed: bool = False,
+        joins: bool = False,
     ) -> None:
         """What is None is taken from the environment and the settings, as by `chat connect`.
 
         `prefix` is what a command begins with. With `replayed`, messages from before this login are
-        handled too: what was said while the bot was away, or while its link was lost.
+        handled too: what was said while the bot was away, or while its link was lost. A bot that
+        `joins` goes to every room that it is invited to.
         """
+        super().__init__(Handlers(), ANYWHERE)
         self._where = {
             "server": server,
             "port": port,
@@ -93,15 +132,19 @@ class Bot:
         self._password = password
         self._prefix = prefix
         self._replayed = replayed
+        self._joins = joins
+        self._rooms: dict[str, BotRoom] = {}
         self._schedule = Schedule()
         self._on_start: list[OnStart] = []
-        self._on_message: list[OnMessage] = []
-        self._on_mention: list[OnMessage] = []
         self._on_presence: list[OnPresence] = []
-        self._on_command: dict[str, OnCommand] = {}
         self._stopped = threading.Event()
         self._client: ResumingClient | None = None
         self._name = ""
+
+    def room(self, name: str) -> BotRoom:
+        """Return a room, to say something there and to register what is handled there alone."""
+        name = name.removeprefix("#")
+        return self._rooms.setdefault(fold(name), BotRoom(self, name, self._handlers))
 
     # Handlers
 
@@ -110,34 +153,10 @@ class Bot:
         self._on_start.append(handler)
         return handler
 
-    def message(self, handler: _MessageHandler) -> _MessageHandler:
-        """Call this with each message that is no command or mention with a handler of its own."""
-        self._on_message.append(handler)
-        return handler
-
-    def mention(self, handler: _MessageHandler) -> _MessageHandler:
-        """Call this with each message to the bot: private, or with its name as a whole word."""
-        self._on_mention.append(handler)
-        return handler
-
     def presence(self, handler: _PresenceHandler) -> _PresenceHandler:
         """Call this when somebody comes or goes; what it returns is said to them."""
         self._on_presence.append(handler)
         return handler
-
-    def command(self, name: str) -> Callable[[_CommandHandler], _CommandHandler]:
-        """Call this with each message that begins with `!name`, and the text behind that.
-
-        Raises ValueError for a name that is taken or is not one word.
-        """
-        if name.lower() in self._on_command or not name or name.split() != [name]:
-            raise ValueError(f"'{name}' is taken, or is not one word: choose another name.")
-
-        def register(handler: _CommandHandler) -> _CommandHandler:
-            self._on_command[name.lower()] = handler
-            return handler
-
-        return register
 
     def every(self, seconds: float) -> Callable[[_TimeHandler], _TimeHandler]:
         """Call this each `seconds`. Raises ValueError."""
@@ -169,17 +188,31 @@ class Bot:
 
         What is said again with the same `key` is said once. A refusal is logged.
         """
-        return self._say("broadcast", text=clean(text), key=key)
+        return self.request("broadcast", text=clean(text), key=key)
 
     def send(self, to: str | Sequence[str], text: str, *, key: str | None = None) -> Future[Reply]:
-        """Say something to one account or several; as `broadcast` otherwise."""
-        names = [to] if isinstance(to, str) else list(to)
-        return self._say("send", to=names, text=clean(text), key=key)
+        """Say something to one account, to several, or in a room (`#ops`); else as `broadcast`."""
+        return self.request("send", text=clean(text), key=key, **place(to))
 
-    def answer(self, message: Message, text: str) -> Future[Reply]:
-        """Say something where `message` was said: in the room, or to its sender."""
-        private = message.to is not UNSET
-        return self.send(message.sender, text) if private else self.broadcast(text)
+    def answer(self, event: Numbered, text: str) -> Future[Reply]:
+        """Say something where `event` happened: in the room, or to all in the conversation."""
+        if not isinstance(event, RoomChanged) and event.to is not UNSET:
+            return self.send(self._others(event), text)
+        in_lobby = event.room is UNSET or event.room == LOBBY
+        return self.broadcast(text) if in_lobby else self.send(f"#{event.room}", text)
+
+    def react(self, message: Message, reaction: str, *, on: bool = True) -> Future[Reply]:
+        """React to a message, or, not `on`, no longer do so."""
+        return self.request("react", target=message.seq, reaction=reaction, on=on)
+
+    def request(self, op: str, /, **fields: object) -> Future[Reply]:
+        """Ask the server for anything else that the protocol has; a refusal is logged."""
+        if self._client is None:
+            raise LinkLost("The bot has not logged in yet: say it from a handler.")
+        given = {name: value for name, value in fields.items() if value is not None}
+        future = self._client.submit(op, **given)
+        future.add_done_callback(_log_refusal)
+        return future
 
     # Running
 
@@ -205,7 +238,7 @@ class Bot:
             environ[PASSWORD_VARIABLE] = self._password
         credentials = find_credentials(found, environ, None)
         name, password = name_and_password(credentials)
-        client = ResumingClient(found.opener(), name, password, watch=tell_of_link)
+        client = ResumingClient(found.opener(), name, password, attended=False, watch=tell_of_link)
         try:
             welcome = self._log_in(client)
         finally:
@@ -244,8 +277,17 @@ class Bot:
     def _begin(self, client: ResumingClient, welcome: LoginReply) -> None:
         self._client = client
         self._name = welcome.name
+        for room in tuple(self._rooms.values()):
+            room.join()
+        self._accept(welcome.invited)
         for handler in self._on_start:
             self._try(handler, welcome)
+
+    def _accept(self, rooms: Iterable[str]) -> None:
+        """Join the rooms that the bot is invited to and wants to be in."""
+        for name in rooms:
+            if self._joins or fold(name) in self._rooms:
+                self.request("join", room=name)
 
     def _work(self, client: ResumingClient) -> None:
         while not self._stopped.is_set():
@@ -260,31 +302,64 @@ class Bot:
             self._schedule.run_due()
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, Message):
-            mine = fold(event.sender) == fold(self._name)
-            if not mine and (self._replayed or event.replay is not True):
-                self._take(event)
-        elif isinstance(event, Presence):
+        if isinstance(event, Presence):
             for handler in self._on_presence:
                 answer = self._try(handler, event)
                 if answer:
                     self.send(event.name, answer)
+        elif isinstance(event, LoginReply):
+            self._accept(event.invited)
+        elif isinstance(event, Numbered) and fold(event.sender) != fold(self._name):
+            self._hear_of(event)
+
+    def _hear_of(self, event: Numbered) -> None:
+        """Take what somebody else has said or changed."""
+        if isinstance(event, RoomChanged) and event.change == "invited" and self._is_me(event.name):
+            self._accept((event.room,))
+        if event.replay is True and not self._replayed:
+            return
+        if isinstance(event, Message):
+            self._take(event)
+            return
+        room = event.room if isinstance(event.room, str) else ANYWHERE
+        for handler in self._handlers.of(CHANGES[type(event)], room):
+            self._reply(event, self._try(handler, event))
 
     def _take(self, message: Message) -> None:
+        room = message.room if isinstance(message.room, str) else ANYWHERE
         word, *arguments = message.text.split(maxsplit=1) or [""]
-        command = self._on_command.get(word.removeprefix(self._prefix).lower())
-        if command is not None and word.startswith(self._prefix):
-            # Whoever asked for something is told. Nothing else is answered with an error: two
-            # bots would do that to each other for ever.
-            self._reply(message, self._try(command, message, "".join(arguments), sorry=_SORRY))
-        else:
-            named = message.to is not UNSET or bool(mentions_in(message.text, self._name))
-            for handler in self._on_mention if named and self._on_mention else self._on_message:
-                self._reply(message, self._try(handler, message))
+        if word.startswith(self._prefix):
+            called = command_called(word.removeprefix(self._prefix))
+            for handler in self._handlers.of(called, room):
+                # Whoever asked for something is told. Nothing else is answered with an error: two
+                # bots would do that to each other for ever.
+                self._reply(message, self._try(handler, message, "".join(arguments), sorry=_SORRY))
+                return
+        mentioned = self._handlers.of("mention", room) if self._is_meant(message) else []
+        for handler in mentioned or self._handlers.of("message", room):
+            self._reply(message, self._try(handler, message))
 
-    def _reply(self, message: Message, answer: Answer) -> None:
+    def _is_meant(self, message: Message) -> bool:
+        """Tell whether a message is private or names the bot."""
+        named = () if message.mentions is UNSET else message.mentions
+        return (
+            message.to is not UNSET
+            or any(map(self._is_me, named))
+            or bool(mentions_in(message.text, self._name))
+        )
+
+    def _is_me(self, name: object) -> bool:
+        return isinstance(name, str) and fold(name) == fold(self._name)
+
+    def _others(self, event: Message | Edited | Deleted | Reacted) -> tuple[str, ...]:
+        """Return who else is in the conversation of a private message."""
+        to = () if event.to is UNSET else event.to
+        others = {fold(each): each for each in (event.sender, *to) if not self._is_me(each)}
+        return tuple(others.values()) or (self._name,)
+
+    def _reply(self, event: Numbered, answer: Answer) -> None:
         if answer:
-            self.answer(message, answer)
+            self.answer(event, answer)
 
     def _try(self, handler: Callable[..., Answer], *given: object, sorry: Answer = None) -> Answer:
         """Call a handler; what it raises is logged, and not the end of the bot."""
@@ -299,15 +374,6 @@ class Bot:
             self._try(handler)
 
         return work
-
-    # -- any thread --
-
-    def _say(self, op: str, **fields: object) -> Future[Reply]:
-        if self._client is None:
-            raise LinkLost("The bot has not logged in yet: say it from a handler.")
-        future = self._client.submit(op, **fields)
-        future.add_done_callback(_log_refusal)
-        return future
 
 
 def _log_refusal(future: "Future[Reply]") -> None:

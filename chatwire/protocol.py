@@ -166,6 +166,11 @@ class RoomChanged(Event, kw_only=True, tag="room"):
     replay: bool | UnsetType = UNSET
 
 
+Numbered: TypeAlias = Message | Edited | Deleted | Reacted | RoomChanged
+"""Events with a `seq`: what belongs to a conversation's past. They share one numbering, and are
+replayed and acknowledged."""
+
+
 class ReadOn(Event, kw_only=True, tag="read"):
     """Another session of the account has read a conversation up to `upto`."""
 
@@ -237,6 +242,8 @@ class LoginReply(Reply, kw_only=True, tag="reply"):
     hidden: bool
     invited: tuple[str, ...] = ()
     """The rooms to which the account is invited."""
+    replay: bool | UnsetType = UNSET
+    """Whether a replay follows: of messages that were missed, or of changes alone."""
 
 
 class Here(Struct, kw_only=True, frozen=True):
@@ -435,6 +442,8 @@ _REPLIES: Final[dict[str, type[Reply]]] = {
     "last": LastReply,
     "broadcast": BroadcastReply,
     "send": SendReply,
+    "reply": SendReply,
+    "answer": SendReply,
     "status": StatusReply,
     "help": HelpReply,
     "history": HistoryReply,

@@ -124,7 +124,7 @@ chatclient.faces: . follow upkeep
 chatclient.faces: dialogue
 chatclient.faces: jsonlines plain terminal
 # the command line, and bots, which have the same options and endings
-chatclient.cli: . exits options | chatclient: schedule
+chatclient.cli: . exits options | chatclient: handlers schedule
 chatclient: bot | chatclient.cli: connect send tail
 chatclient: __main__
 """

@@ -39,8 +39,13 @@ _FINAL_FOR_PEOPLE: Final = FINAL_CODES | {"idle_timeout"}
 @login_options
 @click.option("--plain", is_flag=True, help="Lines only: for a screen reader, or a log.")
 @click.option("--json", "as_json", is_flag=True, help="Requests and events as JSON: for programs.")
+@click.option(
+    "--attended",
+    is_flag=True,
+    help="A person is behind --json or a pipe, and is logged out where nothing is done for long.",
+)
 @click.option("--show-config", is_flag=True, help="Print where your settings are, and what is set.")
-def connect(plain: bool, as_json: bool, show_config: bool, **where: object) -> None:
+def connect(plain: bool, as_json: bool, attended: bool, show_config: bool, **where: object) -> None:
     """Log in to SERVER, a name in your settings, or to HOST (127.0.0.1) and PORT (4119), and chat.
 
     Type help for the commands. Ctrl-D leaves.
@@ -55,7 +60,7 @@ def connect(plain: bool, as_json: bool, show_config: bool, **where: object) -> N
         finish(lambda: _show_config(where))
     on_screen = _has_cursor() and not plain and not as_json
     finish(
-        lambda: _connect(find(**where), on_screen, as_json),
+        lambda: _connect(find(**where), on_screen, as_json, attended),
         interrupted=DONE if on_screen else INTERRUPTED,
     )
 
@@ -70,15 +75,16 @@ def _show_config(where: dict[str, object]) -> int:
     return DONE
 
 
-def _connect(found: Where, on_screen: bool, as_json: bool) -> int:
+def _connect(found: Where, on_screen: bool, as_json: bool, attended: bool) -> int:
     """Log in and chat; return the exit code."""
+    attended = attended or (is_person() and not as_json)
     if is_person():
         raise_on_signals()
     lines = InputLines.of_json() if as_json else InputLines.standard()
     credentials = find_credentials(found.destination, variables(os.environ), lines.read)
     try:
         first = found.destination.opener(question_of_trust(lines.read), say=tell)
-        entry = enter(first, credentials, tell)
+        entry = enter(first, credentials, tell, attended=attended)
     except EOFError:
         if is_person():  # Ctrl-D at a question
             tell("")
@@ -89,6 +95,7 @@ def _connect(found: Where, on_screen: bool, as_json: bool) -> int:
         found.destination.opener(),
         entry.welcome.name,
         entry.password,
+        attended=attended,
         final_codes=FINAL_CODES if as_json else _FINAL_FOR_PEOPLE,
         # A script in words is to be told at once that the link is lost.
         patience=math.inf if as_json or is_person() else 0.0,

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from chatclient.cli.exits import DONE, FAILED, NO_LINK, code_of, finish
-from chatclient.cli.options import find, login_options, server_option
+from chatclient.cli.options import find, login_options, room_option, server_option
 from chatclient.errors import ChatError
 from chatclient.link.oneshot import Parcel, deliver, unknown_in
 from chatclient.setup.credentials import (
@@ -34,7 +34,8 @@ def _names(
 ) -> tuple[str, ...]:
     for name in names:
         if not is_name(name):
-            raise click.BadParameter(f"'{name[:40]}' cannot be a name: {NAME_RULE}.")
+            hint = " A room is named by --room." if name.startswith("#") else ""
+            raise click.BadParameter(f"'{name[:40]}' cannot be a name: {NAME_RULE}.{hint}")
     return names
 
 
@@ -49,6 +50,7 @@ def _key(_ctx: click.Context, _option: click.Parameter, key: str | None) -> str 
 @click.option(
     "--to", multiple=True, metavar="USER", callback=_names, help="Who gets it; repeat it."
 )
+@room_option("The room it is said in, instead.")
 @server_option
 @login_options
 @click.option(
@@ -63,12 +65,13 @@ def _key(_ctx: click.Context, _option: click.Parameter, key: str | None) -> str 
 def send(
     message: str | None,
     to: tuple[str, ...],
+    room: str | None,
     timeout: int,
     key: str | None,
     verbose: bool,
     **where: object,
 ) -> None:
-    """Send MESSAGE to each USER, or without --to to everybody.
+    """Send MESSAGE to each USER, or to a ROOM that the account is in, or else to everybody.
 
     Without MESSAGE, or with -, it is read from standard input. The password is taken from
     CHAT_PASSWORD or the keyring, or asked for at a terminal.
@@ -76,12 +79,15 @@ def send(
     Exit codes: 0 delivered or stored, 1 refused, 2 wrong usage, 3 no connection, 4 name or password
     not accepted, 130 interrupted.
     """
-    finish(lambda: _send(_text(message), to, timeout, key, verbose, where))
+    if room is not None and to:
+        raise click.UsageError("Choose one of --to and --room.")
+    place = to if room is None else f"#{room}"
+    finish(lambda: _send(_text(message), place, timeout, key, verbose, where))
 
 
 def _send(
     text: str,
-    to: tuple[str, ...],
+    to: str | tuple[str, ...],
     timeout: int,
     key: str | None,
     verbose: bool,

@@ -11,7 +11,7 @@ from chatclient.link.keeper import LinkState
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import tell
 from chatclient.setup.entrance import Entry
-from chatwire.protocol import Event, Message
+from chatwire.protocol import Event, Numbered
 
 
 def follow(
@@ -58,8 +58,8 @@ def batches(client: ResumingClient) -> Iterator[list[Event]]:
 
 
 def acknowledge(client: ResumingClient, shown: list[Event]) -> None:
-    """Tell the server that the messages among these events have been shown."""
-    upto = max((each.seq for each in shown if isinstance(each, Message)), default=0)
+    """Tell the server that the messages and changes among these events have been shown."""
+    upto = max((each.seq for each in shown if isinstance(each, Numbered)), default=0)
     if upto:
         client.ack(upto)
 

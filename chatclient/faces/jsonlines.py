@@ -17,6 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from chatclient.faces.follow import follow
 from chatclient.link.ahead import Ahead
+from chatclient.link.connection import UNANSWERED
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.entrance import Entry
 from chatclient.setup.inputlines import InputLines
@@ -93,7 +94,11 @@ class JsonLines:
                 self._ahead.wait_for_all()
                 self._write([Reply(op=LOGOUT, re=request.id)])
                 return
-            if request.op not in _DONE_HERE:
+            if request.op in _DONE_HERE:
+                continue
+            if request.op in UNANSWERED:
+                self._client.tell(request.op, **request.fields)
+            else:
                 self._ahead.begin()
                 number = self._client.post(request.op, **request.fields)
                 with self._asked:

@@ -32,12 +32,19 @@ from chatwire.protocol import (
     PROTOCOL,
     BroadcastReply,
     Bye,
+    Deleted,
+    Edited,
     Event,
     Hello,
     LoginReply,
+    Message,
+    Numbered,
+    Reacted,
     Reply,
+    RoomChanged,
     SendReply,
 )
+from chatwire.rooms import room_name
 
 ANSWER_SECONDS: Final = 30.0
 """How long a request waits for its answer unless told otherwise."""
@@ -51,14 +58,26 @@ _QUIET_SECONDS: Final = 15.0
 _CLOSE_SECONDS: Final = 1.0
 """How long `close` waits for the reader, which `shut` wakes at once on every system we know."""
 
-KEYED: Final = ("broadcast", "send")
-"""The requests that take an idempotency key."""
+KEYED: Final[dict[str, type[Numbered]]] = {
+    **dict.fromkeys(("broadcast", "send", "reply", "answer"), Message),
+    "edit": Edited,
+    "delete": Deleted,
+    "react": Reacted,
+    **dict.fromkeys(
+        ("create", "join", "leave", "invite", "remove", "role", "mute", "topic", "set"),
+        RoomChanged,
+    ),
+}
+"""The requests that take an idempotency key, each with the event that others see of it."""
+
+UNANSWERED: Final = frozenset({"ack", "pong", "typing"})
+"""The requests that have no answer."""
 
 _ReplyType = TypeVar("_ReplyType", bound=Reply)
 
 
 def new_key() -> str:
-    """Return a fresh idempotency key for a broadcast or a send."""
+    """Return a fresh idempotency key for a request of KEYED."""
     return uuid.uuid4().hex
 
 
@@ -124,8 +143,8 @@ class Connection:
         """Send a request and return its answer.
 
         Raises Refused when the server says no, NoAnswer after `timeout` seconds (None: never), and
-        LinkLost when the connection is over. Fields that are None are left out; `broadcast` and
-        `send` get a `key` if they have none.
+        LinkLost when the connection is over. Fields that are None are left out; what is
+        KEYED gets a `key` if it has none.
         """
         if self._reader.is_me:
             raise RuntimeError("a callback must not wait for an answer; use submit()")
@@ -168,10 +187,23 @@ class Connection:
         password: str,
         since: int | None = None,
         *,
+        attended: bool = True,
         timeout: float | None = ANSWER_SECONDS,
     ) -> LoginReply:
-        """Log in; `since` is the last message already seen. Raises what `request` raises."""
-        reply = self.request("login", timeout=timeout, name=name, password=password, since=since)
+        """Log in; `since` is the last message or change already seen.
+
+        Who is not `attended` by a person is not logged out for doing nothing, where the server
+        knows of that. Raises what `request` raises.
+        """
+        alone = not attended and self.hello is not None and bool(self.hello.can)
+        reply = self.request(
+            "login",
+            timeout=timeout,
+            name=name,
+            password=password,
+            since=since,
+            attended=False if alone else None,
+        )
         return _expect(LoginReply, reply)
 
     def broadcast(
@@ -193,14 +225,20 @@ class Connection:
         *,
         timeout: float | None = ANSWER_SECONDS,
     ) -> SendReply:
-        """Say `text` to one account or several; as `broadcast` otherwise."""
-        names = [to] if isinstance(to, str) else list(to)
-        reply = self.request("send", timeout=timeout, to=names, text=text, key=key)
+        """Say `text` to one account, to several, or in a room (`#ops`); else as `broadcast`."""
+        reply = self.request("send", timeout=timeout, text=text, key=key, **place(to))
         return _expect(SendReply, reply)
 
     def ack(self, upto: int) -> None:
-        """Tell the server that every message up to this number has been shown. Raises LinkLost."""
-        self._send_line({"op": "ack", "upto": upto})
+        """Tell the server that every message and change up to this number has been shown.
+
+        Raises LinkLost.
+        """
+        self.tell("ack", upto=upto)
+
+    def tell(self, op: str, /, **fields: object) -> None:
+        """Send a request of UNANSWERED. Raises LinkLost."""
+        self._send_line({"op": op} | fields)
 
     def logout(self, *, timeout: float = 5.0) -> None:
         """Leave in good order, then close. A server that does not answer is left all the same."""
@@ -315,6 +353,14 @@ class Connection:
     def _send_line(self, request: dict[str, object]) -> None:
         self._inbox.check()
         self._writer.send(request)
+
+
+def place(to: str | Sequence[str]) -> dict[str, object]:
+    """Return the fields of a request that say where: in a room (`#ops`), or to whom."""
+    if not isinstance(to, str):
+        return {"to": list(to)}
+    room = room_name(to)
+    return {"to": [to]} if room is None else {"room": room}
 
 
 def _line(op: str, number: int, fields: dict[str, object]) -> dict[str, object]:

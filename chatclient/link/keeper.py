@@ -1,8 +1,8 @@
 """The keeper of a link: a thread that listens, and connects again when the link is lost.
 
-It logs in `since` the last message the program has had and sends again, with their keys, what was
-not answered, so that the server carries out only what it had not. The own messages in a replay are
-held until those sends are answered, since only the answer tells which of them they are.
+It logs in `since` the last message or change the program has had and asks again, with their keys,
+for what was not answered, so that the server carries out only what it had not. A replay is held
+until that is answered, since only the answers tell which of it is the client's own.
 """
 
 import math
@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from chatclient.errors import ChatError, LinkLost
 from chatclient.link.backoff import FIRST_PAUSE, LONGEST_PAUSE, Backoff
-from chatclient.link.connection import Connection
+from chatclient.link.connection import KEYED, Connection
 from chatclient.link.mailbox import Mailbox
 from chatclient.link.replay import Replay
 from chatclient.link.requests import Asked, Outcomes, Requests
@@ -199,8 +199,8 @@ class Keeper:
     def _settle(self, answer: Reply | Error) -> Asked | None:
         """Return the request that this answers; what it said is known again."""
         request = self._requests.settle(answer)
-        if request is not None and request.kept and isinstance(answer, Reply):
-            self.seen.note_said(getattr(answer, "seq", 0))
+        if request is not None and request.op in KEYED and isinstance(answer, Reply):
+            self.seen.note_own(getattr(answer, "seq", 0), KEYED[request.op])
         return request
 
     def _give(self, outcomes: Outcomes | list[tuple[Asked, Reply | Error]]) -> None:

@@ -35,10 +35,10 @@ Open = Callable[[float], Connection]
 
 @dataclass(slots=True)
 class Parcel:
-    """What is to be said: to some accounts, or to everybody who is here."""
+    """What is to be said: to some accounts, in a room (`#ops`), or to everybody who is here."""
 
     text: str
-    to: tuple[str, ...] = ()
+    to: str | tuple[str, ...] = ()
     key: str = field(default_factory=new_key)
     handed_over: bool = False
     """Whether it has been sent at least once, so that it may have arrived without an answer."""
@@ -65,7 +65,7 @@ def deliver(
         step = waits.step()
         try:
             with open_connection(step) as connection:
-                connection.login(name, password, timeout=step)
+                connection.login(name, password, attended=False, timeout=step)
                 reply = _say(parcel, connection, waits)
                 connection.logout(timeout=_LOGOUT_SECONDS)
                 return reply

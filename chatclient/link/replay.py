@@ -4,18 +4,18 @@ from msgspec import UNSET, structs
 
 from chatclient.errors import LinkLost
 from chatclient.link.backlog import MOST_BYTES, size_of
-from chatclient.link.seen import Seen
+from chatclient.link.seen import Seen, replays
 from chatwire.protocol import Event, LoginReply, Message, Replayed
 
 
 class Replay:
     """What comes after a login and is no answer, until the program may have it.
 
-    The own messages among it are known only when the sends that went with the login are answered.
+    What is one's own among it is known only when what was asked with the login is answered.
     """
 
     def __init__(self, welcome: LoginReply) -> None:
-        self.whole = not welcome.missed or welcome.busy
+        self.whole = not replays(welcome)
         """Whether its end has come, or none was to come."""
         self._welcome = welcome
         self._held: list[Event] = []

@@ -20,6 +20,10 @@ LINK_LOST: Final = "link_lost"
 _NOT_ANSWERED: Final = "The link was lost before the server answered; try again."
 
 
+AT_THE_LAST: Final = frozenset({"reply", "answer", "react"})
+"""The requests that, without a target, are about what others have said last."""
+
+
 @dataclass(slots=True)
 class Asked:
     """A request; without `future` its answer is an event."""
@@ -32,8 +36,11 @@ class Asked:
 
     @property
     def kept(self) -> bool:
-        """Whether it is sent again after a lost link: it can be, because it has a key."""
-        return self.op in KEYED
+        """Whether it is sent again after a lost link: it can be, because it has a key, and means
+        the same message whenever it comes."""
+        return self.op in KEYED and (
+            self.op not in AT_THE_LAST or self.fields.get("target") is not None
+        )
 
     def resolve(self, answer: Reply | Error) -> Reply | Error | None:
         """Give the answer to the future, or return it as the event it is without one.

@@ -12,10 +12,10 @@ from typing import Self
 
 from chatclient.errors import LinkLost
 from chatclient.link.backoff import FIRST_PAUSE, LONGEST_PAUSE
-from chatclient.link.connection import Connection
+from chatclient.link.connection import UNANSWERED, Connection
 from chatclient.link.keeper import FINAL_CODES, Keeper, LinkState, Persistence, Watch
 from chatclient.link.mailbox import Mailbox
-from chatclient.link.requests import Asked, Requests
+from chatclient.link.requests import AT_THE_LAST, Asked, Requests
 from chatclient.link.seen import Seen
 from chatwire.protocol import Event, LoginReply, Reply
 
@@ -37,17 +37,22 @@ class ResumingClient:
         name: str,
         password: str,
         *,
+        attended: bool = True,
         watch: Watch = _ignore,
         final_codes: frozenset[str] = FINAL_CODES,
         patience: float = math.inf,
         pause: float = FIRST_PAUSE,
         longest_pause: float = LONGEST_PAUSE,
     ) -> None:
-        """`final_codes`, `patience` and the pauses say how long it tries: see `Persistence`."""
+        """`attended` says whether a person is here.
+
+        `final_codes`, `patience` and the pauses say how long it tries: see `Persistence`.
+        """
         self.watch = watch
         self._open = open_connection
         self._name = name
         self._password = password
+        self._attended = attended
         self._requests = Requests()
         self._mailbox = Mailbox()
         self._keeper = Keeper(
@@ -66,7 +71,7 @@ class ResumingClient:
 
     @property
     def last_seq(self) -> int:
-        """The number of the last message that was given to the program."""
+        """The number of the last message or change that was given to the program."""
         return self._keeper.seen.upto
 
     @property
@@ -77,7 +82,7 @@ class ResumingClient:
 
     @property
     def unsent(self) -> list[dict[str, object]]:
-        """The fields of broadcasts and sends that have not been answered."""
+        """The fields of what is asked again until it is answered, and has not been."""
         return self._requests.kept
 
     @property
@@ -94,14 +99,14 @@ class ResumingClient:
     ) -> LoginReply:
         """Go on with a connection that is logged in, or connect and log in.
 
-        `since` is the last message the program has seen, where it knows; the login of a connection
-        that is handed over must have said the same. Raises ConnectFailed, Refused or LinkLost.
+        `since` is the last message or change the program has seen, where it knows; the login of a
+        connection that is handed over must have said the same. Raises ConnectFailed, Refused or
+        LinkLost.
         """
         if connection is None or welcome is None:
             connection, welcome = self._log_in(since)
         self._name = welcome.name
-        upto = (since or 0) if welcome.missed else welcome.seq
-        self._keeper.start(connection, Seen(welcome.name, upto))
+        self._keeper.start(connection, Seen.since(welcome, since))
         return welcome
 
     # Asking
@@ -109,11 +114,11 @@ class ResumingClient:
     def submit(self, op: str, /, **fields: object) -> Future[Reply]:
         """Send a request and return a Future for its answer.
 
-        A broadcast or a send is kept and sent again, with its key, until it is answered; any other
-        request fails with LinkLost when the link does.
+        What is KEYED is kept and sent again, with its key, until it is answered; any other request
+        fails with LinkLost when the link does.
         """
         future: Future[Reply] = Future()
-        self._ask(self._requests.make(op, fields, future))
+        self._ask(self._requests.make(op, self._aimed(op, fields), future))
         return future
 
     def number(self) -> int:
@@ -126,23 +131,28 @@ class ResumingClient:
         Returns the number the answer carries as `re`, which may be chosen beforehand. Where a lost
         link is the answer, it is an Error with the code LINK_LOST.
         """
-        request = self._requests.make(op, fields, None, number)
+        request = self._requests.make(op, self._aimed(op, fields), None, number)
         self._ask(request)
         return request.number
 
     def ack(self, upto: int) -> None:
         """Tell the server what has been shown, if there is a link; it is told again later."""
+        self.tell("ack", upto=upto)
+
+    def tell(self, op: str, /, **fields: object) -> None:
+        """Send a request of UNANSWERED, if there is a link; without one it is of no use."""
+        assert op in UNANSWERED
         connection = self._requests.connection
         if connection is not None:
             try:
-                connection.ack(upto)
+                connection.tell(op, **fields)
             except LinkLost:
                 return  # the next message's ack says it too
 
     # Listening
 
     def events(self) -> Iterator[Event]:
-        """Yield events in order, each message once; ends after `close`.
+        """Yield events in order, each message and change once; ends after `close`.
 
         A LoginReply among them says that a lost link is back. Raises the error that ended the
         client where connecting again was no use.
@@ -202,10 +212,18 @@ class ResumingClient:
     def _log_in(self, since: int | None) -> tuple[Connection, LoginReply]:
         connection = self._open()
         try:
-            return connection, connection.login(self._name, self._password, since)
+            login = connection.login(self._name, self._password, since, attended=self._attended)
+            return connection, login
         except BaseException:
             connection.close()
             raise
+
+    def _aimed(self, op: str, fields: dict[str, object]) -> dict[str, object]:
+        """Return the fields with the message that is meant, where that is the last one there was:
+        by the time it is asked again on another link that may be another."""
+        last = self._keeper.seen.told if op == "answer" else self._keeper.seen.heard
+        aimed = op in AT_THE_LAST and last and fields.get("target") is None
+        return fields | {"target": last} if aimed else fields
 
     def _ask(self, request: Asked) -> None:
         problem = self._requests.ask(request)

@@ -65,11 +65,14 @@ def enter(
     credentials: Credentials,
     say: Callable[[str], None],
     since: int | None = None,
+    *,
+    attended: bool = True,
 ) -> Entry:
     """Connect, ask for name and password until the server takes them, and fetch the commands.
 
     The connection is made first: nobody should type a password to learn that nobody is listening.
-    `say` shows a sentence; `since` is the last message already seen, if that is known. Raises
+    `say` shows a sentence; `since` is the last message already seen, if that is known, and
+    `attended` whether a person is here. Raises
     ConnectFailed, LinkLost, NoAnswer or Refused, and whatever `credentials` raises; then no
     connection is left open.
     """
@@ -81,7 +84,7 @@ def enter(
                 if connection.lost is not None:  # the login deadline passed while somebody typed
                     connection.close()
                     connection = open_connection()
-                welcome = _login(connection, name, password, since, say)
+                welcome = _login(connection, name, password, since, attended, say)
             except Refused as refusal:
                 credentials.answered()
                 wrong = refusal.code == "bad_credentials" and refusal.attempts_left != 0
@@ -124,19 +127,20 @@ def _login(
     name: str,
     password: str,
     since: int | None,
+    attended: bool,
     say: Callable[[str], None],
 ) -> LoginReply:
     """Log in, waiting as often as is decent when the server is too busy to check a password."""
     for _ in range(_PATIENCE):
         try:
-            return connection.login(name, password, since)
+            return connection.login(name, password, since, attended=attended)
         except Refused as refusal:
             if refusal.code != "try_later":
                 raise
             say(refusal_line(refusal))
             asked_for = 1.0 if refusal.retry_after is None else refusal.retry_after
             time.sleep(max(0.0, min(asked_for, _LONGEST_WAIT)))
-    return connection.login(name, password, since)
+    return connection.login(name, password, since, attended=attended)
 
 
 def _commands(connection: Connection) -> CommandLine:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from chatclient.talk.transcript import plain_lines
-from chatwire.protocol import Event, HistoryReply, Message, SearchReply, encode
+from chatwire.protocol import Event, HistoryReply, Numbered, SearchReply, encode
 from chatwire.text import clean, escaped
 from chatwire.wording import event_lines
 
@@ -27,10 +27,11 @@ def stamped_lines(event: Event, viewer: str, *, dated: bool = False) -> list[str
         past = [line for each in event.messages for line in stamped_lines(each, viewer, dated=True)]
         return [*past, *_stamped(now, list(map(clean, event_lines(event))), now, dated)]
     lines = plain_lines(event, viewer)
-    if isinstance(event, Message):
-        said = _BREAK.join(line.strip() if at else line for at, line in enumerate(lines))
-        return _stamped(local_time(event.at), [said], now, dated)
-    return _stamped(now, [part for line in lines for part in line.split("\n")], now, dated)
+    parts = [part for line in lines for part in line.split("\n")]
+    if isinstance(event, Numbered):
+        said = _BREAK.join(part.strip() if at else part for at, part in enumerate(parts))
+        return _stamped(local_time(event.at), [said] if said else [], now, dated)
+    return _stamped(now, parts, now, dated)
 
 
 def json_line(event: Event) -> bytes:

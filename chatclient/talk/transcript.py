@@ -57,7 +57,7 @@ def plain_lines(event: Event, viewer: str, columns: int = 80) -> list[str]:
             own.remove(MORE)
         event = HelpReply(commands=(*event.commands, *own))
     return [
-        clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event, columns=columns)
+        clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event, viewer, columns)
     ]
 
 

@@ -1,5 +1,7 @@
 """Coming and going: login and logout."""
 
+from msgspec import UNSET
+
 from chatserver.accounts.file import Account
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Name, OptionalSeq, Secret, command
@@ -70,6 +72,7 @@ def _enter(context: Context, account: Account, since: int | None) -> None:
                 busy=arrived.busy,
                 hidden=arrived.hidden,
                 invited=arrived.invited,
+                replay=True if past is not None and past.events else UNSET,
             )
         )
         services.replay.show(session, past or Past((), 0, 0, arrived.seq))
@@ -116,6 +119,7 @@ def _come(context: Context, session: Session) -> Arrived:
             )
         )
         assert isinstance(arrived, Arrived)
+        session.came_at = arrived.seq
     except CommandError as error:
         if error.code == "internal":
             raise  # it may have come, or still come: it has to leave again

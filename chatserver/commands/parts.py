@@ -9,6 +9,8 @@ from chatserver.order.pending import Question
 from chatserver.storage.past import Page
 from chatwire.text import clean, for_log
 
+_SETTLE_SECONDS = 10.0
+
 NEVER = 2**62
 """Beyond every number of a message, and not beyond those that SQLite takes."""
 
@@ -62,7 +64,13 @@ def last_message(context: Context, *, mine: bool, private: bool = False) -> int:
     another's; `private`: that was said in private. Raises CommandError (no_such_message)."""
     me = context.me
     services = context.services
-    upto = services.replay.newest if mine else me.connection.outbox.written_seq
+    if mine:
+        me.connection.settle(_SETTLE_SECONDS)  # what is on its way has been said
+        upto = services.replay.newest
+    elif me.held:
+        upto = me.cursor
+    else:
+        upto = max(me.came_at, me.connection.outbox.written_seq)
     found = services.archive.last(
         Page(
             stretches=services.rooms.stretches(me.account_id),

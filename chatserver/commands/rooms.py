@@ -38,6 +38,9 @@ from chatwire.text import for_log, one_line
 _MAX_REASON = 200
 """Characters."""
 
+_LEFT = -1
+"""A room that there is not: the order knows whether it was left before, under the same key."""
+
 
 @command("rooms", "See the rooms you are in and those you can join.")
 def rooms(context: Context) -> Reply | None:
@@ -111,13 +114,16 @@ def join(context: Context, room: RoomName, key: Key = None) -> Reply | None:
 @command("rooms", "Leave a room.")
 def leave(context: Context, room: RoomName, key: Key = None) -> Reply | None:
     """Be a member of a room no longer."""
-    me = context.me
+    services, me = context.services, context.me
+    number = services.rooms.find(me.account_id, room)
+    if number is None and key is None:
+        raise no_such_room(room)
     left = Left(
-        at=context.services.clock.now(),
+        at=services.clock.now(),
         account=me.account_id,
         session=me.id,
         key=key,
-        room=room_id(context, room),
+        room=_LEFT if number is None else number,
     )
     act(context, left, "leave")
     return None
@@ -284,7 +290,8 @@ def _check_may_create(context: Context, name: str) -> None:
             "You have tried many names that were taken; make a room later.",
             retry_after=int(wait) + 1,
         )
-    if services.rooms.is_taken(name):
+    # Of a room that one can find nothing is learnt; the order knows whether it is a repeat.
+    if services.rooms.is_taken(name) and services.rooms.find(me, name) is None:
         guesses.take(1)
         raise CommandError("room_exists", f"The name #{name} is taken.")
 

@@ -83,11 +83,17 @@ def reply(
 
 
 @command("talk", "Answer where the last private message came from.")
-def answer(context: Context, text: Words, key: Key = None) -> Reply | None:
-    """Say something to whoever sent the last private message, and to everybody in it."""
+def answer(
+    context: Context, text: Words, key: Key = None, target: OptionalSeq = None
+) -> Reply | None:
+    """Say something to whoever sent the last private message, or `target`, and to everybody in it.
+
+    A client names the one it has shown, so that asked again it means the same.
+    """
     text = checked(context, text)
-    found = _message(context, last_message(context, mine=False, private=True))
-    _answer(context, "answer", found, text, key)
+    if target is None:
+        target = last_message(context, mine=False, private=True)
+    _answer(context, "answer", _message(context, target), text, key)
     return None
 
 

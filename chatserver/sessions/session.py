@@ -43,6 +43,8 @@ class Session:
         """What the client says it has seen: the replay starts there, own messages included."""
         self.here = False
         """Whether it has come, and is told from then on what happens."""
+        self.came_at = 0
+        """The newest message or change before it came; what it had missed is shown first of all."""
         self.held = False
         """Whether the account is busy: nothing that is said is shown, and it waits."""
         self.cursor = 0

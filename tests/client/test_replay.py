@@ -1,5 +1,7 @@
 """A replay is whole when it is given, and nothing is given twice or to who said it."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,46 +10,80 @@ from chatclient.errors import LinkLost
 from chatclient.link import backlog
 from chatclient.link.replay import Replay
 from chatclient.link.seen import Seen
-from chatwire.protocol import LoginReply, Presence, Replayed
+from chatwire.protocol import LoginReply, Message, Numbered, Presence, Reacted, Replayed
 
 from .fake import message, welcome
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(("said", "came")), st.sampled_from(("me", "ME", "bob")), st.integers(1, 30)
+        st.sampled_from(("own", "came")),
+        st.sampled_from((Message, Reacted)),
+        st.sampled_from(("me", "ME", "bob")),
+        st.integers(1, 30),
     ),
     max_size=60,
 )
 
 
+def reaction(seq: int, sender: str) -> Reacted:
+    at = "2030-01-01T00:00:00.000Z"
+    return Reacted(seq=seq, at=at, sender=sender, target=1, reaction="+1", on=True)
+
+
 @given(st.integers(0, 20), STEPS)
-def test_nothing_is_given_twice_or_back_to_who_said_it(
-    upto: int, steps: list[tuple[str, str, int]]
+def test_nothing_is_given_twice_or_back_to_who_did_it(
+    upto: int, steps: list[tuple[str, type[Numbered], str, int]]
 ) -> None:
     seen = Seen("Me", upto)
-    had, said = {*range(upto + 1)}, set[int]()
-    for what, sender, seq in steps:
-        if what == "said":
-            seen.note_said(seq)
-            said.add(seq)
+    had, own = {*range(upto + 1)}, dict[int, type[Numbered]]()
+    for what, kind, sender, seq in steps:
+        if what == "own":
+            seen.note_own(seq, kind)
+            own[seq] = kind
             continue
-        own = sender != "bob" and seq in said
-        assert bool(seen.fresh(message(seq, "hi", sender))) == (not own and seq not in had)
+        mine = own.pop(seq, None) is kind and sender != "bob"
+        event = message(seq, "hi", sender) if kind is Message else reaction(seq, sender)
+        assert bool(seen.fresh(event)) == (not mine and seq not in had)
         had |= {*range(seq + 1)}
-        said.discard(seq)
         assert seen.upto == max(had)
+
+
+def test_the_last_that_others_said_is_known() -> None:
+    seen = Seen("me")
+    for event in (
+        message(2, "hi"),
+        message(3, "psst", to=("me",)),
+        message(4, "hi"),
+        message(5, "hi", "ME"),
+        reaction(6, "bob"),
+    ):
+        seen.fresh(event)
+    assert (seen.heard, seen.told, seen.upto) == (4, 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("more", "upto"),
+    [
+        pytest.param({}, 9, id="nothing follows"),
+        pytest.param({"missed": 1}, 4, id="messages do"),
+        pytest.param({"replay": True}, 4, id="changes do"),
+        pytest.param({"missed": 1, "busy": True}, 9, id="they are held"),
+    ],
+)
+def test_who_is_let_in_has_had_what_does_not_follow(more: dict[str, Any], upto: int) -> None:
+    assert Seen.since(welcome("me", seq=9, **more), 4).upto == upto
 
 
 def test_the_newest_of_many_that_were_said_are_known_again() -> None:
     seen = Seen("me")
     for seq in range(1, 5001):
-        seen.note_said(seq)
+        seen.note_own(seq, Message)
     assert not any(seen.fresh(message(seq, "hi", "me")) for seq in range(4001, 5001))
 
 
 def test_the_end_of_a_replay_counts_what_was_given_of_it() -> None:
     seen = Seen("me")
-    seen.note_said(2)
+    seen.note_own(2, Message)
     held = [
         message(1, "hi", replay=True),
         message(2, "hi", "me", replay=True),
@@ -83,7 +119,7 @@ def test_the_welcome_counts_what_is_new_to_the_program() -> None:
         assert not replay.whole
     replay.hold(Replayed(count=3, more=0))
     assert replay.whole
-    seen.note_said(2)  # the answer came last
+    seen.note_own(2, Message)  # the answer came last
     login, *rest = replay.events(seen)
     assert isinstance(login, LoginReply)
     assert login.missed == 1

@@ -78,6 +78,25 @@ def test_what_has_a_key_goes_over_to_the_next_link_in_its_order() -> None:
     assert requests.settle(Reply(op="broadcast", re=1)) is said[0]
 
 
+@pytest.mark.parametrize(
+    ("op", "fields", "kept"),
+    [
+        ("join", {}, True),
+        ("edit", {}, True),
+        ("react", {}, False),  # to the last there is, which may be another by then
+        ("react", {"target": 3}, True),
+        ("answer", {"target": None}, False),
+        ("rooms", {}, False),
+    ],
+)
+def test_what_means_the_same_later_is_asked_again(
+    op: str, fields: dict[str, object], kept: bool
+) -> None:
+    request = Requests().make(op, fields)
+    assert request.kept == kept
+    assert ("key" in request.fields) == (op != "rooms")
+
+
 def test_what_could_not_be_sent_waits_for_the_next_link() -> None:
     requests = Requests()
     _, old = connect(requests, Link(dead=True))

@@ -1,4 +1,4 @@
-"""Bots against a real server: the library, and the three in `examples/`."""
+"""Bots against a real server: the library, and those in `examples/`."""
 
 import http.client
 import json
@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from chatclient.bot import Bot
 from chatclient.errors import LinkLost, Refused
 from chatwire.protocol import LoginReply, Message
-from examples import dice, greeter, notifier, reminder
+from examples import dice, greeter, notifier, reminder, standup
 
 from .client import PASSWORD, PATIENCE, JsonClient, eventually
 from .conftest import StartServer
@@ -103,6 +104,99 @@ def test_what_is_handled_by_which_handler(server: ServerProcess) -> None:
             assert (event["from"], event["text"], event["room"]) == (name, answer, "lobby"), text
         person.request("send", to=[name], text="psst")
         assert person.expect(event="message")["to"] == [ann]
+
+
+def test_a_room_has_handlers_of_its_own(server: ServerProcess) -> None:
+    ann, name = server.accounts("ann", "bot")
+    here, there = f"here-{ann}", f"there-{ann}"
+    bot = bot_of(server, name, joins=True)
+    room = bot.room(f"#{here}")
+    room.mention(lambda message: "in my room")
+    bot.mention(lambda message: "anywhere")
+    bot.command("where")(lambda message, arguments: str(message.room))
+    room.command("where")(lambda message, arguments: room.name)
+    bot.edited(lambda event: f"now {event.text}")
+    bot.deleted(lambda event: "gone")
+    bot.reacted(lambda event: event.reaction)
+    room.changed(lambda event: f"{event.change} by {event.sender}")
+    with server.json(ann) as person:
+        person.ask("create", room=here)  # joined, because it is named
+        person.ask("create", room=there, access="closed")  # when it is invited
+        with running(bot):
+            person.expect(event="room", change="joined", room=here, **{"from": name})
+            person.ask("invite", name=name, room=there)
+            person.expect(event="room", change="joined", room=there, **{"from": name})
+            for place, text, answer in (
+                (here, f"well, {name}?", "in my room"),
+                (there, f"well, {name}?", "anywhere"),
+                (here, "!where", here),
+                (there, "!where", there),
+            ):
+                seq = person.ask("send", room=place, text=text)["seq"]
+                event = person.expect(event="message", **{"from": name})
+                assert (event["room"], event["text"]) == (place, answer)
+            for op, fields, answer in (
+                ("edit", {"text": "else"}, "now else"),
+                ("react", {"reaction": "👍"}, "👍"),
+                ("delete", {}, "gone"),
+            ):
+                person.ask(op, target=seq, **fields)
+                event = person.expect(event="message", **{"from": name})
+                assert (event["room"], event["text"]) == (there, answer)
+            person.ask("topic", room=there, topic="nobody minds")
+            person.ask("topic", room=here, topic="something")
+            assert person.expect(event="message")["text"] == f"topic by {ann}"
+
+
+def test_it_answers_everybody_in_a_conversation(server: ServerProcess) -> None:
+    ann, bob, name = server.accounts("ann", "bob", "bot")
+    bot = bot_of(server, name)
+    bot.mention(lambda message: "yes?")
+    with server.json(ann) as person, server.json(bob) as other, running(bot):
+        person.ask("send", to=[name, bob], text="are you there?")
+        assert said(other, name, "yes?")["to"] == said(person, name, "yes?")["to"]
+
+
+def test_a_stand_up(server: ServerProcess, tmp_path: Path) -> None:
+    ann, bob, name = server.accounts("ann", "bob", "standup")
+    file, room = tmp_path / "standup.json", f"team-{ann}"
+    time = [datetime(2026, 11, 25, 9, 29)]  # a Wednesday
+
+    def made() -> Bot:
+        bot = bot_of(server, name, replayed=True)
+        standup.add_to(bot, room, standup.StandUp("09:30", file), lambda: time[0])
+        return bot
+
+    def answered(person: JsonClient) -> None:
+        person.expect(event="reacted", reaction="👍", **{"from": name})
+
+    with server.json(ann) as person, server.json(bob) as other:
+        person.ask("create", room=room)
+        other.ask("join", room=room)
+        with running(made()):
+            person.expect(event="room", change="joined", **{"from": name})
+            person.ask("send", to=[name], text="too early")
+            said(person, name, "the next one is at 09:30")
+            time[0] = datetime(2026, 11, 25, 9, 30)
+            said(person, name, "until 10:00")
+            person.ask("send", to=[name], text="mended a bgu")
+            answered(person)
+            person.ask("edit", text="mended\na bug")
+        with running(made()):  # it has not forgotten, and does not ask again
+            seq = other.ask("send", room=room, text=f"@{name}: nothing to say")["seq"]
+            answered(other)
+            other.ask("delete", target=seq)
+            person.ask("send", room=room, text="!standup")
+            assert said(person, name, "The stand-up")["text"] == (
+                f"The stand-up of 2026-11-25:\n{ann}: mended / a bug"
+            )
+            time[0] = datetime(2026, 11, 25, 10, 0)
+            assert said(person, name, "No word")["text"].endswith(f"No word from {bob}.")
+            time[0] = datetime(2026, 11, 28, 9, 30)  # a Saturday
+            person.ask("send", to=[name], text="working?")
+            said(person, name, "There is no stand-up now")
+        texts = [each["text"] for each in person.ask("history", room=room)["messages"]]
+    assert sum("until 10:00" in text for text in texts) == 1
 
 
 def test_a_fault_in_a_handler_is_not_the_end(

@@ -1,13 +1,28 @@
 """A link that is cut at every byte: nothing is lost, doubled or out of order."""
 
+import itertools
+import threading
 from contextlib import suppress
 
 import pytest
 
-from chatclient.errors import Refused
+from chatclient.errors import ConnectFailed, Refused
 from chatclient.link.connection import Connection
 from chatclient.link.resume import ResumingClient
-from chatwire.protocol import Message, SendReply
+from chatwire.protocol import (
+    ChangeReply,
+    Deleted,
+    Edited,
+    Event,
+    LoginReply,
+    Message,
+    Numbered,
+    Presence,
+    Reacted,
+    RoomChanged,
+    RoomReply,
+    SendReply,
+)
 
 from .client import PASSWORD
 from .process import ServerProcess
@@ -46,33 +61,148 @@ def test_nothing_is_lost_doubled_or_out_of_order(
     server: ServerProcess, proxy: CuttingProxy, cuts: int
 ) -> None:
     ann, bob = server.accounts("ann", "bob")
-    with server.json(bob):  # bob's room begins here
-        pass
+    room = f"room-{ann}"
+    with server.json(bob) as person, server.json(ann) as owner:
+        owner.request("create", room=room)
+        person.request("join", room=room)
     sender, receiver = resuming(proxy, ann), resuming(proxy, bob)
     start(receiver)
     start(sender)
-    heard: list[str] = []
-    spoken = []
+    heard: list[tuple[type[Event], str]] = []
+    done: list[tuple[type[Event], str]] = []
+    said = 0
     try:
-        number = 0
-        while proxy.cuts < cuts:
-            number += 1
-            spoken.append(f"message {number}")
-            future = sender.submit("send", to=[bob], text=spoken[-1])
+        for number in itertools.count(1):
+            text = f"number {number}"
+            op, fields, kind = _asked(number, room, bob, said, text)
+            future = sender.submit(op, **fields)
+            done.append((kind, "" if kind is Deleted else text))
             while len(heard) < number:
                 event = receiver.next_event(DEADLINE)
                 assert event is not None, f"lost after {heard[-1:]}"
-                if isinstance(event, Message):
-                    heard.append(event.text)
+                if isinstance(event, Numbered):
+                    heard.append((type(event), _words(event)))
                     receiver.ack(event.seq)
-            assert isinstance(future.result(DEADLINE), SendReply)
+            seq = getattr(future.result(DEADLINE), "seq")  # noqa: B009 - of several kinds
+            said = seq if kind is Message else said
+            if proxy.cuts >= cuts:
+                break
         proxy.heal()
-        assert heard == spoken
-        assert sender.next_event(0.05) is None or not isinstance(sender.next_event(0.05), Message)
+        assert heard == done
+        while (event := sender.next_event(0.05)) is not None:
+            assert not isinstance(event, Numbered) or event.sender != ann
     finally:
         proxy.heal()
         sender.close()
         receiver.close()
+
+
+def _asked(
+    number: int, room: str, other: str, target: int, text: str
+) -> tuple[str, dict[str, object], type[Event]]:
+    """Return one request after the other of those that are asked again over a lost link."""
+    requests: list[tuple[str, dict[str, object], type[Event]]] = [
+        ("send", {"room": room, "text": text}, Message),
+        ("edit", {"text": text}, Edited),
+        ("react", {"target": target, "reaction": text.replace(" ", "")}, Reacted),
+        ("topic", {"room": room, "topic": text}, RoomChanged),
+        ("reply", {"target": target, "text": text}, Message),
+        ("delete", {}, Deleted),
+        ("send", {"to": [other], "text": text}, Message),
+        ("mute", {"name": other, "room": room, "minutes": number}, RoomChanged),
+    ]
+    return requests[(number - 1) % len(requests)]
+
+
+def _words(event: Numbered) -> str:
+    match event:
+        case Message(text=text) | Edited(text=text):
+            return text
+        case Reacted(reaction=reaction):
+            return reaction.replace("number", "number ")
+        case RoomChanged(change="topic", topic=topic):
+            return str(topic)
+        case RoomChanged(change="muted", minutes=minutes):
+            return f"number {minutes}"
+    return ""
+
+
+def test_what_was_asked_twice_is_answered_as_if_once(
+    server: ServerProcess, proxy: CuttingProxy
+) -> None:
+    """Also where the second time finds another world: the name taken, the room gone, left."""
+    ann = server.account("ann")
+    client = resuming(proxy, ann)
+    start(client)
+    try:
+        for number in range(12):
+            room = f"{ann}-{number}"
+            made = client.submit("create", room=room, access="closed").result(DEADLINE)
+            assert isinstance(made, RoomReply)
+            assert made.room.name == room
+            left = client.submit("leave", room=room).result(DEADLINE)
+            assert isinstance(left, ChangeReply)
+        assert proxy.cuts > 10
+    finally:
+        proxy.heal()
+        client.close()
+
+
+def test_what_changed_before_the_login_is_given_once(
+    server: ServerProcess, proxy: CuttingProxy
+) -> None:
+    """A replay of changes alone, without a message that was missed, is one as well."""
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as person, server.json(bob) as other:
+        person.request("send", to=[bob], text="hello")
+        seq = other.expect(event="message")["seq"]
+        person.request("edit", text="hello!")
+    proxy.heal()
+    with resuming(proxy, bob) as client:
+        welcome = client.start(since=seq)
+        assert (welcome.missed, welcome.replay) == (0, True)
+        event = client.next_event(DEADLINE)
+        assert isinstance(event, Edited)
+        assert (event.target, event.text) == (seq, "hello!")
+        assert client.last_seq == event.seq
+        with server.json(ann) as person:
+            proxy.cut()
+            person.request("edit", text="hello!!", target=seq)
+            while not isinstance(event := client.next_event(DEADLINE), Edited):
+                assert isinstance(event, LoginReply | Presence)
+        assert event.text == "hello!!"
+
+
+def test_an_answer_goes_to_whom_it_was_meant_for(
+    server: ServerProcess, proxy: CuttingProxy
+) -> None:
+    """Also where it is asked again after somebody else has written."""
+    ann, bob, carol = server.accounts("ann", "bob", "carol")
+    proxy.heal()
+    with (
+        resuming(proxy, ann) as client,
+        server.json(bob) as first,
+        server.json(carol) as second,
+    ):
+        client.start()
+        first.request("send", to=[ann], text="who is there?")
+        while not isinstance(client.next_event(DEADLINE), Message):
+            pass
+        gone = threading.Event()
+        client.watch = lambda state: gone.set() if state.state == "waiting" else None
+        client._open, door = _closed, client._open
+        proxy.cut()
+        assert gone.wait(DEADLINE)
+        answered = client.submit("answer", text="only me")
+        second.request("send", to=[ann], text="and I?")
+        client._open = door
+        assert isinstance(answered.result(DEADLINE), SendReply)
+        assert first.expect(event="message")["text"] == "only me"
+        assert not second.heard()
+
+
+def _closed() -> Connection:
+    raise ConnectFailed("Not now.")
 
 
 def test_what_is_refused_is_not_sent_for_ever(server: ServerProcess, proxy: CuttingProxy) -> None:

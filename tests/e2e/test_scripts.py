@@ -94,6 +94,10 @@ def test_a_message_is_sent_and_nothing_is_said(server: ServerProcess) -> None:
     [
         (("--to", "nobody.at.all", "hi"), "", {}, 1, "No such user"),
         (("--to", "{me}", "--to", "x.y", "hi"), "", {}, 1, "user: x.y; the others have it."),
+        (("--room", "#nowhere", "hi"), "", {}, 1, "There is no room #nowhere."),
+        (("--room", "a b", "hi"), "", {}, 2, "'a b' cannot be a room"),
+        (("--room", "ops", "--to", "{me}", "hi"), "", {}, 2, "one of --to and --room"),
+        (("--to", "#ops", "hi"), "", {}, 2, "A room is named by --room."),
         (("x" * 5000,), "", {}, 1, "4000"),
         (("-",), "y" * 100_000, {}, 1, "at most 65536 bytes"),
         (("",), "", {}, 2, "nothing to send"),
@@ -115,6 +119,75 @@ def test_the_exit_code_says_what_went_wrong(
     assert (done.returncode, done.stdout) == (code, "")
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_room_is_spoken_in_and_followed(server: ServerProcess) -> None:
+    ann, bob, other = server.accounts("ann", "bob", "other")
+    ops, web = f"ops-{ann}", f"web-{ann}"
+    env = environment_of(server.place, ann)
+    with server.json(bob) as person:
+        for room in (ops, web, other):
+            person.ask("create", room=room)
+        done = chat("send", "--room", ops, "hi", env=env)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"You are not in #{ops}" in done.stderr
+        for room, why in ((ops, f"{ann} is not in #{ops}: join it"), ("x", "is no room #x.")):
+            done = chat("tail", "--room", room, env=env)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert why in done.stderr
+        with server.json(ann) as me:
+            me.ask("join", room=ops)
+            me.ask("join", room=web)
+        person.ask("send", room=web, text="before")
+        person.ask("send", room=other, text="elsewhere")
+        assert chat("send", "--room", f"#{ops.upper()}", "it is up", env=env).returncode == 0
+        rooms = ("--room", ops, "--room", f"#{web}")
+        with Running("tail", *rooms, "-n", "2", env=env) as tail:
+            assert tail.line().endswith(f"{bob} → #{web}: before")
+            assert tail.line().endswith(f"{ann} → #{ops}: it is up")
+            seq = person.ask("send", room=ops, text="fien")["seq"]
+            assert tail.line().endswith("fien")
+            person.ask("broadcast", text="not here")
+            person.ask("send", to=[ann], text="nor here")
+            person.ask("edit", target=seq, text="fine\nnow")
+            assert tail.line().endswith(f"{bob} corrected in #{ops}: fine / now")
+            person.ask("react", target=seq, reaction="👍")
+            assert f"{bob} reacted with 👍 in #{ops}." in tail.line()
+            person.ask("delete", target=seq)
+            assert f"{bob} deleted a message in #{ops}." in tail.line()
+            person.ask("mute", name=ann, room=ops, minutes=5)
+            assert f"{bob} muted you in #{ops}" in tail.line()
+            done = chat("send", "--room", ops, "hi", env=env)
+            assert (done.returncode, "You are muted" in done.stderr) == (1, True)
+            for room in (ops, web):
+                person.ask("remove", name=ann, room=room, reason="tidying")
+                assert f"{bob} removed you from #{room}: tidying" in tail.line()
+            code, errors = tail.leave()
+            assert (code, errors) == (1, f"{bob} has taken the account out of #{web}.\n")
+
+
+def test_programs_are_not_logged_out_for_doing_nothing(start_server: StartServer) -> None:
+    server = start_server(session_idle_timeout=1)
+    tailing, asking, attended, person = map(server.add, ("tailing", "asking", "attended", "person"))
+
+    def env(name: str) -> dict[str, str]:
+        return environment_of(server.place, name)
+
+    with (
+        Running("tail", env=env(tailing)) as tail,
+        Running("connect", "--json", env=env(asking)) as program,
+        Running("connect", "--json", "--attended", env=env(attended)) as lonely,
+    ):
+        assert lonely.expect("bye")["code"] == "idle_timeout"
+        program.type(op="who", id=1)
+        here = {each["name"] for each in program.expect("reply", re=1)["users"]}
+        assert tailing in here
+        with server.json(person) as other:
+            other.request("send", to=[tailing, asking], text="still there?")
+        assert program.expect("message")["text"] == "still there?"
+        while not (line := tail.line()).endswith("still there?"):
+            assert line
+        assert tail.leave(signal.SIGINT) == (0, "")  # the link was never lost
 
 
 def test_no_password_for_a_script(server: ServerProcess) -> None:

@@ -33,6 +33,7 @@ def test_a_login_says_who_is_here_and_what_was_missed(server: Server) -> None:
         "busy": False,
         "hidden": False,
         "invited": [],
+        "replay": True,
     }
     assert (message["text"], message["replay"]) == ("for you", True)
     assert (end["event"], end["count"], end["more"]) == ("replayed", 1, 0)
