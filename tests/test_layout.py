@@ -117,7 +117,7 @@ chatclient.setup: destination
 chatclient.setup: credentials
 # what only a screen needs
 chatclient.screen: . completion emoji output statusline suspend tabcycle
-chatclient.screen: keys
+chatclient.screen: keys wrap
 chatclient.screen: display
 # what somebody has before them
 chatclient.faces: . follow upkeep

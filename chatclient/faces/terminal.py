@@ -55,6 +55,7 @@ from chatwire.protocol import (
     Message,
     Presence,
     Reply,
+    WhoReply,
 )
 
 _LEAVE_SECONDS: Final = 3.0
@@ -71,6 +72,7 @@ class Terminal:
         self._client = client
         self._settings = settings.client
         self._roster = Roster(self._me)
+        self._colours = colours
         self._recent = Recent(self._me)
         self._unread = Unread(self._me)
         self._status = StatusLine(entry.connection.place, entry.connection.security)
@@ -260,6 +262,8 @@ class Terminal:
             self._recent.hear(event)
         elif isinstance(event, Edited | Deleted):
             self._recent.change(event)
+        if isinstance(event, LoginReply | Presence | WhoReply):
+            self._colours.here((self._me, *self._roster.here()))
         if isinstance(event, Message) and event.replay is not True and self._rings(event):
             self._display.bell()
 

@@ -25,6 +25,7 @@ from chatclient.screen.keys import keys
 from chatclient.screen.output import cut, follow_reflow, screen_output
 from chatclient.screen.suspend import continued
 from chatclient.screen.tabcycle import TabCycle
+from chatclient.screen.wrap import wrapped
 from chatclient.talk.colours import Colours
 from chatclient.talk.transcript import Piece
 
@@ -142,9 +143,11 @@ class Display:
         if app.is_running:
             app.renderer.erase()
             app.invalidate()
+        columns = self.columns
         pieces: StyleAndTextTuples = []
         for line in lines:
-            pieces += [*line, ("", "\n")]
+            for row in wrapped(line, columns):
+                pieces += [*row, ("", "\n")]
         print_formatted_text(
             self._session.output,
             pieces,

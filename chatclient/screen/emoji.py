@@ -1,4 +1,4 @@
-"""Joined emoji on the line that is edited: where they begin and end, and how they are shown there.
+"""Joined emoji: where they begin and end, and how they are shown on the line that is edited.
 
 A family, a flag or a waving hand with its skin tone is several characters that some terminals draw
 as one, in two columns, and others one by one. Nobody can know how wide it will be, and the line is
@@ -7,6 +7,7 @@ is sent, and what is shown once it has been said, is whole.
 """
 
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 from prompt_toolkit.document import Document
@@ -28,6 +29,21 @@ _JOINTS: Final = frozenset(_JOINER + _SELECTORS + _TONES)
 def taken_apart(text: str) -> str:
     """Return the text as it can be shown in a known number of columns."""
     return "".join(_shown(text, at) for at in range(len(text)))
+
+
+def clusters(text: str) -> Iterator[str]:
+    """Yield what is one character to the eye, one after the other."""
+    start = 0
+    for at in range(1, len(text)):
+        if _is_letter(text[at]):  # by itself: `_continues` looks at all those before
+            joined = at - start == 1 and _is_letter(text[start])
+        else:
+            joined = _continues(text, at)
+        if not joined:
+            yield text[start:at]
+            start = at
+    if text:
+        yield text[start:]
 
 
 def end_of_cluster(document: Document) -> int:

@@ -29,7 +29,7 @@ def test_a_half_typed_line_survives_what_comes_in() -> None:
             "15:24 bob: number 3",
             "carol came online.",
             "15:24 anna: " + "行" * 34,
-            "行" * 11,
+            " " * 10 + "行" * 11,
             "> broadcast half a line, 世界 🚀 and the rest",
         ]
         screen.type("\r")

