@@ -72,9 +72,9 @@ class StartError(Exception):
 
 def dialects(registry: Registry, settings: Settings) -> Choice:
     """Return what is spoken on the port: json, where it comes first, and text otherwise."""
-    limit = settings.message.max_line_bytes
+    limit, characters = settings.message.max_line_bytes, settings.message.max_characters
     return Choice(
-        offers=(Offer(is_json, lambda: JsonDialect(registry, limit)),),
+        offers=(Offer(is_json, lambda: JsonDialect(registry, limit, characters)),),
         otherwise=lambda: TextDialect(limit),
     )
 

@@ -80,6 +80,8 @@ class Hello(Event, kw_only=True, tag="hello"):
     server: str
     can: tuple[str, ...] = ()
     """The requests there are: a client sends no other."""
+    most_characters: int | UnsetType = UNSET
+    """How many a message may have, where there is a limit."""
 
 
 class Message(Event, kw_only=True, tag="message"):

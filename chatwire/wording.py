@@ -6,7 +6,8 @@ space, so nothing the server says here can pass for one either.
 """
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from msgspec import UNSET
 
@@ -200,23 +201,58 @@ def duration(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def _help_lines(commands: Iterable[CommandHelp], columns: int) -> list[str]:
-    """Return a table of the ways to type commands and what they do, broken between words."""
-    rows = [
-        (usage, command.summary)
-        for command in commands
-        for usage in usage_lines(command.name, command.parameters)
-    ]
-    left = min(max((len(usage) for usage, _ in rows), default=0), columns // 2)
-    # A longer usage, from whatever server, does not push the others' summaries away.
+_GROUPS = {
+    "people": "Who is here",
+    "talk": "Talking",
+    "rooms": "Rooms",
+    "changes": "Mending what was said",
+    "past": "What was said before",
+    "standing": "You",
+}
+_OTHERS = "Besides"
+_MARGIN = "  "
+_LEFT = 34
+"""Columns for how a command is typed, beside what it does."""
+
+
+def _help_lines(commands: Sequence[CommandHelp], columns: int) -> list[str]:
+    """Return every way to type a command and what it does; of several, one way each, in groups."""
+    if len(commands) < 2:
+        usages = [usage for each in commands for usage in _usages(each)]
+        summaries = [each.summary for each in commands]
+        return table(list(zip_longest(usages, summaries, fillvalue="")), columns)
+    groups: dict[str, list[tuple[str, str]]] = {title: [] for title in (*_GROUPS.values(), _OTHERS)}
+    for each in commands:
+        title = _GROUPS.get(each.group, _OTHERS)
+        groups[title].append((_MARGIN + _usages(each)[0], each.summary))
+    lines = []
+    for title, rows in groups.items():
+        if rows:
+            lines += [f"{title}:", *table(rows, columns, _LEFT)]
+    return [*lines, "Type help and a command for all the ways to type it."]
+
+
+def _usages(command: CommandHelp) -> list[str]:
+    return usage_lines(command.name, command.parameters)
+
+
+def table(rows: Sequence[tuple[str, str]], columns: int, left: int | None = None) -> list[str]:
+    """Return two columns, the `left` one so wide, or as wide as it has to be; broken between words.
+
+    What is longer than that on the left does not push the others' right side away.
+    """
+    if left is None:
+        left = max((len(first) for first, _ in rows), default=0)
+    left = min(left, columns // 2)
     indent = " " * (left + 2)
     lines = []
-    for usage, summary in rows:
-        fits = len(usage) <= left
+    for first, second in rows:
+        fits = len(first) <= left
         if not fits:
-            lines += _wrapped(usage, columns, "", _INDENT)
-        begin = f"{usage:<{left}}  " if fits else indent
-        lines += _wrapped(summary, columns, begin, indent)
+            lines += _wrapped(first, columns, "", _INDENT)
+        if second or fits:
+            begin = f"{first:<{left}}  " if fits else indent
+            lines += _wrapped(second, columns, begin, indent)
     return lines
 
 

@@ -95,10 +95,10 @@ CLIENT = """
 # what every part of the client knows
 chatclient: . ended errors home
 # what people type, how it is meant, and how what happens reads
-chatclient.talk: . colours mention request roster
+chatclient.talk: . colours mention parts request roster
 chatclient.talk: conversation paging
 chatclient.talk: attention outgoing recent unread
-chatclient.talk: commandline
+chatclient.talk: commandline ignored
 chatclient.talk: aim nobody transcript
 chatclient.talk: lines
 # one link
@@ -116,12 +116,12 @@ chatclient.setup: . echo entrance inputlines settings
 chatclient.setup: destination
 chatclient.setup: credentials
 # what only a screen needs
-chatclient.screen: . completion emoji output statusline suspend tabcycle
-chatclient.screen: keys wrap
+chatclient.screen: . completion emoji inputhistory output statusline suspend tabcycle
+chatclient.screen: alerts keys wrap
 chatclient.screen: display
 # what somebody has before them
-chatclient.faces: . follow upkeep
-chatclient.faces: dialogue
+chatclient.faces: . follow hook upkeep
+chatclient.faces: dialogue summons
 chatclient.faces: jsonlines plain terminal
 # the command line, and bots, which have the same options and endings
 chatclient.cli: . exits options | chatclient: handlers schedule

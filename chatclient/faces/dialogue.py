@@ -14,6 +14,7 @@ from chatclient.faces.upkeep import Upkeep
 from chatclient.link.connection import KEYED
 from chatclient.link.requests import LINK_LOST
 from chatclient.screen.display import CONTINUATION, Display
+from chatclient.screen.keys import KEYS
 from chatclient.screen.statusline import StatusLine
 from chatclient.talk.aim import aimed, to_correct
 from chatclient.talk.commandline import (
@@ -26,9 +27,11 @@ from chatclient.talk.commandline import (
     conversation_in,
 )
 from chatclient.talk.conversation import Conversation, announcement, conversation_of
+from chatclient.talk.ignored import IGNORE, Ignored
 from chatclient.talk.nobody import nobody_called
 from chatclient.talk.outgoing import BusyTold, Outgoing
 from chatclient.talk.paging import Paging
+from chatclient.talk.parts import parts
 from chatclient.talk.recent import Recent
 from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
@@ -37,6 +40,7 @@ from chatclient.talk.unread import Unread
 from chatwire.protocol import (
     BroadcastReply,
     ChangeReply,
+    CommandHelp,
     Error,
     Event,
     HelpReply,
@@ -44,11 +48,14 @@ from chatwire.protocol import (
     ReadReply,
     Reply,
     RoomReply,
+    SearchReply,
     SendReply,
 )
 from chatwire.usage import UsageError
+from chatwire.wording import table
 
-_OWN: Final = {each.name: each for each in (TALK, MORE, NEXT, VIEW)}
+_OWN: Final = {each.name: each for each in (TALK, MORE, NEXT, VIEW, IGNORE)}
+_SAID: Final = ("broadcast", "send", "reply", "answer")
 _LAST_LINES: Final = 10
 _MOST_LINES: Final = 50
 """Messages shown to who begins to talk somewhere, and how many at most where many are new."""
@@ -66,6 +73,7 @@ class Knowledge:
     roster: Roster
     recent: Recent
     unread: Unread
+    ignored: Ignored
 
 
 class Dialogue:
@@ -83,19 +91,23 @@ class Dialogue:
         post: Post,
         *,
         all_in_view: bool,
+        most_characters: int = 0,
     ) -> None:
+        """`most_characters` may be in one message; 0: as many as there are."""
         self.conversation: Conversation | None = None
         self._me = me
         self._commands = commands
         self._roster = knowledge.roster
         self._recent = knowledge.recent
         self._unread = knowledge.unread
+        self._ignored = knowledge.ignored
         self._transcript = transcript
         self._status = status
         self._display = display
         self._upkeep = upkeep
         self._post = post
         self._all_in_view = all_in_view
+        self._most_characters = most_characters
         self._outgoing: dict[int, Outgoing] = {}
         self._opened: dict[int, tuple[Conversation, int | None]] = {}  # and how far it was read
         self._drafts: dict[str, str] = {}
@@ -126,6 +138,16 @@ class Dialogue:
         return there is None or there.key == self.conversation.key
 
     # What is typed
+
+    def parts(self, line: str) -> int:
+        """Return in how many messages what is said in a line will be sent; 0 where it is none."""
+        try:
+            request = self._commands.parse(line, self.conversation)
+        except UsageError:
+            return 0
+        if request is None or request.op not in _SAID:
+            return 0
+        return len(parts(str(request.fields["text"]), self._most_characters))
 
     def carry_out(self, line: str) -> None:
         """Send the request in a line, if there is one, or do what it says."""
@@ -170,12 +192,35 @@ class Dialogue:
         elif request.op == VIEW.name:
             self._echo(line)
             self._display.print(self._transcript.notice(self._view(request)))
+        elif request.op == IGNORE.name:
+            self._echo(line)
+            self._display.print(self._ignore(str(request.fields.get("whom", ""))))
         elif request.op == "help" and request.fields.get("command") in _OWN:
             self._echo(line)
             command = _OWN[str(request.fields["command"])]
             self._display.print(self._transcript.lines(HelpReply(commands=(command,))))
+        elif request.op in _SAID:
+            self._say(line, request)
         else:
             self._ask(line, request)
+
+    def _say(self, line: str, request: Request) -> None:
+        """Send a message, in parts where it is too long for one."""
+        text = str(request.fields["text"])
+        several = parts(text, self._most_characters)
+        if len(several) < 2:
+            self._ask(line, request)
+            return
+        before = line.strip().removesuffix(text)
+        for part in several:
+            fields = request.fields | {"text": part}
+            self._ask(before + part, Request(request.op, fields, request.numbered))
+
+    def _ignore(self, whom: str) -> list[list[Piece]]:
+        try:
+            return self._transcript.notice(self._ignored.change(whom))
+        except UsageError as error:
+            return self._transcript.error(str(error))
 
     def _view(self, request: Request) -> str:
         """Choose what is shown; return how it is then."""
@@ -232,6 +277,8 @@ class Dialogue:
         """Return an answer as lines, where it is one to something here: a message takes its place
         among the others now."""
         number = 0 if event.re is UNSET else event.re
+        if isinstance(event, HistoryReply | SearchReply):
+            event = self._ignored.without(event)
         if number in self._opened:
             return self._open(*self._opened.pop(number), event)
         outgoing = self._outgoing.pop(number, None)
@@ -249,13 +296,22 @@ class Dialogue:
             return [*self._transcript.typed(outgoing.line, outgoing.prompt, CONTINUATION), *lines]
         return lines
 
+    def _help(self, commands: tuple[CommandHelp, ...]) -> list[list[Piece]]:
+        """Return all commands, the client's own among them, and the keys."""
+        columns = self._display.columns
+        lines = ["Keys:", *table(KEYS, columns - 1)]
+        return [
+            *self._transcript.lines(HelpReply(commands=commands), columns),
+            *(piece for each in lines for piece in self._transcript.notice(each)),
+        ]
+
     def _answer_lines(self, request: Request, event: Reply | Error) -> list[list[Piece]]:
         match event:
             case HistoryReply():
                 for message in event.messages:
                     self._recent.hear(message)
             case HelpReply(commands=commands) if len(commands) > 1:
-                event = HelpReply(commands=tuple(self._commands))
+                return self._help(tuple(self._commands))
             case ChangeReply(op="edit" | "delete" | "leave"):
                 return self._changed(request, event)
             case RoomReply(room=room):

@@ -13,6 +13,7 @@ so that a server which reads slowly never freezes the keyboard.
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -21,30 +22,33 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Final
 
-from msgspec import UNSET
-
 from chatclient.ended import Ended, expected
 from chatclient.errors import ChatError
 from chatclient.faces.dialogue import Dialogue, Knowledge
 from chatclient.faces.follow import acknowledge
+from chatclient.faces.hook import Hook
+from chatclient.faces.summons import Summons
 from chatclient.faces.upkeep import Upkeep
+from chatclient.home import config_folder
 from chatclient.link.keeper import LinkState
 from chatclient.link.resume import ResumingClient
+from chatclient.screen.alerts import Alerts
 from chatclient.screen.completion import LineCompleter
 from chatclient.screen.display import Display, Typist
+from chatclient.screen.inputhistory import input_history
 from chatclient.screen.statusline import StatusLine
 from chatclient.setup.credentials import tell
 from chatclient.setup.entrance import Entry
 from chatclient.setup.settings import ClientSettings
 from chatclient.talk.colours import Colours
-from chatclient.talk.mention import mentions_in
+from chatclient.talk.ignored import Ignored
 from chatclient.talk.outgoing import Outgoing
+from chatclient.talk.parts import MOST_PARTS
 from chatclient.talk.recent import Recent
 from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
-from chatwire.names import fold
 from chatwire.protocol import (
     Bye,
     Deleted,
@@ -59,6 +63,9 @@ from chatwire.protocol import (
 )
 
 _LEAVE_SECONDS: Final = 3.0
+_FIRST_STEPS: Final = (
+    "To speak to everybody type talk lobby, to one person talk and the name; rooms shows the rooms."
+)
 
 
 class Terminal:
@@ -75,6 +82,7 @@ class Terminal:
         self._colours = colours
         self._recent = Recent(self._me)
         self._unread = Unread(self._me)
+        self._ignored = Ignored(self._me, entry.connection.place, config_folder() / "ignored")
         self._status = StatusLine(entry.connection.place, entry.connection.security)
         today = datetime.now().astimezone().date()
         self._transcript = Transcript(self._me, colours, today, self._recent)
@@ -94,17 +102,30 @@ class Terminal:
             self._go_on,
         )
         completer = LineCompleter(entry.commands, self._roster, lambda: self._dialogue.conversation)
-        self._display = Display(typist, completer, colours)
+        kept_in = config_folder() / "input_history" if self._settings.remember else None
+        typed_before = input_history(kept_in, tell)
+        alerts = Alerts(self._settings.notify, os.environ, title=self._settings.title)
+        self._display = Display(typist, completer, colours, alerts, typed_before)
+        self._summons = Summons(
+            self._me,
+            entry.connection.place,
+            self._settings,
+            self._display,
+            Hook(self._settings.hook_command, self._complain),
+        )
         self._dialogue = Dialogue(
             self._me,
             entry.commands,
-            Knowledge(self._roster, self._recent, self._unread),
+            Knowledge(self._roster, self._recent, self._unread, self._ignored),
             self._transcript,
             self._status,
             self._display,
             self._upkeep,
             self._post,
             all_in_view=self._settings.view == "all",
+            most_characters=0
+            if hello is None or not hello.most_characters
+            else hello.most_characters,
         )
 
     def run(self) -> None:
@@ -131,7 +152,8 @@ class Terminal:
         over = asyncio.Event()
         self._hear(self._entry.welcome)
         self._display.wipe_row()
-        self._display.print(self._transcript.lines(self._entry.welcome))
+        first, *others = self._transcript.lines(self._entry.welcome)
+        self._display.print([first, *self._transcript.notice(_FIRST_STEPS), *others])
 
         def watch(link: LinkState) -> None:  # the keeper
             _call(loop, lambda: self._link_changed(link))
@@ -160,6 +182,7 @@ class Terminal:
             await asyncio.wait((leaving,), timeout=_LEAVE_SECONDS)
             self._client.abandon()
         await ended
+        await self._summons.end()
 
     def _end(self, number: int) -> None:
         """Leave because of a signal, as on Ctrl-D; a second one is not waited for."""
@@ -197,17 +220,17 @@ class Terminal:
     def _on_key(self) -> None:
         self._status.seen()
         self._upkeep.key(busy=self._status.busy)
+        self._summons.waiting(self._unread.total)
 
     def _go_on(self) -> None:
         self._dialogue.go_on()
 
     def _accept(self, line: str) -> bool:
         """Take the line that was ended with Enter; True when the line is to stay there."""
-        count = len(line.strip().splitlines())
         self._on_key()
-        if 0 < self._settings.confirm_lines <= count and line != self._to_confirm:
+        question = self._question(line)
+        if question:
             self._to_confirm = line
-            question = f"Press Enter again to send these {count} lines."
             self._display.print(self._transcript.notice(question))
             return True
         self._to_confirm = None
@@ -216,6 +239,22 @@ class Terminal:
         elif not self._status.connected:
             self._client.hurry()
         return False
+
+    def _question(self, line: str) -> str:
+        """Return what to ask, or say, before a line is sent; nothing where it can be."""
+        lines, several = len(line.strip().splitlines()), self._dialogue.parts(line)
+        if several > MOST_PARTS:
+            return f"That is too long, even for {MOST_PARTS} messages: make it shorter."
+        if line == self._to_confirm:
+            return ""
+        if several > 1:
+            return f"That is too long for one message: press Enter again to send {several} parts."
+        if 0 < self._settings.confirm_lines <= lines:
+            return f"Press Enter again to send these {lines} lines."
+        return ""
+
+    def _complain(self, text: str) -> None:
+        self._display.print(self._transcript.error(text))
 
     def _post(self, request: Request) -> int:
         """Have a request sent behind those before it; return the number its answer will carry."""
@@ -249,6 +288,8 @@ class Terminal:
         lines = []
         for event in events:
             self._hear(event)
+            if self._ignored.hides(event):
+                continue
             if self._dialogue.is_in_view(event):
                 lines += self._event_lines(event)
                 self._upkeep.shown(event)
@@ -257,6 +298,8 @@ class Terminal:
     def _hear(self, event: Event) -> None:
         self._roster.hear(event)
         self._status.hear(event)
+        if self._ignored.hides(event):
+            return
         self._upkeep.hear(event)
         if isinstance(event, Message):
             self._recent.hear(event)
@@ -264,8 +307,8 @@ class Terminal:
             self._recent.change(event)
         if isinstance(event, LoginReply | Presence | WhoReply):
             self._colours.here((self._me, *self._roster.here()))
-        if isinstance(event, Message) and event.replay is not True and self._rings(event):
-            self._display.bell()
+        if isinstance(event, Message) and not self._status.busy:
+            self._summons.hear(event)
 
     def _event_lines(self, event: Event) -> list[list[Piece]]:
         match event:
@@ -286,22 +329,10 @@ class Terminal:
                 return []
         return self._transcript.lines(event)
 
-    def _rings(self, message: Message) -> bool:
-        if fold(message.sender) == fold(self._me):
-            return False
-        mentioned = bool(mentions_in(message.text, self._me))
-        match self._settings.bell:
-            case "all":
-                return True
-            case "mention":
-                return mentioned
-            case "private":
-                return mentioned or message.to is not UNSET
-        return False
-
     def _show(self, events: list[Event], shown: "Future[None]") -> None:
         try:
             self._display.print(self._lines(events))
+            self._summons.waiting(self._unread.total)
             self._display.redraw()
         finally:
             shown.set_result(None)

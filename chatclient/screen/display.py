@@ -14,11 +14,13 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import is_done
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.history import History
 from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
+from chatclient.screen.alerts import Alerts
 from chatclient.screen.completion import LineCompleter
 from chatclient.screen.emoji import TakenApart, taken_apart
 from chatclient.screen.keys import keys
@@ -54,8 +56,17 @@ class Typist:
 class Display:
     """One terminal, from the beginning of `type` to the end of that."""
 
-    def __init__(self, typist: Typist, completer: LineCompleter, colours: Colours) -> None:
+    def __init__(
+        self,
+        typist: Typist,
+        completer: LineCompleter,
+        colours: Colours,
+        alerts: Alerts,
+        history: History,
+    ) -> None:
+        """`history` has what was typed before."""
         self._typist = typist
+        self._alerts = alerts
         self._colours = colours
         self._style = Style([("bottom-toolbar", f"noreverse {colours.notice}")])
         self._tab = TabCycle(completer)
@@ -66,6 +77,7 @@ class Display:
             key_bindings=keys(self._tab, self._go_on),
             style=self._style,
             output=screen_output(),
+            history=history,
             color_depth=None if colours.on else ColorDepth.DEPTH_1_BIT,
             prompt_continuation=lambda _width, _line, wraps: "" if wraps else CONTINUATION,
         )
@@ -114,6 +126,23 @@ class Display:
     def bell(self) -> None:
         """Ring."""
         self._session.output.bell()
+
+    def notify(self, title: str, text: str) -> None:
+        """Have the desktop show something, where the terminal can."""
+        self._write(self._alerts.notification(title, text))
+
+    def title(self, text: str) -> None:
+        """Give the window a title."""
+        self._write(self._alerts.title(text))
+
+    def restore_title(self) -> None:
+        """Give the window the title back that it had."""
+        self._write(self._alerts.restore())
+
+    def _write(self, sequence: str) -> None:
+        if sequence:
+            self._session.output.write_raw(sequence)
+            self._session.output.flush()
 
     def offer(self, line: str) -> bool:
         """Put a line where it can be edited and sent; False when something is being typed there."""

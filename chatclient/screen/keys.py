@@ -1,6 +1,7 @@
 """What keys do at the prompt, where it is not what they do in every program with Emacs keys."""
 
 from collections.abc import Callable
+from typing import Final
 
 from prompt_toolkit.application import get_app
 from prompt_toolkit.filters import Condition, is_searching
@@ -10,6 +11,17 @@ from prompt_toolkit.keys import Keys
 from chatclient.screen.emoji import end_of_cluster, start_of_cluster
 from chatclient.screen.suspend import suspend
 from chatclient.screen.tabcycle import TabCycle
+
+KEYS: Final = (
+    ("  Tab, Shift-Tab", "The next and the last command or name that fits."),
+    ("  Up, Down, Ctrl-R", "What you typed before; search in it."),
+    ("  Ctrl-A, Ctrl-E, Alt-B …", "As in Emacs and in the shell."),
+    ("  Alt-A", "Go to the next conversation that waits to be read."),
+    ("  Ctrl-C", "Clear the line; on an empty one leave."),
+    ("  Ctrl-D", "Leave, on an empty line."),
+    ("  Ctrl-L, Ctrl-Z", "Clear the screen; suspend."),
+)
+"""What keys do, for whoever asks for help."""
 
 
 def keys(tab: TabCycle, go_on: Callable[[], None]) -> KeyBindings:

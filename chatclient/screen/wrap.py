@@ -30,8 +30,11 @@ def wrapped(line: Sequence[Piece], columns: int) -> list[list[Piece]]:
     What goes on stands under the text of a message, or a little further in than the line begins.
     Only a word that is longer than a row is broken, and a joined emoji never.
     """
-    line = [(style, piece.replace("\t", _TAB)) for style, piece in line]
     text = "".join(piece for _, piece in line)
+    if "\n" in text:
+        return [row for each in _broken(line) for row in wrapped(each, columns)]
+    line = [(style, piece.replace("\t", _TAB)) for style, piece in line]
+    text = text.replace("\t", _TAB)
     if text.isascii() and len(text) <= columns:
         return [line]
     columns = max(1, columns)
@@ -89,6 +92,16 @@ class _Rows:
             self.cells[-1].pop()
         self.cells.append([("", " ", 1)] * self._indent)
         self._room = self._long
+
+
+def _broken(line: Sequence[Piece]) -> list[list[Piece]]:
+    """Return what stands between the line feeds in a line."""
+    lines: list[list[Piece]] = [[]]
+    for style, text in line:
+        first, *others = text.split("\n")
+        lines[-1].append((style, first))
+        lines += [[(style, other)] for other in others]
+    return lines
 
 
 def _hanging(text: str) -> int:

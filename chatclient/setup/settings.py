@@ -6,6 +6,7 @@ before the file; where to connect to is put together in `destination`.
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -32,6 +33,7 @@ FILE_VARIABLE: Final = "CHAT_CLIENT_CONFIG"
 
 Bell: TypeAlias = Literal["private", "off", "mention", "all"]
 View: TypeAlias = Literal["all", "one"]
+Notify: TypeAlias = Literal["auto", "off", "osc9", "osc777"]
 PasswordSource: TypeAlias = Literal["ask", "keyring"]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -39,15 +41,26 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 class ScreenSettings(Section, frozen=True, kw_only=True):
     """How the client behaves. `bell` is for private messages and mentions by default.
 
-    0 `confirm_lines` sends a paste of any length at once; `notices` are who came and went; `view`
-    says whether a screen shows all conversations or only the one that somebody talks in.
+    0 `confirm_lines` sends a paste of any length at once; `notices` are who came and went; `hook`
+    is a command, as in a shell but run without one; `notify`, by which sequence the desktop is
+    told; `remember` keeps what is typed for the next session; `title` has a count of what is new;
+    `view` says whether a screen shows all conversations or only the one that somebody talks in.
     """
 
     bell: Bell = "private"
     colours: bool = True
     confirm_lines: Annotated[int, Meta(ge=0)] = 5
+    hook: str = ""
     notices: bool = True
+    notify: Notify = "auto"
+    remember: bool = False
+    title: bool = True
     view: View = "all"
+
+    @property
+    def hook_command(self) -> list[str]:
+        """The words of `hook`. Raises ValueError where a quotation has no end."""
+        return shlex.split(self.hook)
 
 
 class NamedServer(Section, frozen=True, kw_only=True):
@@ -91,6 +104,10 @@ def load_settings(environ: Mapping[str, str]) -> ClientSettings:
         if variable in environ:
             screen[key.name] = convert(variable, environ[variable], key.type, strict=False)
     settings: ClientSettings = convert(str(file), content, ClientSettings)
+    try:
+        settings.client.hook_command  # noqa: B018 - it is only to be possible
+    except ValueError as error:
+        raise SettingsError(f"{file}: client.hook: {error}.") from error
     if not colours_wanted(environ):
         plain = msgspec.structs.replace(settings.client, colours=False)
         settings = msgspec.structs.replace(settings, client=plain)

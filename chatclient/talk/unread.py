@@ -110,6 +110,11 @@ class Unread:
         best = min(waiting, key=_urgency, default=None)
         return None if best is None else best.conversation
 
+    @property
+    def total(self) -> int:
+        """How many messages wait in all conversations."""
+        return sum(each.count for each in self._waiting())
+
     def parts(self) -> Iterator[str]:
         """Yield what waits in a few words each, the most urgent first: `bob 2`, `#ops 5`, and how
         often one is mentioned: `@you 1`."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from chatserver.commands.arguments import bad_arguments, misfit
 from chatserver.commands.registry import Command, Registry
@@ -83,14 +83,19 @@ class JsonDialect(LineDialect):
 
     renderer = RENDERER
 
-    def __init__(self, registry: Registry, max_line_bytes: int) -> None:
+    def __init__(self, registry: Registry, max_line_bytes: int, max_characters: int = 0) -> None:
+        """`max_characters` of a message are told to whoever comes; 0 is no limit."""
         super().__init__(max_line_bytes)
+        self._most_characters = max_characters or UNSET
         self._decode = registry.decoder.decode
         self._can = tuple(each.name for each in registry)
 
     def opening(self) -> bytes:
         """Return the hello."""
-        return encode(Hello(server=f"chat {__version__}", can=self._can))
+        hello = Hello(
+            server=f"chat {__version__}", can=self._can, most_characters=self._most_characters
+        )
+        return encode(hello)
 
     def read(self, line: bytes) -> JsonRequest | Direct:
         """Return the request in `line`, or nothing to say to an empty one."""

@@ -109,14 +109,18 @@ class Link:
         self.send(structs.replace(answer or Reply(op=op), re=request["id"]))
         return request
 
-    def greet(self, server: str = "fake", can: tuple[str, ...] = ()) -> None:
-        """Answer the client's first line."""
+    def greet(self, server: str = "fake", can: tuple[str, ...] = (), most: int = 4000) -> None:
+        """Answer the client's first line; a message may have so many characters at `most`."""
         ping = self.expect("ping")
-        self.send(Hello(server=server, can=can), Reply(op="ping", re=ping["id"]))
+        self.send(
+            Hello(server=server, can=can, most_characters=most), Reply(op="ping", re=ping["id"])
+        )
 
-    def let_in(self, name: str = "alice", *, can: tuple[str, ...] = (), **more: Any) -> None:
+    def let_in(
+        self, name: str = "alice", *, can: tuple[str, ...] = (), most: int = 4000, **more: Any
+    ) -> None:
         """Greet, take any password, and describe the commands."""
-        self.greet(can=can)
+        self.greet(can=can, most=most)
         self.take_login(name, **more)
 
     def take_login(

@@ -226,6 +226,13 @@ def test_wrong_settings_are_the_end_with_code_2(file: Path) -> None:
     assert done.stderr == f"{file}: client.bell: expected private, off, mention or all.\n"
 
 
+def test_a_hook_is_a_command_and_its_words(file: Path) -> None:
+    settings = load(file, "", CHAT_CLIENT_HOOK="notify-send -a chat 'for you'")
+    assert settings.client.hook_command == ["notify-send", "-a", "chat", "for you"]
+    with pytest.raises(SettingsError, match=r"client\.hook: No closing quotation"):
+        load(file, '[client]\nhook = "say \'hi"\n')
+
+
 def test_the_file_in_the_guide_has_every_setting_with_its_default(file: Path) -> None:
     guide = Path(__file__).parent.parent.parent / "docs" / "client.md"
     found = re.search(r"```toml\n(.*?)```", guide.read_text("utf-8"), re.DOTALL)

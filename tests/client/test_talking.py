@@ -171,6 +171,6 @@ def test_help_breaks_no_word(columns: int) -> None:
     with logged_in(columns, 240, welcome={"commands": commands}) as (screen, link):
         screen.type("help\r")
         link.answer("help", HelpReply(commands=commands))
-        screen.wait_for("back.")
+        screen.wait(lambda: "Leave, on an empty line." in " ".join(screen.text.split()))
         words = {word for each in commands for word in each.summary.split()}
-        assert words <= set(screen.text.split())
+        assert words <= set(" ".join(screen.scrolled).split())

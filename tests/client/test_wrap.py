@@ -26,6 +26,16 @@ def test_what_is_no_message_goes_on_a_little_further_in() -> None:
     assert rows("          a deep line", 18) == ["          a deep", "      line"]
 
 
+def test_what_has_line_feeds_is_several_lines() -> None:
+    assert rows("one two three\n    four five six", 10) == [
+        "one two",
+        "   three",
+        "    four",
+        "   five",
+        "   six",
+    ]
+
+
 def test_an_address_is_left_to_the_terminal_and_stands_alone() -> None:
     assert rows(f"15:24 bob: see ({ADDRESS} now", 40) == [
         "15:24 bob: see",

@@ -223,16 +223,23 @@ def test_answers_in_words(reply: Reply, lines: list[str]) -> None:
     assert event_lines(reply) == lines
 
 
-def test_help_is_a_table_of_every_usage() -> None:
+def test_help_is_a_table_in_groups_and_of_one_command_it_is_every_way_to_type_it() -> None:
     to = Parameter(name="to", label="user", kind="names", required=True)
-    commands = (
-        CommandHelp(name="who", aliases=(), group="people", summary="See who.", parameters=()),
-        CommandHelp(name="tell", aliases=(), group="talk", summary="Tell.", parameters=(to,)),
-    )
-    assert event_lines(HelpReply(commands=commands)) == [
-        "who                     See who.",
+    who = CommandHelp(name="who", aliases=(), group="people", summary="See who.", parameters=())
+    tell = CommandHelp(name="tell", aliases=(), group="talk", summary="Tell.", parameters=(to,))
+    new = CommandHelp(name="sing", aliases=(), group="music", summary="Sing.", parameters=())
+    assert event_lines(HelpReply(commands=(new, tell, who))) == [
+        "Who is here:",
+        "  who                               See who.",
+        "Talking:",
+        "  tell <user>                       Tell.",
+        "Besides:",
+        "  sing                              Sing.",
+        "Type help and a command for all the ways to type it.",
+    ]
+    assert event_lines(HelpReply(commands=(tell,))) == [
         "tell <user>             Tell.",
-        "tell (<user> <user> …)  Tell.",
+        "tell (<user> <user> …)",
     ]
     assert event_lines(HelpReply(commands=())) == []
 
