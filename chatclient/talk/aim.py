@@ -13,6 +13,9 @@ from chatwire.usage import UsageError
 
 _OWN: Final = ("edit", "delete")
 _OTHERS: Final = ("react", "reply")
+AIMED: Final = frozenset({*_OWN, *_OTHERS, "answer"})
+"""The requests that mean a message which need not be named."""
+
 _TO_CORRECT: Final = re.compile(r"(/?)edit(?:\s+\^([0-9]{1,18}))?\s*", re.IGNORECASE)
 
 _NOT_THERE_YET: Final = "What you said last is not on the server yet; do that when it is."

@@ -17,19 +17,28 @@ _TODAY: Final = "%H:%M"
 _BREAK: Final = " / "
 
 
-def stamped_lines(event: Event, viewer: str, *, dated: bool = False) -> list[str]:
+def stamped_lines(
+    event: Event, viewer: str, *, dated: bool = False, numbered: bool = False
+) -> list[str]:
     """Return an event as `viewer`, an account name, reads it; `dated`: each time with its day.
 
-    Without that, only what was said on another day has one.
+    Without that, only what was said on another day has one. `numbered`: messages have their numbers
+    as people type them.
     """
     now = datetime.now().astimezone()
     if isinstance(event, HistoryReply | SearchReply):
-        past = [line for each in event.messages for line in stamped_lines(each, viewer, dated=True)]
+        past = [
+            line
+            for each in event.messages
+            for line in stamped_lines(each, viewer, dated=True, numbered=numbered)
+        ]
         return [*past, *_stamped(now, list(map(clean, event_lines(event))), now, dated)]
     lines = plain_lines(event, viewer)
     parts = [part for line in lines for part in line.split("\n")]
     if isinstance(event, Numbered):
         said = _BREAK.join(part.strip() if at else part for at, part in enumerate(parts))
+        if numbered and said:
+            said = f"^{event.seq} {said}"
         return _stamped(local_time(event.at), [said] if said else [], now, dated)
     return _stamped(now, parts, now, dated)
 

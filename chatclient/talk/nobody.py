@@ -1,10 +1,11 @@
-"""Names that somebody wants to talk to: whether there is anybody of that name.
+"""Names and rooms that somebody wants to talk to, or in: whether there is any of that name.
 
 Only the server knows. Any request that names an account is answered alike for somebody hidden,
 never seen or here; `history` is one that has no effect.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from chatclient.talk.commandline import CommandLine
 from chatclient.talk.conversation import Conversation
@@ -12,6 +13,8 @@ from chatclient.talk.request import Request
 from chatwire.names import fold
 from chatwire.protocol import Error, Reply
 from chatwire.usage import near
+
+_NOWHERE: Final = ("no_such_user", "no_such_room", "not_a_member")
 
 
 class NamesAsked:
@@ -29,9 +32,14 @@ class NamesAsked:
     def questions(
         self, conversation: Conversation | None, known: Iterable[str]
     ) -> Iterator[Request]:
-        """Yield what to ask before talking to somebody, for each name that is not `known`."""
+        """Yield what to ask before talking to somebody, for each name that is not `known`; and
+        before talking in a room."""
+        if conversation is None or conversation.is_lobby or not self._possible:
+            return
+        if not conversation.to:
+            yield Request("history", {"room": conversation.room, "limit": 1})
         heard_of = set(map(fold, known))
-        for name in conversation.to if conversation is not None and self._possible else ():
+        for name in conversation.to:
             if fold(name) not in heard_of:
                 yield Request("history", {"with": name, "limit": 1})
 
@@ -40,9 +48,16 @@ class NamesAsked:
         self._asked[number] = name
 
     def answer(self, event: Reply | Error) -> str | None:
-        """Return the name, if the answer is that nobody has it."""
+        """Return the name, if the answer is that nobody has it, or no room that one may enter."""
         name = self._asked.pop(event.re, None) if isinstance(event.re, int) else None
-        return name if isinstance(event, Error) and event.code == "no_such_user" else None
+        return name if isinstance(event, Error) and event.code in _NOWHERE else None
+
+
+def nowhere_called(conversation: Conversation, name: str, known: Iterable[str]) -> str:
+    """Return the sentence that refuses to talk to a name that nobody has, or in such a room."""
+    if conversation.to:
+        return nobody_called(name, known)
+    return f"There is no room #{name} that you are in. What you type goes to nobody; use commands."
 
 
 def nobody_called(name: str, known: Iterable[str]) -> str:

@@ -206,7 +206,8 @@ def test_a_number_picks_a_message() -> None:
         screen.say("reply ^7 yes")
         sent(link, 10, room="ops", reply_to=7)
         screen.say("reply ^3 what was that?")
-        assert take(link, "reply")["target"] == 3
+        reply = SendReply(op="reply", seq=12, delivered=(), stored=(), busy={}, unknown=())
+        assert take(link, "reply", reply)["target"] == 3
         screen.say("view numbers")
         screen.wait_for("with numbers.")
         link.send(said(11, "three"))

@@ -166,6 +166,39 @@ def test_a_room_is_spoken_in_and_followed(server: ServerProcess) -> None:
             assert (code, errors) == (1, f"{bob} has taken the account out of #{web}.\n")
 
 
+def test_plain_talks_in_a_room(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    room = f"ops-{ann}"
+    env = environment_of(server.place, ann)
+    with server.json(bob) as person:
+        person.ask("create", room=room)
+        with server.json(ann) as me:
+            me.ask("join", room=room)
+        first = person.ask("send", room=room, text="is it up?")["seq"]
+        person.ask("send", to=[ann], text="psst")
+        typed = (
+            "talk #nowhere",
+            "lost words",
+            f"talk #{room}",
+            "/history -n",
+            "yse",
+            "/edit yes",
+            "/react 👍",  # to the last one here, and not to what came in private
+            "/answer what?",
+        )
+        done = chat("connect", "--plain", typed="\n".join(typed), env=env)
+        assert done.returncode == 0
+        assert "There is no room #nowhere that you are in." in done.stderr
+        assert "There is no command 'lost'" in done.stderr
+        assert f"^{first} {bob} → #{room}: is it up?" in done.stdout
+        said = person.expect(event="message", room=room)
+        assert said["text"] == "yse"
+        changed = person.expect(event="edited", room=room)
+        assert (changed["target"], changed["text"]) == (said["seq"], "yes")
+        assert person.expect(event="reacted")["target"] == first
+        assert person.expect(event="message")["to"] == [bob]
+
+
 def test_programs_are_not_logged_out_for_doing_nothing(start_server: StartServer) -> None:
     server = start_server(session_idle_timeout=1)
     tailing, asking, attended, person = map(server.add, ("tailing", "asking", "attended", "person"))
