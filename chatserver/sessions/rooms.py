@@ -1,6 +1,7 @@
 """Rooms and conversations as one account may see them: any thread may ask, and gets a snapshot."""
 
 from collections.abc import Iterable
+from heapq import nlargest
 from typing import Final
 
 from msgspec import Struct
@@ -14,6 +15,9 @@ from chatserver.storage.past import Stretch
 from chatwire.protocol import Room, RoomMember
 
 _NEVER: Final = 2**62
+_MOST_OTHERS: Final = 200
+"""So many rooms that one is not in are searched when no place is named: each costs 10 µs for each
+part of the index."""
 
 
 class Talk(Struct, frozen=True):
@@ -63,13 +67,18 @@ class Rooms:
             return tuple(each for each in found if each is not None)
 
     def everything(self, account: int) -> Scope:
-        """Return all that an account may read: also of the rooms that it might join."""
+        """Return all that an account may read: also of rooms that it might join, those in which
+        something happened last."""
         with self._directory.looking() as state:
-            rooms = (
-                _readable(each, account)
-                for each in state.rooms()
-                if self._lobby or each.id != LOBBY_ID
-            )
+            there = [each for each in state.rooms() if self._lobby or each.id != LOBBY_ID]
+            mine = [each for each in there if each.member(account) is not None]
+            others = [
+                each
+                for each in there
+                if each.member(account) is None and _readable(each, account) is not None
+            ]
+            others = nlargest(_MOST_OTHERS, others, key=lambda each: each.newest)
+            rooms = (_readable(each, account) for each in mine + others)
             return Scope(
                 places=tuple(each for each in rooms if each is not None),
                 private=tuple(Stretch(each.id, 0) for each in state.conversations_of(account)),
