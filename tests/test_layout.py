@@ -96,8 +96,8 @@ CLIENT = """
 chatclient: . ended errors home
 # what people type, how it is meant, and how what happens reads
 chatclient.talk: . colours mention parts request roster
-chatclient.talk: conversation paging
-chatclient.talk: attention outgoing recent unread
+chatclient.talk: conversation
+chatclient.talk: attention paging outgoing recent unread
 chatclient.talk: commandline ignored
 chatclient.talk: aim nobody transcript
 chatclient.talk: lines

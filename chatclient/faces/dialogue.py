@@ -48,7 +48,6 @@ from chatwire.protocol import (
     ReadReply,
     Reply,
     RoomReply,
-    SearchReply,
     SendReply,
 )
 from chatwire.usage import UsageError
@@ -111,7 +110,7 @@ class Dialogue:
         self._outgoing: dict[int, Outgoing] = {}
         self._opened: dict[int, tuple[Conversation, int | None]] = {}  # and how far it was read
         self._drafts: dict[str, str] = {}
-        self._paging = Paging()
+        self._paging = Paging(me)
         self._busy_told = BusyTold()
         commands.add(*_OWN.values())
 
@@ -277,8 +276,7 @@ class Dialogue:
         """Return an answer as lines, where it is one to something here: a message takes its place
         among the others now."""
         number = 0 if event.re is UNSET else event.re
-        if isinstance(event, HistoryReply | SearchReply):
-            event = self._ignored.without(event)
+        event = self._ignored.without(event)
         if number in self._opened:
             return self._open(*self._opened.pop(number), event)
         outgoing = self._outgoing.pop(number, None)

@@ -8,6 +8,7 @@ thread has heard, in one step each time.
 from typing import TextIO
 
 from chatclient.faces.follow import follow
+from chatclient.home import config_folder
 from chatclient.link.ahead import Ahead
 from chatclient.link.requests import LINK_LOST
 from chatclient.link.resume import ResumingClient
@@ -17,6 +18,7 @@ from chatclient.setup.inputlines import InputLines
 from chatclient.talk.aim import AIMED, aimed
 from chatclient.talk.commandline import LOGOUT, MORE, TALK, conversation_in
 from chatclient.talk.conversation import Conversation, announcement, conversation_of
+from chatclient.talk.ignored import IGNORE, Ignored
 from chatclient.talk.lines import stamped_lines
 from chatclient.talk.nobody import NamesAsked, nowhere_called
 from chatclient.talk.outgoing import Outgoing
@@ -65,8 +67,10 @@ class Plain:
         self._notices = notices
         self._ahead = Ahead()
         self._conversation: Conversation | None = None  # the typist's alone
-        self._paging = Paging()
+        self._paging = Paging(self._me)
         self._names_asked = NamesAsked(entry.commands)
+        self._ignored = Ignored(self._me, entry.connection.place, config_folder() / "ignored")
+        entry.commands.add(IGNORE)
         self._nobody: str | None = None  # the typist reads it when everything is answered
         self._roster = Roster(self._me)  # this and the next two are the main thread's
         self._recent = Recent(self._me)
@@ -83,7 +87,7 @@ class Plain:
         self._lines.check()
 
     def _print(self, batch: list[Event]) -> None:
-        for event in batch:
+        for event in map(self._ignored.without, batch):
             asked = None
             if isinstance(event, Reply | Error) and isinstance(event.re, int):
                 if self._names_asked.waits_for(event):
@@ -92,6 +96,8 @@ class Plain:
                 asked = self._asked.pop(event.re, None)
                 if asked is None:
                     continue  # what was told as read
+            if self._ignored.hides(event):
+                continue
             self._hear(event, asked)
             if isinstance(event, Error):
                 if event.code != LINK_LOST:
@@ -150,6 +156,9 @@ class Plain:
         if request.op == TALK.name:
             self._talk(request)
             return True
+        if request.op == IGNORE.name:
+            self._ignore(request)
+            return True
         if request.op == MORE.name:
             self._ahead.wait_for_all()  # the history that it goes on with may be on its way
             try:
@@ -167,6 +176,12 @@ class Plain:
         self._asked[number] = request
         self._post(number, request)
         return True
+
+    def _ignore(self, request: Request) -> None:
+        try:
+            tell(self._ignored.change(str(request.fields.get("whom", ""))))
+        except UsageError as error:
+            tell(str(error))
 
     def _aimed(self, request: Request) -> Request:
         """Return a request with the message that it means, in the conversation that was chosen; the

@@ -56,6 +56,9 @@ VIEW: Final = CommandHelp(
 NUMBERED: Final = "-n"
 """Behind a command that reads the past: show the numbers, to be typed as `^12`."""
 
+_ALWAYS_NUMBERED: Final = ("around", "search")
+"""What they show is there to be picked by its number."""
+
 _NUMBERED: Final = frozenset({"history", "around", "search", MORE.name})
 
 _ALIASES: Final = {
@@ -128,6 +131,7 @@ class CommandLine:
         if command.name in _NUMBERED:
             typed, numbered = _without_flag(typed, anywhere=command.name != "search")
         arguments = parse_arguments(command, typed)
+        numbered = numbered or command.name in _ALWAYS_NUMBERED
         if command.name == "history":
             arguments = _past_of(conversation, arguments)
         return Request(command.name, arguments, numbered)

@@ -5,7 +5,7 @@ That of one person's is the name, so that whoever is ignored is ignored everywhe
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import structs
 
@@ -40,10 +40,11 @@ IGNORE: Final = CommandHelp(
 """Ignores a person or a conversation, on this side."""
 
 _MOST: Final = 1000
+_Event = TypeVar("_Event", bound=Event)
 
 
 class Ignored:
-    """What the account `me` ignores on one server. Used by one thread."""
+    """What the account `me` ignores on one server. One thread changes it; others may ask."""
 
     def __init__(self, me: str, place: str, file: Path) -> None:
         """`place` is the server's, as in `known_servers`. Raises OSError and ValueError for a file
@@ -91,9 +92,11 @@ class Ignored:
                 return fold(name) in self._keys
         return False
 
-    def without(self, answer: HistoryReply | SearchReply) -> HistoryReply | SearchReply:
-        """Return messages of the past without those of people who are ignored; a conversation that
-        was asked for is shown."""
+    def without(self, answer: _Event) -> _Event:
+        """Return messages of the past without those of people who are ignored, and anything else as
+        it is; a conversation that was asked for is shown."""
+        if not isinstance(answer, HistoryReply | SearchReply):
+            return answer
         kept = tuple(each for each in answer.messages if fold(each.sender) not in self._keys)
         return (
             structs.replace(answer, messages=kept) if len(kept) < len(answer.messages) else answer

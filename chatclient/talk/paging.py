@@ -2,21 +2,26 @@
 
 from dataclasses import replace
 
+from chatclient.talk.conversation import conversation_of
 from chatclient.talk.request import Request
 from chatwire.protocol import Error, Event, HistoryReply
 from chatwire.usage import UsageError
 
 
 class Paging:
-    """The history that was shown last. Two threads may use it, one that asks and one that hears."""
+    """The history that the account `me` was shown last, or what stands around a message.
 
-    def __init__(self) -> None:
+    Two threads may use it, one that asks and one that hears.
+    """
+
+    def __init__(self, me: str) -> None:
+        self._me = me
         self._asked: dict[int, Request] = {}  # without an answer, by number
         self._next: Request | None = None
 
     def ask(self, number: int, request: Request) -> None:
         """Take note of a request that is going to be sent under this number."""
-        if request.op == "history":
+        if request.op in ("history", "around"):
             self._asked[number] = request
 
     def hear(self, event: Event) -> None:
@@ -28,8 +33,12 @@ class Paging:
             return
         self._next = None
         if event.more and event.messages:
-            before = event.messages[0].seq
-            self._next = Request("history", request.fields | {"before": before}, request.numbered)
+            first = event.messages[0]
+            there = conversation_of(first, self._me)
+            fields = request.fields
+            if request.op == "around":
+                fields = {} if there is None else there.past
+            self._next = Request("history", fields | {"before": first.seq}, request.numbered)
 
     def more(self, *, numbered: bool = False) -> Request:
         """Return the request for what came before, `numbered` or as before. Raises UsageError."""

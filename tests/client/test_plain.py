@@ -3,6 +3,7 @@
 import io
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -12,7 +13,7 @@ from chatclient.faces.plain import Plain
 from chatclient.link.connection import Connection
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.inputlines import InputLines, RawInput
-from chatwire.protocol import BroadcastReply, Bye, Error, Reply, StatusReply
+from chatwire.protocol import BroadcastReply, Bye, Error, HistoryReply, Reply, StatusReply
 
 from .fake import (
     COMMANDS,
@@ -21,6 +22,7 @@ from .fake import (
     FakeServer,
     Link,
     at_home,
+    commands,
     message,
     refuse_history,
     take_history,
@@ -185,6 +187,39 @@ def test_more_goes_on_where_history_began(capsys: pytest.CaptureFixture[str]) ->
         lines = chat(server, "more\nhistory 2\nmore\n/more\nmore\n")
     assert [line[-1] for line in lines if "number" in line] == list("563412")
     assert capsys.readouterr().err.count("There is nothing to go on with") == 2
+
+
+def test_what_stands_around_has_numbers_and_goes_on_back() -> None:
+    def play(link: Link) -> None:
+        there = (message(7, "seven", room="ops"), message(8, "eight", room="ops"))
+        link.answer("around", HistoryReply(messages=there, more=True))
+        before = (message(6, "six", room="ops"),)
+        asked = link.answer("history", HistoryReply(messages=before, more=False))
+        assert (asked["room"], asked["before"]) == ("ops", 7)
+
+    with FakeServer(at_home(play, commands=(*WITH_HISTORY, *commands("around")))) as server:
+        lines = chat(server, "around ^8\nmore\n")
+    assert [line for line in lines if line.startswith("^")] == [
+        "^7 bob → #ops: seven",
+        "^8 bob → #ops: eight",
+        "^6 bob → #ops: six",
+    ]
+
+
+def test_whoever_is_ignored_is_not_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def play(link: Link) -> None:
+        number = link.expect("status")["id"]
+        link.send(message(1, "hi"), message(2, "hello", "carol"))
+        link.send(StatusReply(re=number, name="alice", busy=False, hidden=False, held=0))
+
+    monkeypatch.setattr("platformdirs.user_config_path", lambda *_, **__: tmp_path)
+    with FakeServer(at_home(play)) as server:
+        lines = chat(server, "ignore bob\nstatus\n")
+    assert "You hear nothing of bob any more" in capsys.readouterr().err
+    assert not any("bob: hi" in line for line in lines)
+    assert any("carol: hello" in line for line in lines)
 
 
 def test_a_lost_link_is_told_even_if_the_input_has_ended() -> None:
