@@ -10,7 +10,6 @@ from chatclient.errors import ConnectFailed, Refused
 from chatclient.link.connection import Connection
 from chatclient.link.resume import ResumingClient
 from chatwire.protocol import (
-    ChangeReply,
     Deleted,
     Edited,
     Event,
@@ -20,7 +19,6 @@ from chatwire.protocol import (
     Presence,
     Reacted,
     RoomChanged,
-    RoomReply,
     SendReply,
 )
 
@@ -127,25 +125,35 @@ def _words(event: Numbered) -> str:
     return ""
 
 
-def test_what_was_asked_twice_is_answered_as_if_once(
-    server: ServerProcess, proxy: CuttingProxy
-) -> None:
+def test_what_was_asked_twice_is_answered_as_if_once(server: ServerProcess) -> None:
     """Also where the second time finds another world: the name taken, the room gone, left."""
     ann = server.account("ann")
-    client = resuming(proxy, ann)
-    start(client)
-    try:
-        for number in range(12):
-            room = f"{ann}-{number}"
-            made = client.submit("create", room=room, access="closed").result(DEADLINE)
-            assert isinstance(made, RoomReply)
-            assert made.room.name == room
-            left = client.submit("leave", room=room).result(DEADLINE)
-            assert isinstance(left, ChangeReply)
-        assert proxy.cuts > 10
-    finally:
-        proxy.heal()
-        client.close()
+    with server.json(ann) as first, server.json(ann) as second:
+        for op, key in (("create", "a"), ("leave", "b")):
+            fields = {"room": f"room-{ann}", "key": key}
+            reply = first.ask(op, **fields)
+            again = second.ask(op, **fields)
+            assert (again["seq"], again["duplicate"]) == (reply["seq"], True)
+        assert first.refused("leave", room=f"room-{ann}", key="c")["code"] == "no_such_room"
+
+
+def test_the_last_message_is_the_one_that_was_shown_or_is_on_its_way(
+    server: ServerProcess,
+) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as person:
+        person.send("send", to=[bob], text="first")
+        person.send("send", to=[bob], text="secnod")
+        person.ask("edit", text="second")  # its message has no answer yet, maybe
+        with server.json(bob) as other:
+            assert [each["text"] for each in other.messages(2)] == ["first", "second"]
+            upto = other.ask("react", reaction="+1")["seq"]
+            other.send("ack", upto=upto)
+            other.fence()
+        with server.json(bob) as other:  # nothing is shown again
+            other.ask("reply", text="thank you")
+        last = person.expect(event="reacted")["target"]
+        assert person.expect(event="message")["reply_to"] == last
 
 
 def test_what_changed_before_the_login_is_given_once(
