@@ -292,8 +292,7 @@ def _check_may_create(context: Context, name: str) -> None:
             "You have tried many names that were taken; make a room later.",
             retry_after=int(wait) + 1,
         )
-    # Of a room that one can find nothing is learnt; the order knows whether it is a repeat.
-    if services.rooms.is_taken(name) and services.rooms.find(me, name) is None:
+    if services.rooms.is_taken(name):
         guesses.take(1)
         raise CommandError("room_exists", f"The name #{name} is taken.")
 
