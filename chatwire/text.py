@@ -26,7 +26,8 @@ _NOT_TEXT: Final = re.compile(
 
 
 _MOST_REACTION: Final = 16
-_MOST_MARKS: Final = 2
+_PILE: Final = "mmm"
+"""Marks on one character: with two of them many a word is written, and a key's emoji."""
 
 
 def clean(text: str) -> str:
@@ -56,10 +57,12 @@ def one_line(text: str) -> str:
 
 def is_reaction(text: str) -> bool:
     """Tell whether `text` is short enough to stand behind a message, and nothing but that: a word
-    or an emoji of up to 16 characters, without a space, and with no pile of marks on it."""
-    marks = sum(unicodedata.combining(each) != 0 for each in text)
-    fits = 0 < len(text) <= _MOST_REACTION and marks <= _MOST_MARKS
-    return fits and " " not in text and text == one_line(text)
+    or an emoji of up to 16 characters, without a space, and with no pile of marks on any of them.
+    """
+    if not 0 < len(text) <= _MOST_REACTION or " " in text or text != one_line(text):
+        return False
+    marks = "".join("m" if unicodedata.category(each)[0] == "M" else "." for each in text)
+    return marks[0] != "m" and _PILE not in marks
 
 
 def for_log(text: str, limit: int = 80) -> str:

@@ -1,5 +1,8 @@
 """The text dialect: what people type is a request or a refusal, and every event has its words."""
 
+import re
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +16,15 @@ from chatwire.protocol import (
     Event,
     HistoryReply,
     Message,
+    Parameter,
     Ping,
     Presence,
     Replayed,
     Reply,
     SearchReply,
 )
+from chatwire.rooms import SETTINGS
+from chatwire.usage import usage_lines
 
 REGISTRY = all_commands()
 
@@ -120,6 +126,57 @@ def test_an_empty_password_is_one_and_what_is_not_utf8_is_asked_for_again(
 )
 def test_a_command_is_typed_with_or_without_a_slash(line: bytes, expected: list[object]) -> None:
     assert values(typed(line)) == expected
+
+
+_PLACEHOLDER = re.compile(r"\[?(\(<\w+> [^)]*\)|[#^]?<\w+>)\]?")
+
+
+@given(st.data())
+def test_every_usage_line_is_typed_as_it_stands(data: st.DataObject) -> None:
+    """Whatever is put for its placeholders is what the command is given; without one in brackets
+    go those in brackets behind it."""
+    command = data.draw(st.sampled_from([each for each in REGISTRY if each.summary]))
+    usage = data.draw(st.sampled_from(usage_lines(command.name, command.help.parameters)))
+    placeholders = list(_PLACEHOLDER.finditer(usage))
+    assert len(placeholders) == len(command.help.parameters)
+    line, expected, ends = [command.name], dict[str, object](), False
+    for parameter, place in zip(command.help.parameters, placeholders, strict=True):
+        assert place[0].startswith("[") != parameter.required
+        ends = ends or (not parameter.required and data.draw(st.booleans()))
+        if parameter.required or not ends:
+            words, fields = data.draw(filled(parameter, place[1]))
+            line.append(words)
+            expected |= fields
+    request, meant = found(typed(" ".join(line).encode()))
+    arguments = msgspec.json.decode(msgspec.json.encode(request.arguments(meant)))
+    assert meant is command
+    assert {name: arguments[name] for name in expected} == expected
+
+
+def filled(parameter: Parameter, shape: str) -> st.SearchStrategy[tuple[str, dict[str, object]]]:
+    """Return what may be typed for a placeholder, and the fields that this means."""
+    name = parameter.name
+    names = st.from_regex(r"[a-z][a-z0-9._-]{0,31}", fullmatch=True)
+    numbers = st.integers(1, 500)
+    if shape.startswith("("):
+        several = st.lists(names, min_size=1, max_size=4)
+        return several.map(lambda all_: (f"({' '.join(all_)})", {name: all_}))
+    match parameter.kind:
+        case "place" | "room" if shape.startswith("#"):
+            return names.map(lambda room: (f"#{room}", {"room": room}))
+        case "place" | "names":
+            return names.map(lambda one: (one, {name: [one]}))
+        case "target":
+            return numbers.map(lambda number: (f"^{number}", {name: number}))
+        case "number":
+            return numbers.map(lambda number: (str(number), {name: number}))
+        case "settings":
+            words = st.lists(st.sampled_from(sorted(SETTINGS)), min_size=1)
+            return words.map(lambda all_: (" ".join(all_), dict(SETTINGS[each] for each in all_)))
+        case "words":
+            return st.just("x y").map(lambda text: (text, {name: text}))
+        case _:
+            return names.map(lambda one: (one, {name: one}))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatwire.text import clean, for_log, one_line
+from chatwire.text import clean, for_log, is_reaction, one_line
 
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 MARKS = "\u200e\u200f\u061c"  # left to right, right to left, Arabic letter mark
@@ -132,6 +132,50 @@ def test_no_combination_lets_anything_through(text: str) -> None:
 )
 def test_one_line_is_one_line(given: str, kept: str) -> None:
     assert one_line(given) == kept
+
+
+@pytest.mark.parametrize(
+    "reaction",
+    [
+        *(
+            "👍",
+            "👍🏽",
+            "❤\ufe0f",
+            "👩\u200d👩\u200d👧",
+            "1\ufe0f\u20e3",
+            "🇨🇭",
+            "+1",
+            "ok",
+            "x" * 16,
+        ),
+        *("déjà", "de\u0301ja\u0300", "शुक्रिया", "ขอบคุณ", "謝謝"),
+    ],
+)
+def test_a_word_or_an_emoji_is_a_reaction(reaction: str) -> None:
+    assert is_reaction(reaction)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "two words", "ok ", "a\tb", "a\nb", "a\u00a0b", "x" * 17, "👍" * 17),
+        *("a\u0300\u0301\u0302", "a" + 15 * "\u0489", "x👍\u20dd\u20dd\u20dd", "\u0301", "\ufe0f"),
+        *("\x1b[2J", "a\u202eb", "\u200d", "\U0001f3f4\U000e0067\U000e007f"),
+    ],
+)
+def test_nothing_else_is(text: str) -> None:
+    assert not is_reaction(text)
+
+
+@given(st.text(st.characters(codec=None) | st.sampled_from("👩\u200d\u0301\u0489 \n"), max_size=20))
+def test_a_reaction_takes_the_room_of_a_word(text: str) -> None:
+    if is_reaction(text):
+        assert text == one_line(text)
+        assert len(text.split()) == 1
+        at = "".join(unicodedata.category(each)[0] for each in text)
+        assert len(text) <= 16
+        assert not at.startswith("M")
+        assert "MMM" not in at
 
 
 @pytest.mark.parametrize(
