@@ -5,7 +5,11 @@ import pytest
 from chatwire.protocol import (
     BroadcastReply,
     Bye,
+    ChangeReply,
     CommandHelp,
+    ConversationsReply,
+    Deleted,
+    Edited,
     Error,
     Event,
     Hello,
@@ -13,16 +17,27 @@ from chatwire.protocol import (
     Here,
     LastReply,
     LoginReply,
+    MembersReply,
     Message,
     Parameter,
     Ping,
     Presence,
     ProtocolError,
+    Reacted,
+    ReadOn,
+    ReadReply,
     Replayed,
     Reply,
+    Room,
+    RoomChanged,
+    RoomMember,
+    RoomReply,
+    RoomsReply,
     Seen,
     SendReply,
     StatusReply,
+    Typing,
+    Waiting,
     WhoReply,
     decode_event,
     encode,
@@ -109,6 +124,101 @@ EVENTS: list[tuple[Event, str]] = [
         Message(seq=1043, at=AT, sender="bob", to=("alice", "carol"), text="hi", replay=True),
         f'{{"event":"message","seq":1043,"at":"{AT}","from":"bob","to":["alice","carol"],'
         '"text":"hi","replay":true}',
+    ),
+    (
+        Message(
+            seq=1044,
+            at=AT,
+            sender="bob",
+            room="ops",
+            text="alice: yes",
+            kind="action",
+            reply_to=1042,
+            mentions=("alice",),
+            edited=AT,
+            reactions={"👍": ("alice", "carol")},
+        ),
+        f'{{"event":"message","seq":1044,"at":"{AT}","from":"bob","room":"ops","text":"alice: yes",'
+        f'"kind":"action","reply_to":1042,"mentions":["alice"],"edited":"{AT}",'
+        '"reactions":{"👍":["alice","carol"]}}',
+    ),
+    (
+        Message(seq=1045, at=AT, sender="bob", room="ops", text="", deleted=True),
+        f'{{"event":"message","seq":1045,"at":"{AT}","from":"bob","room":"ops","text":"",'
+        '"deleted":true}',
+    ),
+    (
+        Edited(seq=1046, at=AT, sender="bob", room="ops", target=1042, text="hi, all"),
+        f'{{"event":"edited","seq":1046,"at":"{AT}","from":"bob","room":"ops","target":1042,'
+        '"text":"hi, all"}',
+    ),
+    (
+        Deleted(seq=1047, at=AT, sender="bob", to=("alice",), target=1042, replay=True),
+        f'{{"event":"deleted","seq":1047,"at":"{AT}","from":"bob","to":["alice"],"target":1042,'
+        '"replay":true}',
+    ),
+    (
+        Reacted(seq=1048, at=AT, sender="bob", room="ops", target=1, reaction="👍", on=False),
+        f'{{"event":"reacted","seq":1048,"at":"{AT}","from":"bob","room":"ops","target":1,'
+        '"reaction":"👍","on":false}',
+    ),
+    (
+        RoomChanged(
+            seq=1049, at=AT, room="ops", change="muted", sender="bob", name="eve", minutes=0
+        ),
+        f'{{"event":"room","seq":1049,"at":"{AT}","room":"ops","change":"muted","from":"bob",'
+        '"name":"eve","minutes":0}',
+    ),
+    (ReadOn(room="ops", upto=1049), '{"event":"read","room":"ops","upto":1049}'),
+    (ReadOn(with_=("bob",), upto=9), '{"event":"read","with":["bob"],"upto":9}'),
+    (Typing(sender="bob", room="ops"), '{"event":"typing","from":"bob","room":"ops"}'),
+    (Typing(sender="bob", to=("alice",)), '{"event":"typing","from":"bob","to":["alice"]}'),
+    (
+        RoomReply(re=5, op="join", seq=1050, room=Room(name="ops", access="open", people=2)),
+        '{"event":"reply","re":5,"op":"join","seq":1050,"room":{"name":"ops","access":"open",'
+        '"people":2}}',
+    ),
+    (
+        RoomsReply(
+            rooms=(
+                Room(
+                    name="ops",
+                    topic="What runs",
+                    access="closed",
+                    speaking="moderators",
+                    history="joined",
+                    people=3,
+                    role="owner",
+                    invited=True,
+                    unread=5,
+                    mentions=1,
+                ),
+            )
+        ),
+        '{"event":"reply","op":"rooms","rooms":[{"name":"ops","topic":"What runs",'
+        '"access":"closed","speaking":"moderators","history":"joined","people":3,"role":"owner",'
+        '"invited":true,"unread":5,"mentions":1}]}',
+    ),
+    (
+        MembersReply(room="ops", members=(RoomMember(name="bob", role="owner", here=True),)),
+        '{"event":"reply","op":"members","room":"ops","members":[{"name":"bob","role":"owner",'
+        '"here":true}],"invited":[]}',
+    ),
+    (
+        ConversationsReply(
+            op="unread",
+            conversations=(
+                Waiting(room="ops", newest=9, read=1, unread=5, mentions=1),
+                Waiting(with_=("bob",), newest=8, read=8, unread=0, mentions=0),
+            ),
+        ),
+        '{"event":"reply","op":"unread","conversations":[{"room":"ops","newest":9,"read":1,'
+        '"unread":5,"mentions":1},{"with":["bob"],"newest":8,"read":8,"unread":0,"mentions":0}]}',
+    ),
+    (ReadReply(re=6, upto=9), '{"event":"reply","re":6,"op":"read","upto":9}'),
+    (
+        ChangeReply(re=7, op="react", seq=9, duplicate=True),
+        '{"event":"reply","re":7,"op":"react","seq":9,"duplicate":true}',
     ),
     (
         Error(re=5, code="no_such_user", text="No such user: bbo."),
