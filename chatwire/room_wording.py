@@ -45,7 +45,8 @@ def room_change_lines(event: RoomChanged, viewer: str) -> list[str]:
             line = f"{who} invited {you} to {room}"
             line += f": type join {room} to come in." if mine else "."
         case "withdrawn":
-            line = f"{who} took back {'your' if mine else f"{whom}'s"} invitation to {room}."
+            whose = "your" if mine else f"{whom}'s"
+            line = f"{who} took back {whose} invitation to {room}."
         case "removed":
             why = f": {event.reason}" if event.reason is not UNSET else "."
             line = f"{who} removed {you} from {room}{why}"

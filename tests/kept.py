@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chatserver.order.apply import apply
+from chatserver.order.apply import apply, needs
 from chatserver.order.items import AccountMade, Came, Item, Said, Went
 from chatserver.order.outcome import Delivered, Outcome
 from chatserver.order.records import LOBBY_ID
@@ -33,9 +33,9 @@ class Kept:
 
     def apply(self, *batch: Item) -> list[Outcome]:
         """Apply items and have them on disk, as one batch."""
-        self.state.keys = self.store.keys_in_use(
-            [(each.account, each.key) for each in batch if isinstance(each, Said) and each.key]
-        )
+        keys, targets = needs(batch)
+        self.state.keys = self.store.keys_in_use(keys)
+        self.state.targets = self.store.targets(targets)
         outcomes = [apply(self.state, each) for each in batch]
         self.store.write(self.state)
         self.state.saved()

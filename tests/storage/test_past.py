@@ -6,11 +6,33 @@ import pytest
 from kept import ALICE, BOB, CAROL, DAVE, NOW, Kept, item
 from msgspec.structs import replace
 
-from chatserver.order.items import AccountDeleted, AccountMade, Acked, Came, Trimmed
+from chatserver.order.items import (
+    AccountDeleted,
+    AccountMade,
+    Acked,
+    Came,
+    Edited,
+    Erased,
+    Reacted,
+    TopicSet,
+    Trimmed,
+)
+from chatserver.order.records import LOBBY_ID
 from chatserver.storage.past import Page, StoredMessage, Stretch, Window
 from chatwire.protocol import MOST_COUNTED
 
 NEVER = 2**62
+
+
+LOBBY = Stretch(LOBBY_ID, 0)
+
+
+def edited(target: int, text: str, at: int = NOW) -> Edited:
+    return Edited(at=at, account=BOB, session=BOB, target=target, text=text)
+
+
+def reacted(target: int, reaction: str, by: int, *, on: bool = True) -> Reacted:
+    return Reacted(at=NOW, account=by, session=by, target=target, reaction=reaction, on=on)
 
 
 def test_a_message_is_given_back_as_it_was_stored(kept: Kept) -> None:
@@ -212,6 +234,50 @@ def test_unread_is_counted_for_each_conversation_up_to_a_number(kept: Kept) -> N
     assert unread(ALICE, [Stretch(1, 8), nowhere], 9) == {1: (1, 1), 99: (0, 0)}
     assert unread(BOB, [lobby, private], 9) == {1: (5, 0), number: (0, 0)}
     assert unread(ALICE, [], 9) == {}
+
+
+def test_what_was_mended_reads_as_it_does_now(kept: Kept) -> None:
+    """For everybody, and so do its mentions; of what was deleted only its place is left."""
+    mended, deleted = kept.say("alice, hi"), kept.say("alice, go away")
+    kept.apply(
+        edited(mended, "carol, hi", at=NOW + 1),
+        Erased(at=NOW + 2, account=BOB, session=BOB, target=deleted),
+        reacted(mended, "👍", ALICE),
+        reacted(mended, "+1", CAROL),
+        reacted(mended, "👍", CAROL),
+    )
+    kept.apply(reacted(mended, "+1", CAROL, on=False))
+    one, other = kept.store.some([mended, deleted], kept.stretches(DAVE))[::-1]
+    assert (one.text, one.edited, one.mentions) == ("carol, hi", NOW + 1, ("carol",))
+    assert one.reactions == (("👍", "alice"), ("👍", "carol"))
+    assert (other.text, other.deleted, other.mentions) == ("", NOW + 2, ())
+    unread = {each: kept.store.unread(each, [LOBBY], 9)[1] for each in (ALICE, CAROL)}
+    assert unread == {ALICE: (2, 0), CAROL: (2, 1)}
+
+
+def test_changes_are_those_of_what_one_had_before(kept: Kept) -> None:
+    """A message that is given as well reads as it does now, and is not said to have changed."""
+    old, new = kept.say("old"), kept.say("new")
+    kept.apply(
+        edited(old, "mended"),
+        edited(new, "mended as well"),
+        reacted(old, "👍", ALICE),
+        TopicSet(at=NOW, account=BOB, session=BOB, room=LOBBY_ID, topic="tea"),
+        edited(old, "mended again"),
+    )
+
+    def changed(window: Window, limit: int = -1) -> list[tuple[int, str, str]]:
+        return [(each.seq, each.kind, each.value) for each in kept.store.changes(window, limit)]
+
+    topic, react = (6, "topic", "tea"), (5, "react", "👍")
+    first, last = (3, "edit", "mended again"), (7, "edit", "mended again")
+    assert changed(kept.window(after=1)) == [first, topic, last]
+    assert changed(kept.window(after=1), 1) == [last]
+    assert changed(kept.window(after=1, upto=6)) == [first, topic]
+    assert changed(kept.window(CAROL, after=1)) == [first, react, topic, last]
+    assert changed(kept.window(CAROL)) == [topic]
+    without = replace(kept.window(CAROL, after=1), without=(5, 7))
+    assert changed(without) == [first, topic]
 
 
 def test_how_far_accounts_were_given_everything(kept: Kept) -> None:
