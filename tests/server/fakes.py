@@ -470,6 +470,50 @@ class Pair:
         return self.server.ask(self.as_bob, op, **fields)
 
 
+class People:
+    """Accounts, logged in by json, who ask for things; what they are shown is kept for them."""
+
+    def __init__(self, server: Server, *names: str) -> None:
+        self.server = server
+        self.clients = dict(zip(names, server.joined(*names), strict=True))
+        self._contexts = {name: server.context(each) for name, each in self.clients.items()}
+        self._shown: dict[str, list[Event]] = {name: [] for name in names}
+
+    def ask(self, name: str, op: str, /, **fields: object) -> Event:
+        """Return the answer to what somebody asks for, from whichever thread; {} for none."""
+        return self.server.ask(self._contexts[name], op, **fields) or self.answer(name)
+
+    def begin(self, name: str, op: str, /, **fields: object) -> None:
+        """Have somebody ask for something while the log is `paused`."""
+        assert dispatch(self._contexts[name], request(op, **fields)) is None
+
+    def answer(self, name: str) -> Event:
+        """Return the last answer that came by itself; {} for none."""
+        answer: Event = {}
+        for event in self.clients[name].events():
+            if event["event"] in ("reply", "error"):
+                answer = event
+            else:
+                self._shown[name].append(event)
+        return answer
+
+    def do(self, name: str, op: str, /, **fields: object) -> Event:
+        """Return the answer, which is no refusal."""
+        answer = self.ask(name, op, **fields)
+        assert answer.get("event") == "reply", (op, fields, answer)
+        return answer
+
+    def refused(self, name: str, op: str, /, **fields: object) -> tuple[str, str]:
+        """Return the code and words of the refusal."""
+        return refusal(self.ask(name, op, **fields))
+
+    def shown(self, name: str) -> list[Event]:
+        """Return what somebody was shown since the last call, answers apart."""
+        found = self._shown[name] + self.clients[name].events()
+        self._shown[name] = []
+        return found
+
+
 def request(op: str, number: int | None = None, **fields: object) -> JsonRequest:
     """Return a request of the json dialect."""
     return JsonRequest(op, number, encode({"op": op, "id": number, **fields}))
