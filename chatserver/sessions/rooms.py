@@ -14,7 +14,8 @@ from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.past import Stretch
 from chatwire.protocol import Room, RoomMember
 
-_NEVER: Final = 2**62
+_NOWHERE: Final = Conversation(0, "room", 0, name="", access="closed")
+"""What a free name stands for: to look into it takes as long as into a room that is a secret."""
 _MOST_OTHERS: Final = 200
 """So many rooms that one is not in are searched when no place is named: each costs 10 µs for each
 part of the index."""
@@ -154,8 +155,8 @@ class Rooms:
             return tuple(each for each in state.audience(place) if each not in mine)
 
     def _find(self, state: State, account: int, name: str) -> Conversation | None:
-        room = state.room(name)
-        if room is None or not state.may_find(room, account):
+        room = state.room(name) or _NOWHERE
+        if not state.may_find(room, account):
             return None
         return room if self._lobby or room.id != LOBBY_ID else None
 

@@ -149,15 +149,18 @@ _CHANGES: Final = f"""
     found AS MATERIALIZED (
         SELECT changes.seq AS number FROM stretch CROSS JOIN changes
             ON conversation = stretch.id AND changes.seq > since AND {_LACKED_CHANGE}
-            AND (target IS NULL OR ((whole OR target > begins) AND (target <= :after OR (
+            AND (target IS NULL OR iif(target <= begins, whole, target <= :after OR (
                 (target <= :own_after OR target IN (SELECT value FROM json_each(:without)))
-                AND (SELECT sender FROM messages WHERE messages.seq = target) = :account))))
+                AND (SELECT sender FROM messages WHERE messages.seq = target) = :account)))
         UNION SELECT changes.seq FROM json_each(:ends) AS one
             CROSS JOIN changes ON changes.seq = one.value AND {_LACKED_CHANGE}
         ORDER BY number DESC LIMIT :limit)
     SELECT json_group_array({CHANGE_AS_JSON}) FROM (
         {READ_CHANGES} WHERE changes.seq IN (SELECT number FROM found) ORDER BY changes.seq)
 """  # noqa: S608
+_PLACE: Final = """
+    SELECT conversation FROM (SELECT ? AS number) LEFT JOIN messages ON messages.seq = number
+"""
 _FOLLOWING: Final = f"""
     {_ALL_OF} (
         {READ} WHERE seq > :seq AND seq <= coalesce(
@@ -300,6 +303,12 @@ class Past:
     def numbered(self, seqs: Sequence[int]) -> list[StoredMessage]:
         """Return the messages of anybody with these numbers that there still are, in order."""
         return self._messages(_NUMBERED, {"seqs": json.dumps(seqs)})
+
+    def place(self, seq: int) -> int | None:
+        """Return the conversation of a message; None: there is no such message."""
+        with self._reader() as reader:
+            found: int | None = reader.execute(_PLACE, (seq,)).fetchone()[0]
+        return found
 
     def changes(self, window: Window, limit: int) -> list[Change]:
         """Return the newest `limit` changes in the window (-1: all), the oldest of them first.

@@ -30,9 +30,10 @@ _KEY_IN_USE: Final = """
 _TARGET: Final = """
     SELECT conversation, sender, at, deleted IS NOT NULL, (
         SELECT json_group_array(json_array(account, reaction)) FROM reactions
-        WHERE reactions.seq = messages.seq)
-    FROM messages WHERE seq = ?
+        WHERE reactions.seq = number)
+    FROM (SELECT ? AS number) LEFT JOIN messages ON messages.seq = number
 """
+"""A row for every number, so that it takes as long to find that there is no such message."""
 _UNINVITE: Final = "DELETE FROM invitations WHERE conversation = ? AND account = ?"
 _NEWEST: Final = """
     SELECT id, max(
@@ -101,10 +102,11 @@ def targets(connection: sqlite3.Connection, seqs: Iterable[int]) -> dict[int, Ta
     found = {}
     for seq in seqs:
         row = connection.execute(_TARGET, (seq,)).fetchone()
-        if row is not None:
-            conversation, sender, at, deleted, reactions = row
-            pairs = frozenset((account, reaction) for account, reaction in json.loads(reactions))
-            found[seq] = Target(conversation, sender, at, bool(deleted), pairs)
+        conversation, sender, at, deleted, reactions = row
+        pairs = frozenset((account, reaction) for account, reaction in json.loads(reactions))
+        target = Target(conversation, sender, at, bool(deleted), pairs)
+        if conversation is not None:
+            found[seq] = target
     return found
 
 

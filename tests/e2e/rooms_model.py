@@ -221,6 +221,7 @@ class Model:
     ) -> bool:
         if each.by == name and not resumed:
             return False
+        since = 0
         if each.room is None:
             there = name in each.people
         else:
@@ -229,12 +230,13 @@ class Model:
                 return False
             if stay.left is not None and stay.left <= place:
                 return each.seq == stay.left  # of a membership that is over, how it ended
-            there = each.seq > stay.since
+            since = stay.since
+            there = each.seq > since
         if not there or each.target is None:
             return there
         # What was done to a message that is in the replay itself is in its words.
         said = self.said[each.target]
-        is_there = said.seq > start and (resumed or said.by != name)
+        is_there = said.seq > max(start, since) and (resumed or said.by != name)
         return not is_there and self._reads(name, each)
 
     def _hears(self, each: Happened, name: str) -> bool:
