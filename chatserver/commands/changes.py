@@ -3,7 +3,7 @@
 from typing import Final
 
 from chatserver.commands.context import Context
-from chatserver.commands.parts import act, checked, last_message
+from chatserver.commands.parts import act, aimed, checked
 from chatserver.commands.registry import Key, Reaction, Target, TypedWords, command
 from chatserver.errors import CommandError
 from chatserver.order.items import Edited, Erased, Reacted
@@ -19,8 +19,7 @@ def edit(
 ) -> Reply | None:
     """Have a message of one's own read `text` from now on."""
     text = checked(context, text)
-    if target is None:
-        target = last_message(context, mine=True)
+    target = aimed(context, target, mine=True)
     me = context.me
     edited = Edited(
         at=context.services.clock.now(),
@@ -38,8 +37,7 @@ def edit(
 @command("changes", "Delete your last message, or one by its number.")
 def delete(context: Context, target: Target = None, key: Key = None) -> Reply | None:
     """Take the words of a message away."""
-    if target is None:
-        target = last_message(context, mine=True)
+    target = aimed(context, target, mine=True)
     me = context.me
     erased = Erased(
         at=context.services.clock.now(),
@@ -67,8 +65,7 @@ def react(
         raise CommandError(
             "bad_request", "React with one emoji or a word of up to 16 characters, as in react 👍."
         )
-    if target is None:
-        target = last_message(context, mine=False)
+    target = aimed(context, target, mine=False)
     me = context.me
     reacted = Reacted(
         at=context.services.clock.now(),

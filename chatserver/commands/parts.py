@@ -59,6 +59,12 @@ def checked(context: Context, text: str) -> str:
     return text
 
 
+def aimed(context: Context, target: int | None, *, mine: bool) -> int:
+    """Return the number of the message that is meant: without one it is the last, as in
+    `last_message`. It fits into an item and a row. Raises CommandError (no_such_message)."""
+    return last_message(context, mine=mine) if target is None else min(target, NEVER)
+
+
 def last_message(context: Context, *, mine: bool, private: bool = False) -> int:
     """Return the number of the last message that has been shown to somebody here: his own, or
     another's; `private`: that was said in private. Raises CommandError (no_such_message)."""

@@ -2,8 +2,10 @@
 
 from chatserver.commands.context import Context
 from chatserver.commands.parts import (
+    NEVER,
     account_ids,
     act,
+    aimed,
     checked,
     last_message,
     room_id,
@@ -76,8 +78,7 @@ def reply(
 ) -> Reply | None:
     """Answer a message where it was said."""
     text = checked(context, text)
-    if target is None:
-        target = last_message(context, mine=False)
+    target = aimed(context, target, mine=False)
     _answer(context, "reply", _message(context, target), text, key, reply_to=target)
     return None
 
@@ -107,11 +108,14 @@ def typing(context: Context, to: Place = None, room: NoRoom = None) -> Reply | N
         number = services.rooms.direct(me.account_id, account_ids(context, to or ()))
     if number is None:
         return None
+    talk = services.rooms.talk(me.account_id, number)
+    if talk is None:
+        return None
     event = Typing(sender=me.account)
-    if room is not None:
-        event.room = room
+    if talk.room is not None:
+        event.room = talk.room
     else:
-        event.to = to or ()
+        event.to = talk.others
     for session in services.directory.numbered(services.rooms.audience(me.account_id, number)):
         session.connection.mention(event)
     return None
@@ -162,7 +166,7 @@ def _say(
         room=room,
         to=to,
         key=key,
-        reply_to=reply_to,
+        reply_to=None if reply_to is None else min(reply_to, NEVER),
     )
     act(context, said, op, unknown)
 

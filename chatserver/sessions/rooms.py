@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from chatserver.order.records import LOBBY_ID, Account, Conversation
 from chatserver.order.rules.rooms import seen_by
+from chatserver.order.rules.talk import speaking_refused
 from chatserver.order.state import State
 from chatserver.search.parts import Scope
 from chatserver.sessions.directory import UserDirectory
@@ -142,6 +143,12 @@ class Rooms:
             ]
         return sorted((each for each in found if each is not None), key=lambda each: -each.newest)
 
+    def talk(self, account: int, conversation: int) -> Talk | None:
+        """Return a conversation of an account, if it is one."""
+        with self._directory.looking() as state:
+            place = state.conversations.get(conversation)
+            return None if place is None else _talk(state, place, account)
+
     def audience(self, account: int, conversation: int) -> tuple[int, ...]:
         """Return the sessions of the others in a conversation that are shown what happens there;
         none when the account is hidden, is no member, or may not speak."""
@@ -149,7 +156,7 @@ class Rooms:
             place = state.conversations.get(conversation)
             me = state.accounts[account]
             member = None if place is None else place.member(account)
-            if place is None or member is None or me.hidden or member.muted > state.at:
+            if place is None or member is None or me.hidden or speaking_refused(state, place, me):
                 return ()
             mine = set(me.sessions)
             return tuple(each for each in state.audience(place) if each not in mine)
