@@ -222,6 +222,9 @@ class Play:
     def end(self) -> None:
         """Have everybody come, ask again for what was not answered, and see all there is."""
         self.collect()
+        for link in [x for x in self.links if self.undone[x.name]]:
+            self.fence(link)
+            self.part(link)  # a device for what has to be asked again
         for name in NAMES:
             for _ in range(2):
                 self.come(name, text=False)
