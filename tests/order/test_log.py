@@ -16,8 +16,12 @@ from chatserver.order.items import (
     Busy,
     Came,
     Hidden,
+    Idle,
     Item,
+    Joined,
     Purged,
+    Removed,
+    RoomMade,
     Said,
     Trimmed,
     Went,
@@ -431,3 +435,23 @@ def outlives(server: Server) -> bool:
         ]
 
     return picture(server.store.load()) == picture(server.directory.state)
+
+
+def test_a_replay_has_what_was_said_before_one_was_removed_right_behind_its_place(
+    server: Server,
+) -> None:
+    alice, bob = server.joined("alice", "bob")
+    one, two = (
+        {"at": 5, "account": number(each), "session": each.session.id} for each in (alice, bob)
+    )
+    room = 2
+    server.log.follow([waiting(RoomMade(**one, name="ops")), waiting(Joined(**two, room=room))])
+    for each in (alice, bob):
+        each.events()
+    server.log.follow([waiting(Busy(at=5, account=number(bob), reply=""))])
+    server.log.follow([waiting(Said(**one, text="held", room=room))])
+    removed = waiting(Removed(**one, room=room, who=number(bob)))
+    server.log.follow([waiting(Idle(**two)), removed])
+    server.replay.serve(bob.session)
+    got = [each for each in bob.events() if each["event"] in ("message", "room")]
+    assert [each.get("text") or each["change"] for each in got] == ["held", "removed"]
