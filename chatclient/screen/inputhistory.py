@@ -43,8 +43,7 @@ class InputHistory(History):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "rb") as stream:
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, 0o600)
+            file.chmod(0o600)
             size = os.fstat(descriptor).st_size
             stream.seek(max(0, size - _MOST_BYTES))
             lines = list(filter(None, map(_line, stream)))

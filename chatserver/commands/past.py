@@ -74,7 +74,7 @@ def around(context: Context, target: AroundTarget, limit: Count = _AROUND) -> Re
     return _around(context, target, limit)
 
 
-@command("past", 'Find messages: words, begin*, "a phrase", from:bob, in:#room, in:bob.', cost=2.0)
+@command("past", 'Find messages: words, begin*, "a phrase", from:bob, in:#ops.', cost=2.0)
 def search(context: Context, query: SearchWords, limit: Limit = 20) -> Reply | None:
     """Answer with the newest messages that the asker may read and that match."""
     services, me = context.services, context.me.account_id

@@ -92,9 +92,9 @@ class Link:
         return request
 
     def expect(self, op: str) -> dict[str, Any]:
-        """Return the next request that is not an ack; it must be this one."""
+        """Return the next request that is neither an ack nor a ping; it must be this one."""
         request = self.read()
-        while request["op"] == "ack":
+        while request["op"] in {"ack", "ping"} - {op}:
             request = self.read()
         assert request["op"] == op, request
         return request

@@ -152,7 +152,7 @@ def test_what_cannot_be_is_refused_in_a_line(data: Path, file: Path, tmp_path: P
         (("export",), full, nothing),
         (("backup", file / "copy"), data, f"{file / 'copy'} cannot be written: Not a directory."),
         (("export", "--with", "typo"), data, "no account typo"),
-        (("export", "--room", "x"), data, "no room x"),
+        (("export", "--room", "x"), data, "no room #x"),
     ):
         assert line in refusal(chat(*command, "--data", folder))
     assert {each.name for each in tmp_path.iterdir()} == {"half", "other", "full"}

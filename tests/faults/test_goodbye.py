@@ -1,6 +1,7 @@
 """Whoever is sent away is told why, in either dialect, inside TLS and outside, to a clean end."""
 
 import hashlib
+import os
 import ssl
 import subprocess
 import time
@@ -146,10 +147,11 @@ def test_chat_connect_leaves_when_it_is_logged_out_for_idleness(start: Start, se
     certificate = ssl.PEM_cert_to_DER_cert((server.data / "tls" / "certificate.pem").read_text())
     fingerprint = hashlib.sha256(certificate).hexdigest()
     words = ["connect", server.place[0], port_of(server), "--user", server.account("ann")]
+    keyboard, terminal = os.openpty()
     client = subprocess.Popen(
         [*PYTHON, *words, *(("--fingerprint", fingerprint) if secure else ())],
-        env=environment() | {"CHAT_PASSWORD": PASSWORD},
-        stdin=subprocess.PIPE,  # stays open: somebody who says nothing
+        env=environment() | {"CHAT_PASSWORD": PASSWORD, "TERM": "dumb"},
+        stdin=terminal,  # somebody who says nothing: at a pipe nobody would be missed
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -158,6 +160,8 @@ def test_chat_connect_leaves_when_it_is_logged_out_for_idleness(start: Start, se
             assert client.wait(PATIENCE) == NO_LINK
         finally:
             client.kill()
+            os.close(keyboard)
+            os.close(terminal)
         assert client.stdout is not None
         assert b"without a command" in client.stdout.read()
     assert ("over=TLSv1.3" in server.log) is secure

@@ -69,7 +69,7 @@ SILENT = b""
     [
         (None, None, "does not answer"),
         (SILENT, None, "does not answer"),
-        (b'{"reply":"hello","version":2}\n', None, "another version"),
+        (b'{"reply":"hello","version":3}\n', None, "another version"),
         (b"220 mail.example ESMTP\r\n", None, "another version"),
         (HELLO, b"", "ended or hung before it answered"),
         (HELLO, b"{}\n", "answered something else"),
