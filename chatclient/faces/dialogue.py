@@ -255,6 +255,8 @@ class Dialogue:
         outgoing = Outgoing(line, request, self.prompt)
         if request.op not in KEYED:
             self._echo(line)
+        if request.op in ("unread", "rooms"):
+            self._upkeep.flush()  # or it would list what has just been read
         number = self._post(request)  # its answer is heard in this loop, so not before the next
         self._outgoing[number] = outgoing
         self._paging.ask(number, request)

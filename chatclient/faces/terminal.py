@@ -176,7 +176,7 @@ class Terminal:
             await self._display.stop(typing)
         else:
             typing.result()
-            self._upkeep.end()
+            self._upkeep.flush()
             # Behind what was typed before. A server that reads slowly is not waited for longer.
             leaving = loop.run_in_executor(self._sender, self._client.close)
             await asyncio.wait((leaving,), timeout=_LEAVE_SECONDS)

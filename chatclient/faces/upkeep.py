@@ -34,8 +34,8 @@ _ACTIVE_SECONDS: Final = 60.0
 _HELD_IS_NEWS_FOR: Final = 10.0
 """While busy, a key asks how much is held, if that was not known for so many seconds."""
 
-_LAST_READS: Final = 20
-"""What was read and has not been told yet is told at the end, of so many conversations."""
+_MOST_AT_ONCE: Final = 20
+"""Conversations of which is told at once, at most, that they were read."""
 
 
 class Upkeep:
@@ -91,9 +91,9 @@ class Upkeep:
             number = self._post(Request("read", conversation.past | {"upto": upto}))
             self._asked[number] = due
 
-    def end(self) -> None:
-        """Tell what is left to tell, at the end."""
-        for _ in range(_LAST_READS):
+    def flush(self) -> None:
+        """Tell now what was read: at the end, and before it is asked what was not."""
+        for _ in range(_MOST_AT_ONCE):
             self.tick()
 
     def hear(self, event: Event) -> None:

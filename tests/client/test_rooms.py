@@ -16,13 +16,14 @@ from chatwire.protocol import (
     Reacted,
     ReadOn,
     ReadReply,
+    Replayed,
     Reply,
     SendReply,
     Waiting,
 )
 
 from .fake import Link, message
-from .screen import logged_in
+from .screen import NO_HURRY, logged_in
 
 ALL = tuple(each.help for each in all_commands() if each.summary)
 CAN = ("conversations", "read", "ping")
@@ -206,12 +207,13 @@ def test_a_number_picks_a_message() -> None:
         screen.say("reply ^7 yes")
         sent(link, 10, room="ops", reply_to=7)
         screen.say("reply ^3 what was that?")
-        reply = SendReply(op="reply", seq=12, delivered=(), stored=(), busy={}, unknown=())
+        reply = SendReply(op="reply", seq=11, delivered=("bob",), stored=(), busy={}, unknown=())
         assert take(link, "reply", reply)["target"] == 3
+        screen.wait_for("Delivered to bob.")
         screen.say("view numbers")
         screen.wait_for("with numbers.")
-        link.send(said(11, "three"))
-        screen.wait_for("15:24 ^11 bob → #ops: three")
+        link.send(said(12, "three"))
+        screen.wait_for("15:24 ^12 bob → #ops: three")
 
 
 def test_an_answer_goes_to_everybody_of_the_last_private_message() -> None:
@@ -223,3 +225,27 @@ def test_an_answer_goes_to_everybody_of_the_last_private_message() -> None:
         active(link)
         sent(link, 3, to=["bob", "carol"], text="yes")
         screen.wait_for("you → bob, carol: yes")
+
+
+def test_what_is_asked_for_without_a_link_is_kept_and_means_the_same() -> None:
+    with here(change=NO_HURRY) as (screen, link):
+        take_conversations(link)
+        link.send(said(1, "one"))
+        screen.wait_for("one")
+        screen.say("leave #web")
+        active(link)
+        key = link.expect("leave")["key"]
+        screen.wait_for_line(">")
+        link.close()
+        screen.wait_for_status("not connected")
+        screen.say("react +1")
+        screen.wait_for("      react +1")
+        screen.wait_for_status("2 not sent yet")
+        screen.type("\r")
+        again = screen.door.open()
+        again.take_login_again(missed=1)
+        again.send(said(2, "two", replay=True), Replayed(count=1, more=0))
+        left = take(again, "leave", ChangeReply(op="leave", seq=3))
+        assert (left["room"], left["key"]) == ("web", key)
+        assert take(again, "react", ChangeReply(op="react", seq=4))["target"] == 1
+        screen.wait_for("Noted.")

@@ -1,0 +1,63 @@
+"""What waits to be read, and what a person has had before them."""
+
+from chatclient.talk.attention import Attention
+from chatclient.talk.conversation import Conversation
+from chatclient.talk.unread import Unread
+from chatwire.protocol import ConversationsReply, Waiting
+
+from .fake import message
+
+OPS, BOB = Conversation(room="ops"), Conversation(("bob",))
+
+
+def told(unread: Unread, *waiting: Waiting) -> None:
+    unread.learn(ConversationsReply(conversations=waiting))
+
+
+def ops(newest: int, read: int, unread: int, mentions: int = 0) -> Waiting:
+    return Waiting(room="ops", newest=newest, read=read, unread=unread, mentions=mentions)
+
+
+def test_what_the_server_has_counted_is_counted_once() -> None:
+    unread = Unread("alice")
+    for seq in (8, 9):  # the replay comes before the count
+        unread.hear(message(seq, "hi", room="ops", mentions=("Alice",) if seq == 9 else ()))
+    told(unread, ops(newest=9, read=2, unread=5, mentions=1))
+    unread.hear(message(9, "late", room="ops"))
+    unread.hear(message(10, "new", room="OPS"))
+    unread.hear(message(11, "own", "alice", room="ops"))
+    unread.hear(message(12, "to you", to=("alice",)))
+    assert list(unread.parts()) == ["#ops 6", "bob 1", "@you 1"]
+    told(unread, ops(newest=11, read=2, unread=6, mentions=1))  # after a lost link
+    assert unread.count(OPS) == 6
+    unread.read(OPS, 8)  # what is older is read by that, too
+    assert unread.count(OPS) == 2
+    unread.read(None, 12)
+    assert list(unread.parts()) == []
+    assert unread.position(OPS) == 12
+
+
+def test_the_next_is_where_one_is_mentioned_then_private_then_the_oldest() -> None:
+    unread = Unread("alice")
+    for seq, room in enumerate(("a", "b", "c"), 1):
+        mentions = ("alice",) if room == "c" else ()
+        unread.hear(message(seq, "hi", room=room, mentions=mentions))
+    unread.hear(message(4, "psst", to=("alice",)))
+    order, here = [], None
+    while (there := unread.next(here)) is not None:
+        order.append(there.title)
+        unread.read(there, 4)
+        here = there
+    assert order == ["#c", "bob", "#a", "#b"]
+
+
+def test_a_key_reads_what_was_shown_and_who_is_there_reads_at_once() -> None:
+    attention = Attention()
+    assert not attention.shown(OPS, 1, 0.0)
+    assert not attention.shown(OPS, 2, 1.0)
+    assert attention.due() is None
+    assert attention.key(100.0) == [(OPS, 2)]
+    assert attention.shown(BOB, 3, 159.0)
+    assert (attention.due(), attention.due(), attention.due()) == ((OPS, 2), (BOB, 3), None)
+    assert not attention.shown(BOB, 4, 161.0)
+    assert attention.due() is None
