@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import structs
+from msgspec import UNSET, structs
 from scoped import Scoped
 
 from chatclient.link.connection import Connection
@@ -109,15 +109,16 @@ class Link:
         self.send(structs.replace(answer or Reply(op=op), re=request["id"]))
         return request
 
-    def greet(self, server: str = "fake", can: tuple[str, ...] = (), most: int = 4000) -> None:
-        """Answer the client's first line; a message may have so many characters at `most`."""
+    def greet(self, server: str = "fake", can: tuple[str, ...] = (), most: int = 0) -> None:
+        """Answer the client's first line; a limit of characters is told if there is one."""
         ping = self.expect("ping")
         self.send(
-            Hello(server=server, can=can, most_characters=most), Reply(op="ping", re=ping["id"])
+            Hello(server=server, can=can, most_characters=most or UNSET),
+            Reply(op="ping", re=ping["id"]),
         )
 
     def let_in(
-        self, name: str = "alice", *, can: tuple[str, ...] = (), most: int = 4000, **more: Any
+        self, name: str = "alice", *, can: tuple[str, ...] = (), most: int = 0, **more: Any
     ) -> None:
         """Greet, take any password, and describe the commands."""
         self.greet(can=can, most=most)

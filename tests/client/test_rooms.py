@@ -88,6 +88,7 @@ def test_what_is_typed_goes_to_the_room_in_view() -> None:
         )
         assert (asked["room"], asked["limit"]) == ("ops", 10)
         screen.wait_for("alice: new")
+        screen.wait_for_line("#ops>")  # the whole of it is drawn
         page = [line for line in screen.lines if "→ #ops" in line or "new ---" in line]
         assert page == ["15:24 bob → #ops: old", "--- 1 new ---", "15:24 bob → #ops: alice: new"]
         assert take(link, "read", ReadReply(upto=4))["room"] == "ops"  # a key was just pressed
