@@ -4,7 +4,7 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatserver.commands import all_commands
@@ -131,12 +131,22 @@ def test_a_command_is_typed_with_or_without_a_slash(line: bytes, expected: list[
 _PLACEHOLDER = re.compile(r"\[?(\(<\w+> [^)]*\)|[#^]?<\w+>)\]?")
 
 
-@given(st.data())
-def test_every_usage_line_is_typed_as_it_stands(data: st.DataObject) -> None:
+USAGES = [
+    (command, usage)
+    for command in REGISTRY
+    if command.summary
+    for usage in usage_lines(command.name, command.help.parameters)
+]
+
+
+@pytest.mark.parametrize(("command", "usage"), USAGES, ids=[usage for _, usage in USAGES])
+@settings(max_examples=10)
+@given(data=st.data())
+def test_every_usage_line_is_typed_as_it_stands(
+    command: Command, usage: str, data: st.DataObject
+) -> None:
     """Whatever is put for its placeholders is what the command is given; without one in brackets
     go those in brackets behind it."""
-    command = data.draw(st.sampled_from([each for each in REGISTRY if each.summary]))
-    usage = data.draw(st.sampled_from(usage_lines(command.name, command.help.parameters)))
     placeholders = list(_PLACEHOLDER.finditer(usage))
     assert len(placeholders) == len(command.help.parameters)
     line, expected, ends = [command.name], dict[str, object](), False
