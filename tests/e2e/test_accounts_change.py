@@ -69,7 +69,7 @@ def test_an_account_that_an_editor_disables_is_logged_out(
 ) -> None:
     disabled = server.account("disabled")
     with server.client(dialect, disabled, secure=secure) as client:
-        lines = server.passwords.read_text("utf-8").replace(f"\n{disabled}:$", f"\n{disabled}:!$")
+        lines = server.passwords.read_text("utf-8").replace(f"{disabled}:$", f"{disabled}:!$")
         server.passwords.write_text(lines, "utf-8")
         assert "disabled by the operator" in words_of(client)
     done = chat(
