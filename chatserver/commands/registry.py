@@ -219,6 +219,8 @@ class Registry:
                     raise ValueError(f"the command {word} is registered twice")
                 self._words[word] = each
             self._commands[each.name] = each
+        self.names = tuple(self._commands)
+        """Of all commands, as the wire has them."""
         kinds = tuple(each.arguments for each in commands)
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[kinds or None])  # noqa: UP007
         """Of any command's arguments: `op` tells whose they are."""

@@ -88,7 +88,7 @@ class JsonDialect(LineDialect):
         super().__init__(max_line_bytes)
         self._most_characters = max_characters or UNSET
         self._decode = registry.decoder.decode
-        self._can = tuple(each.name for each in registry)
+        self._can = registry.names
 
     def opening(self) -> bytes:
         """Return the hello."""

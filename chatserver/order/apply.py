@@ -39,7 +39,7 @@ def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[int]]:
             continue
         if item.key is not None:
             keys.append((item.account, item.key))
-        if isinstance(item, Said):
+        if type(item) is Said:  # nearly always
             if item.reply_to is not None:
                 targets.append(item.reply_to)
         elif isinstance(item, Edited | Erased | Reacted):

@@ -41,6 +41,9 @@ _FAULT: Final = CommandError(
 )
 
 
+_MADE: Final = (Delivered, Changed)
+"""What a session may have made happen itself. (A union would be made anew at each look.)"""
+
 _AUDIENCES: Final = 256
 """Audiences whose sessions are known without looking; those of sessions that have gone, too."""
 
@@ -138,8 +141,9 @@ class Delivery:
 
     def _note_own(self, entry: Entry) -> None:
         """Have a session know what it has said and changed itself: it is not shown that again."""
-        if isinstance(entry.ticket, Question) and isinstance(entry.result, Delivered | Changed):
-            entry.ticket.session.note_said(entry.result.seq)
+        result = entry.result
+        if isinstance(entry.ticket, Question) and isinstance(result, _MADE):
+            entry.ticket.session.note_said(result.seq)
 
     # -- what else has happened --
 

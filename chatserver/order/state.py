@@ -92,6 +92,19 @@ class State:
             return False
         return room.access == "open" or account in room.invited or bool(room.member(account))
 
+    def target(self, seq: int) -> Target | None:
+        """Return how a message stands: one that was looked up, or that is not on disk yet."""
+        found = self.targets.get(seq)
+        if found is None:
+            for number, at, conversation, sender, *_ in self.unsaved.messages:
+                if number == seq:
+                    return Target(conversation, sender, at)
+        return found
+
+    def is_nobody(self, words: Iterable[str]) -> bool:
+        """Tell whether no folded word is the name of an account."""
+        return self._by_name.keys().isdisjoint(words)
+
     def mentioned(self, conversation: Conversation, words: Iterable[str]) -> tuple[int, ...]:
         """Return the members whose names are among some folded words, in that order."""
         by_name, members = self._by_name, conversation.members

@@ -17,6 +17,9 @@ _MINUTE_MS: Final = 60_000
 _WORD: Final = re.compile(rf"(?<![\w.-])[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_LENGTH}}}(?![\w@])")
 """What may be a name, in folded text: a whole word, and no first half of an address."""
 
+_NEARLY: Final = re.compile("[a-z0-9][a-z0-9._-]*")
+"""The same without regard to what stands around it, which is found much faster."""
+
 _NO_MESSAGE: Final = "There is no such message that you can read."
 
 
@@ -129,14 +132,19 @@ def _write(
         ),
         mentions,
     )
-    state.aim(seq, Target(conversation.id, item.account, state.at))
 
 
 def _mentions(
     state: State, conversation: Conversation, text: str, sender: Account
 ) -> tuple[int, ...]:
     """Return the others in a conversation whose names are in a text as whole words."""
-    words = _WORD.findall(text.lower())
+    text = text.lower()
+    near = _NEARLY.findall(text)
+    if "." in text or "-" in text or "_" in text:
+        near += [each.rstrip("._-") for each in near]
+    if state.is_nobody(near):
+        return ()  # nearly always, and then nothing need be looked at closely
+    words = _WORD.findall(text)
     # At the end of a sentence a name has a stop behind it, which could be part of another.
     words += [each.rstrip("._-") for each in words if each[-1] in "._-"]
     found = state.mentioned(conversation, words)
@@ -298,7 +306,7 @@ def _aim(state: State, seq: int, by: Account) -> tuple[Target, Conversation] | R
 
     What one may not read is refused like what there is not.
     """
-    target = state.targets.get(seq)
+    target = state.target(seq)
     conversation = None if target is None else state.conversations.get(target.conversation)
     member = None if conversation is None else conversation.member(by.id)
     if (
