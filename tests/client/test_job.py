@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import termios
 
 import pytest
@@ -85,7 +86,9 @@ def test_what_was_stopped_at_the_password_shows_nothing() -> None:
             return not screen.echoes
 
         screen.wait_for_modes(hidden_again)
-        screen.wait_for_modes(screen.is_waiting)
+        for _ in range(20):  # asleep for a moment it may only wait for its other threads, and what
+            time.sleep(0.02)  # is typed before it reads is thrown away: no event tells them apart
+            screen.wait_for_modes(screen.is_waiting)
         assert screen.leave(CTRL_C) == 0
 
 
