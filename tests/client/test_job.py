@@ -2,8 +2,8 @@
 
 import os
 import signal
-import time
 import termios
+import time
 
 import pytest
 
