@@ -3,7 +3,7 @@
 from typing import Final
 
 from chatserver.commands.context import Context
-from chatserver.commands.parts import act, aimed, checked
+from chatserver.commands.parts import aimed, checked, perform
 from chatserver.commands.registry import Key, Reaction, Target, TypedWords, command
 from chatserver.errors import CommandError
 from chatserver.order.items import Edited, Erased, Reacted
@@ -20,17 +20,7 @@ def edit(
     """Have a message of one's own read `text` from now on."""
     text = checked(context, text)
     target = aimed(context, target, mine=True)
-    me = context.me
-    edited = Edited(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
-        target=target,
-        text=text,
-        since=_oldest(context),
-    )
-    act(context, edited, "edit")
+    perform(context, "edit", Edited, key, target=target, text=text, since=_oldest(context))
     return None
 
 
@@ -38,16 +28,7 @@ def edit(
 def delete(context: Context, target: Target = None, key: Key = None) -> Reply | None:
     """Take the words of a message away."""
     target = aimed(context, target, mine=True)
-    me = context.me
-    erased = Erased(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
-        target=target,
-        since=_oldest(context),
-    )
-    act(context, erased, "delete")
+    perform(context, "delete", Erased, key, target=target, since=_oldest(context))
     return None
 
 
@@ -66,18 +47,16 @@ def react(
             "bad_request", "React with one emoji or a word of up to 16 characters, as in react 👍."
         )
     target = aimed(context, target, mine=False)
-    me = context.me
-    reacted = Reacted(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
+    perform(
+        context,
+        "react",
+        Reacted,
+        key,
         target=target,
         reaction=reaction,
         on=on,
         most=context.services.settings.message.max_reactions,
     )
-    act(context, reacted, "react")
     return None
 
 

@@ -1,6 +1,7 @@
 """What several commands need: names and rooms that people have typed, texts, and acting."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from chatserver.commands.context import Context
 from chatserver.errors import CommandError
@@ -15,9 +16,22 @@ NEVER = 2**62
 """Beyond every number of a message, and not beyond those that SQLite takes."""
 
 
-def act(context: Context, item: Act, op: str, unknown: tuple[str, ...] = ()) -> None:
-    """Put something into the order; it is answered when its turn has come."""
-    context.services.order.append(item, Question(context.me, context.request, unknown, op))
+def perform(
+    context: Context,
+    op: str,
+    kind: type[Act],
+    key: str | None,
+    *,
+    unknown: tuple[str, ...] = (),
+    **details: Any,
+) -> None:
+    """Put what the asker wants to have happened into the order: an item of some `kind` with its
+    `details`. It is answered, as `op`, when its turn has come. `unknown` are names nobody has."""
+    me = context.me
+    item = kind(
+        at=context.services.clock.now(), account=me.account_id, session=me.id, key=key, **details
+    )
+    context.services.order.append(item, Question(me, context.request, unknown, op))
     context.connection.appended()
 
 
@@ -32,6 +46,13 @@ def room_id(context: Context, name: str) -> int:
 def no_such_room(name: str) -> CommandError:
     """Return the refusal for a room that there is not, as far as the asker can know."""
     return CommandError("no_such_room", f"There is no room #{for_log(name, 32)}.")
+
+
+def room_and_account(context: Context, room: str, name: str) -> dict[str, Any]:
+    """Return the numbers of a room and of somebody, as items name them. Raises CommandError."""
+    number = room_id(context, room)  # first: who cannot find the room learns of nobody
+    (who,) = account_ids(context, [name])
+    return {"room": number, "who": who}
 
 
 def account_ids(context: Context, names: Iterable[str]) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from chatserver.commands.context import Context
-from chatserver.commands.parts import account_ids, act, no_such_room, room_id
+from chatserver.commands.parts import no_such_room, perform, room_and_account, room_id
 from chatserver.commands.registry import (
     AccessWord,
     Key,
@@ -78,36 +78,34 @@ def create(
     key: Key = None,
 ) -> Reply | None:
     """Make a room and be its owner."""
-    services, me = context.services, context.me
+    services = context.services
     _check_may_create(context, room)
-    made = RoomMade(
-        at=services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
+    perform(
+        context,
+        "create",
+        RoomMade,
+        key,
         name=room,
         access=access,
         speaking=speaking or "everyone",
         history=history,
         most=services.settings.rooms.max_per_account,
     )
-    act(context, made, "create")
     return None
 
 
 @command("rooms", "Join a room.")
 def join(context: Context, room: RoomName, key: Key = None) -> Reply | None:
     """Become a member of an open room, or of one to which one is invited."""
-    services, me = context.services, context.me
-    joined = Joined(
-        at=services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
+    services = context.services
+    perform(
+        context,
+        "join",
+        Joined,
+        key,
         room=room_id(context, room),
         most=services.settings.rooms.max_members,
     )
-    act(context, joined, "join")
     return None
 
 
@@ -118,32 +116,14 @@ def leave(context: Context, room: RoomName, key: Key = None) -> Reply | None:
     number = services.rooms.find(me.account_id, room)
     if number is None and key is None:
         raise no_such_room(room)
-    left = Left(
-        at=services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
-        room=_LEFT if number is None else number,
-    )
-    act(context, left, "leave")
+    perform(context, "leave", Left, key, room=_LEFT if number is None else number)
     return None
 
 
 @command("rooms", "Invite somebody to a room.")
 def invite(context: Context, name: Name, room: RoomName, key: Key = None) -> Reply | None:
     """Let somebody join."""
-    me = context.me
-    number = room_id(context, room)
-    (who,) = account_ids(context, [name])
-    invited = Invited(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
-        room=number,
-        who=who,
-    )
-    act(context, invited, "invite")
+    perform(context, "invite", Invited, key, **room_and_account(context, room, name))
     return None
 
 
@@ -155,19 +135,7 @@ def remove(
     why = one_line(reason or "")
     if len(why) > _MAX_REASON:
         raise CommandError("text_too_long", f"A reason may have at most {_MAX_REASON} characters.")
-    me = context.me
-    number = room_id(context, room)
-    (who,) = account_ids(context, [name])
-    removed = Removed(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
-        room=number,
-        who=who,
-        reason=why,
-    )
-    act(context, removed, "remove")
+    perform(context, "remove", Removed, key, **room_and_account(context, room, name), reason=why)
     return None
 
 
@@ -183,19 +151,7 @@ def role(
             "bad_request",
             f"The roles in a room are {', '.join(roles)}; '{for_log(role, 32)}' is none.",
         )
-    me = context.me
-    number = room_id(context, room)
-    (who,) = account_ids(context, [name])
-    given = RoleGiven(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
-        room=number,
-        who=who,
-        role=known,
-    )
-    act(context, given, "role")
+    perform(context, "role", RoleGiven, key, **room_and_account(context, room, name), role=known)
     return None
 
 
@@ -204,19 +160,7 @@ def mute(
     context: Context, name: Name, room: RoomName, minutes: Minutes0, key: Key = None
 ) -> Reply | None:
     """Keep somebody from speaking for some minutes."""
-    me = context.me
-    number = room_id(context, room)
-    (who,) = account_ids(context, [name])
-    muted = Muted(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
-        room=number,
-        who=who,
-        minutes=minutes,
-    )
-    act(context, muted, "mute")
+    perform(context, "mute", Muted, key, **room_and_account(context, room, name), minutes=minutes)
     return None
 
 
@@ -230,16 +174,7 @@ def topic(context: Context, room: RoomName, topic: TopicWords, key: Key = None) 
         raise CommandError(
             "text_too_long", f"That topic has {len(text)} characters; the limit is {most}."
         )
-    me = context.me
-    changed = TopicSet(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
-        room=room_id(context, room),
-        topic=text,
-    )
-    act(context, changed, "topic")
+    perform(context, "topic", TopicSet, key, room=room_id(context, room), topic=text)
     return None
 
 
@@ -255,18 +190,16 @@ def set(  # noqa: A001 - its name
     """Set a room up; what is not named stays."""
     if access is None and speaking is None and history is None:
         raise CommandError("bad_request", "set: say what, as in set #room closed.")
-    me = context.me
-    changed = RoomSet(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
-        key=key,
+    perform(
+        context,
+        "set",
+        RoomSet,
+        key,
         room=room_id(context, room),
         access=access,
         speaking=speaking,
         history=history,
     )
-    act(context, changed, "set")
     return None
 
 

@@ -4,10 +4,10 @@ from chatserver.commands.context import Context
 from chatserver.commands.parts import (
     NEVER,
     account_ids,
-    act,
     aimed,
     checked,
     last_message,
+    perform,
     room_id,
 )
 from chatserver.commands.registry import (
@@ -157,18 +157,17 @@ def _say(
     reply_to: int | None = None,
     unknown: tuple[str, ...] = (),
 ) -> None:
-    me = context.me
-    said = Said(
-        at=context.services.clock.now(),
-        account=me.account_id,
-        session=me.id,
+    perform(
+        context,
+        op,
+        Said,
+        key,
+        unknown=unknown,
         text=text,
         room=room,
         to=to,
-        key=key,
         reply_to=None if reply_to is None else min(reply_to, NEVER),
     )
-    act(context, said, op, unknown)
 
 
 COMMANDS = (broadcast, send, reply, answer, typing)
