@@ -6,7 +6,7 @@ from chatserver.order.items import Act
 from chatserver.order.outcome import Change, Changed, ChangeKind, Notice, Refused, Told
 from chatserver.order.records import Account, Conversation
 from chatserver.order.state import State
-from chatwire.protocol import PresenceState
+from chatwire.protocol import PresenceState, Room
 
 
 def sender_of(state: State, act: Act) -> Account | None:
@@ -33,6 +33,16 @@ def is_repeat(state: State, act: Act) -> int | None:
 def repeated(seq: int) -> Changed:
     """Return the outcome of what has happened before."""
     return Changed(seq, duplicate=True)
+
+
+def changed(*told: Told, room: Room | None = None) -> Changed:
+    """Return the outcome of what has happened now: `told` are the changes, the asker's own first."""
+    return Changed(told[0].change.seq, changes=told, room=room)
+
+
+def not_allowed(state: State, text: str) -> Refused:
+    """Return the refusal of what a role or a limit does not allow."""
+    return Refused(state.seq, code="not_allowed", text=text)
 
 
 def names(state: State, conversation: Conversation, but: int) -> tuple[str, ...]:

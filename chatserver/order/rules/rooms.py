@@ -18,7 +18,15 @@ from chatserver.order.items import (
 )
 from chatserver.order.outcome import Changed, Outcome, Refused, Told
 from chatserver.order.records import LOBBY_ID, Account, Conversation, Member
-from chatserver.order.rules.common import gone, is_repeat, note, repeated, sender_of
+from chatserver.order.rules.common import (
+    changed,
+    gone,
+    is_repeat,
+    not_allowed,
+    note,
+    repeated,
+    sender_of,
+)
 from chatserver.order.state import State
 from chatwire.protocol import Role, Room
 
@@ -89,7 +97,7 @@ def made(state: State, item: RoomMade) -> Outcome:
     if there is not None:
         return Refused(state.seq, code="room_exists", text=f"The name #{item.name} is taken.")
     if 0 < item.most <= state.rooms_made_by(by.id):
-        return _not_allowed(
+        return not_allowed(
             state, f"You have made {item.most} rooms, which is as many as one may; leave one first."
         )
     history = item.history or ("joined" if item.access == "closed" else "all")
@@ -103,7 +111,7 @@ def made(state: State, item: RoomMade) -> Outcome:
     )
     state.add_member(room, by, since=state.seq, role="owner")
     told = note(state, room, by, "made", key=item.key)
-    return Changed(told.change.seq, changes=(told,), room=seen_by(room, by))
+    return changed(told, room=seen_by(room, by))
 
 
 def set_up(state: State, item: RoomSet) -> Outcome:
@@ -113,7 +121,7 @@ def set_up(state: State, item: RoomSet) -> Outcome:
         return found
     room, by = found
     if room.id == LOBBY_ID:
-        return _not_allowed(state, "The lobby is open to everybody, and stays so.")
+        return not_allowed(state, "The lobby is open to everybody, and stays so.")
     values = {
         name: value
         for name, value in (
@@ -131,7 +139,7 @@ def set_up(state: State, item: RoomSet) -> Outcome:
         return Changed(state.seq)
     state.renew(room, **values)
     told = note(state, room, by, "set", value=msgspec.json.encode(values).decode(), key=item.key)
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
 
 
 def topic_set(state: State, item: TopicSet) -> Outcome:
@@ -149,7 +157,7 @@ def topic_set(state: State, item: TopicSet) -> Outcome:
         return Refused(state.seq, code="muted", text=f"You are muted in #{room.name}.")
     state.renew(room, topic=item.topic)
     told = note(state, room, by, "topic", value=item.topic, key=item.key)
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
 
 
 # -- coming and going --
@@ -169,7 +177,7 @@ def joined(state: State, item: Joined) -> Outcome:
     if room.member(by.id) is not None:
         return Changed(state.seq, room=seen_by(room, by))
     if 0 < item.most <= room.count:
-        return _not_allowed(state, f"#{room.name} is full: a room has at most {item.most} members.")
+        return not_allowed(state, f"#{room.name} is full: a room has at most {item.most} members.")
     if by.id in room.invited:
         state.invite(room, by.id, 0)
     was = room.members.get(by.id)
@@ -178,7 +186,7 @@ def joined(state: State, item: Joined) -> Outcome:
     if was is not None and was.muted > state.at:
         state.change_member(member, muted=was.muted)  # leaving does not end it
     told = note(state, room, by, "joined", key=item.key)
-    return Changed(told.change.seq, changes=(told,), room=seen_by(room, by))
+    return changed(told, room=seen_by(room, by))
 
 
 def left(state: State, item: Left) -> Outcome:
@@ -188,15 +196,15 @@ def left(state: State, item: Left) -> Outcome:
         return found
     room, by = found
     if room.id == LOBBY_ID:
-        return _not_allowed(state, "Everybody is in the lobby; nobody leaves it.")
+        return not_allowed(state, "Everybody is in the lobby; nobody leaves it.")
     if room.count > 1 and _owners(room) == [by.id]:
-        return _not_allowed(
+        return not_allowed(
             state,
             f"You are the last owner of #{room.name}: make somebody else one first,"
             f" as in role bob owner #{room.name}.",
         )
     told = depart(state, room, by, item.key)
-    return Changed(told[0].change.seq, changes=told)
+    return changed(*told)
 
 
 def depart(
@@ -221,35 +229,29 @@ def invited(state: State, item: Invited) -> Outcome:
     """A member of an open room, or a moderator of a closed one, lets somebody join."""
     room = state.conversations.get(item.room)
     closed = room is not None and room.access == "closed"
-    found = _ready(state, item, item.room, "moderator" if closed else "member")
+    found = _ready_for(state, item, "moderator" if closed else "member")
     if isinstance(found, Outcome):
         return found
-    room, by = found
-    who = _who(state, item.who)
-    if isinstance(who, Refused):
-        return who
+    room, by, who = found
     if room.id == LOBBY_ID:
-        return _not_allowed(state, "Everybody is in the lobby; nobody is invited to it.")
+        return not_allowed(state, "Everybody is in the lobby; nobody is invited to it.")
     if room.member(who.id) is not None or who.id in room.invited:
         return Changed(state.seq)
     state.invite(room, who.id, by.id)
     told = note(
         state, room, by, "invited", who=who, key=item.key, also=() if who.busy else who.sessions
     )
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
 
 
 def removed(state: State, item: Removed) -> Outcome:
     """A moderator takes somebody out of a room, or an invitation back."""
-    found = _ready(state, item, item.room, "moderator")
+    found = _ready_for(state, item, "moderator")
     if isinstance(found, Outcome):
         return found
-    room, by = found
-    who = _who(state, item.who)
-    if isinstance(who, Refused):
-        return who
+    room, by, who = found
     if room.id == LOBBY_ID:
-        return _not_allowed(state, "Everybody is in the lobby; nobody is removed from it.")
+        return not_allowed(state, "Everybody is in the lobby; nobody is removed from it.")
     if who.id in room.invited:
         state.invite(room, who.id, 0)
         told = note(
@@ -261,49 +263,41 @@ def removed(state: State, item: Removed) -> Outcome:
             key=item.key,
             also=() if who.busy else who.sessions,
         )
-        return Changed(told.change.seq, changes=(told,))
+        return changed(told)
     refusal = _above(state, room, by, who)
     if refusal is not None:
         return refusal
     told = note(state, room, by, "removed", who=who, value=item.reason, key=item.key)
     state.end_member(room, who, told.change.seq)
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
 
 
 def role_given(state: State, item: RoleGiven) -> Outcome:
     """An owner makes somebody owner, moderator or member."""
-    found = _ready(state, item, item.room, "owner")
+    found = _ready_for(state, item, "owner")
     if isinstance(found, Outcome):
         return found
-    room, by = found
-    who = _who(state, item.who)
-    if isinstance(who, Refused):
-        return who
+    room, by, who = found
     if room.id == LOBBY_ID and item.role == "owner":
-        return _not_allowed(state, "The lobby has no owner: admins of the server act as one.")
+        return not_allowed(state, "The lobby has no owner: admins of the server act as one.")
     member = room.member(who.id)
     if member is None:
         return _is_no_member(state, room, who)
     if member.role == item.role:
         return Changed(state.seq)
     if _owners(room) == [who.id]:
-        return _not_allowed(
-            state, f"{who.name} is the last owner of #{room.name}: make somebody else one first."
-        )
+        return _is_last_owner(state, room, who)
     state.change_member(member, role=item.role)
     told = note(state, room, by, "role", who=who, value=item.role, key=item.key)
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
 
 
 def muted(state: State, item: Muted) -> Outcome:
     """A moderator keeps somebody from speaking for some minutes, or lets him speak again."""
-    found = _ready(state, item, item.room, "moderator")
+    found = _ready_for(state, item, "moderator")
     if isinstance(found, Outcome):
         return found
-    room, by = found
-    who = _who(state, item.who)
-    if isinstance(who, Refused):
-        return who
+    room, by, who = found
     refusal = _above(state, room, by, who)
     if refusal is not None:
         return refusal
@@ -313,7 +307,7 @@ def muted(state: State, item: Muted) -> Outcome:
         return Changed(state.seq)
     state.change_member(member, muted=until)
     told = note(state, room, by, "muted", who=who, value=str(item.minutes), key=item.key)
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
 
 
 # -- parts --
@@ -337,8 +331,21 @@ def _ready(
     if mine < 0 or (inside and room.member(by.id) is None):
         return not_a_member(state, room, by)
     if mine < _RANKS[role]:
-        return _not_allowed(state, f"Only {_AT_LEAST[role]} of #{room.name} can do that.")
+        return not_allowed(state, f"Only {_AT_LEAST[role]} of #{room.name} can do that.")
     return room, by
+
+
+def _ready_for(
+    state: State, item: Invited | Removed | RoleGiven | Muted, role: Role
+) -> tuple[Conversation, Account, Account] | Outcome:
+    """As `_ready`, with the account that it is about, if there is one."""
+    found = _ready(state, item, item.room, role)
+    if isinstance(found, Outcome):
+        return found
+    who = state.accounts.get(item.who)
+    if who is None or who.deleted is not None:
+        return Refused(state.seq, code="no_such_user", text="Nobody has that name any more.")
+    return (*found, who)
 
 
 _AT_LEAST: Final[dict[Role, str]] = {
@@ -354,13 +361,11 @@ def _above(state: State, room: Conversation, by: Account, who: Account) -> Refus
     if member is None:
         return _is_no_member(state, room, who)
     if who is by:
-        return _not_allowed(state, "You cannot do that to yourself.")
+        return not_allowed(state, "You cannot do that to yourself.")
     if rank(room, by) < _RANKS["owner"] and _RANKS[member.role] >= rank(room, by):
-        return _not_allowed(state, f"Only owners of #{room.name} can do that to a {member.role}.")
+        return not_allowed(state, f"Only owners of #{room.name} can do that to a {member.role}.")
     if _owners(room) == [who.id]:
-        return _not_allowed(
-            state, f"{who.name} is the last owner of #{room.name}: make somebody else one first."
-        )
+        return _is_last_owner(state, room, who)
     return None
 
 
@@ -376,16 +381,11 @@ def _heir(room: Conversation) -> Member:
     return min(present, key=lambda each: (-_RANKS[each.role], each.since, each.account))
 
 
-def _who(state: State, number: int) -> Account | Refused:
-    found = state.accounts.get(number)
-    if found is None or found.deleted is not None:
-        return Refused(state.seq, code="no_such_user", text="Nobody has that name any more.")
-    return found
+def _is_last_owner(state: State, room: Conversation, who: Account) -> Refused:
+    return not_allowed(
+        state, f"{who.name} is the last owner of #{room.name}: make somebody else one first."
+    )
 
 
 def _is_no_member(state: State, room: Conversation, who: Account) -> Refused:
     return Refused(state.seq, code="not_a_member", text=f"{who.name} is not in #{room.name}.")
-
-
-def _not_allowed(state: State, text: str) -> Refused:
-    return Refused(state.seq, code="not_allowed", text=text)

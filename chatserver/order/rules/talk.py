@@ -8,7 +8,15 @@ from chatserver.order.items import Edited, Erased, Reacted, Said
 from chatserver.order.outcome import Changed, Delivered, Outcome, Refused
 from chatserver.order.records import LOBBY_ID, Account, Conversation, Target
 from chatserver.order.rules import rooms
-from chatserver.order.rules.common import gone, is_repeat, note, repeated, sender_of
+from chatserver.order.rules.common import (
+    changed,
+    gone,
+    is_repeat,
+    not_allowed,
+    note,
+    repeated,
+    sender_of,
+)
 from chatserver.order.state import State
 from chatwire.names import MAX_NAME_LENGTH
 
@@ -156,18 +164,12 @@ def _mentions(
 
 def edited(state: State, item: Edited) -> Outcome:
     """The words of one's own message are others now."""
-    by = sender_of(state, item)
-    if by is None:
-        return gone(state)
-    known = is_repeat(state, item)
-    if known is not None:
-        return repeated(known)
-    found = _aim(state, item.target, by)
-    if isinstance(found, Refused):
+    found = _ready(state, item)
+    if isinstance(found, Outcome):
         return found
-    target, conversation = found
+    by, target, conversation = found
     if target.sender != by.id:
-        return _not_allowed(state, "You can correct only what you have said yourself.")
+        return not_allowed(state, "You can correct only what you have said yourself.")
     if target.at < item.since:
         return _too_late(state)
     refusal = speaking_refused(state, conversation, by)
@@ -187,24 +189,18 @@ def edited(state: State, item: Edited) -> Outcome:
         key=item.key,
         mentions=mentions,
     )
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
 
 
 def erased(state: State, item: Erased) -> Outcome:
     """The words of a message are gone: one's own, or a moderator thinks better so."""
-    by = sender_of(state, item)
-    if by is None:
-        return gone(state)
-    known = is_repeat(state, item)
-    if known is not None:
-        return repeated(known)
-    found = _aim(state, item.target, by)
-    if isinstance(found, Refused):
+    found = _ready(state, item)
+    if isinstance(found, Outcome):
         return found
-    target, conversation = found
+    by, target, conversation = found
     moderates = conversation.kind == "room" and rooms.rank(conversation, by) > 0
     if not moderates and target.sender != by.id:
-        return _not_allowed(
+        return not_allowed(
             state, "You can delete only what you have said yourself; in a room its moderators can."
         )
     if not moderates and target.at < item.since:
@@ -215,21 +211,15 @@ def erased(state: State, item: Erased) -> Outcome:
     state.unsaved.edited[:] = [each for each in state.unsaved.edited if each[2] != item.target]
     state.reindex(item.target)
     told = note(state, conversation, by, "delete", target=item.target, key=item.key)
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
 
 
 def reacted(state: State, item: Reacted) -> Outcome:
     """Somebody reacts to a message, or takes that back."""
-    by = sender_of(state, item)
-    if by is None:
-        return gone(state)
-    known = is_repeat(state, item)
-    if known is not None:
-        return repeated(known)
-    found = _aim(state, item.target, by)
-    if isinstance(found, Refused):
+    found = _ready(state, item)
+    if isinstance(found, Outcome):
         return found
-    target, conversation = found
+    by, target, conversation = found
     mine = (by.id, item.reaction)
     if (mine in target.reactions) == item.on:
         return Changed(state.seq)
@@ -238,7 +228,7 @@ def reacted(state: State, item: Reacted) -> Outcome:
         return refusal
     others = target.reactions - {mine}
     if item.on and 0 < item.most <= sum(account == by.id for account, _ in others):
-        return _not_allowed(state, f"You have reacted to that {item.most} times; that is enough.")
+        return not_allowed(state, f"You have reacted to that {item.most} times; that is enough.")
     reactions = target.reactions | {mine} if item.on else others
     state.aim(
         item.target,
@@ -254,7 +244,22 @@ def reacted(state: State, item: Reacted) -> Outcome:
         value=item.reaction,
         key=item.key,
     )
-    return Changed(told.change.seq, changes=(told,))
+    return changed(told)
+
+
+def _ready(
+    state: State, item: Edited | Erased | Reacted
+) -> tuple[Account, Target, Conversation] | Outcome:
+    """Return who changes something, the message and where it was said, or why nothing follows: it
+    has happened before, or there is no such message for him."""
+    by = sender_of(state, item)
+    if by is None:
+        return gone(state)
+    known = is_repeat(state, item)
+    if known is not None:
+        return repeated(known)
+    found = _aim(state, item.target, by)
+    return found if isinstance(found, Refused) else (by, *found)
 
 
 # -- who may --
@@ -267,7 +272,7 @@ def speaking_refused(state: State, room: Conversation, sender: Account) -> Refus
     if room.member(sender.id) is None:
         return rooms.not_a_member(state, room, sender)
     if room.speaking == "moderators" and rooms.rank(room, sender) < 1:
-        return _not_allowed(state, f"Only moderators speak in #{room.name}.")
+        return not_allowed(state, f"Only moderators speak in #{room.name}.")
     return muted_refused(state, room, sender)
 
 
@@ -319,10 +324,6 @@ def _aim(state: State, seq: int, by: Account) -> tuple[Target, Conversation] | R
     if target.deleted:
         return Refused(state.seq, code="no_such_message", text="That message was deleted.")
     return target, conversation
-
-
-def _not_allowed(state: State, text: str) -> Refused:
-    return Refused(state.seq, code="not_allowed", text=text)
 
 
 def _too_late(state: State) -> Refused:
