@@ -315,7 +315,8 @@ class Dialogue:
             case ChangeReply(op="edit" | "delete" | "leave"):
                 return self._changed(request, event)
             case RoomReply(room=room):
-                hint = f"Type talk #{room.name} to talk there."
+                slash = "" if self.conversation is None else "/"
+                hint = f"Type {slash}talk #{room.name} to talk there."
                 return [*self._transcript.lines(event), *self._transcript.notice(hint)]
             case ReadReply(upto=upto):
                 self._unread.read(_place_in(request), upto)

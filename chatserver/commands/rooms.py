@@ -207,7 +207,7 @@ def _check_may_create(context: Context, name: str) -> None:
     """Raise CommandError where a room of this name cannot be made."""
     services, me = context.services, context.me.account_id
     if not is_name(name):
-        raise CommandError("bad_request", f"#{for_log(name, 32)} cannot be a room: {NAME_RULE}.")
+        raise CommandError("bad_request", f"'{for_log(name, 32)}' cannot be a room: {NAME_RULE}.")
     if is_reserved(name):
         raise CommandError("bad_request", f"#{name} cannot be made: {RESERVED_RULE}.")
     if (

@@ -30,9 +30,10 @@ def refused_without_room(item: Item) -> bool:
     return isinstance(item, Act | items.Trimmed | items.AccountDeleted | items.AccountRole)
 
 
-def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[int]]:
-    """Return which keys and messages on disk some items may be decided by: those that are there
-    belong into `State.keys` and `State.targets` before the items are applied."""
+def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[tuple[int, int]]]:
+    """Return which keys and messages on disk some items may be decided by: each account with its
+    key, and each message with the account that names it. What there is of them belongs into
+    `State.keys` and `State.targets` before the items are applied."""
     keys, targets = [], []
     for item in items:
         if not isinstance(item, Act):
@@ -41,9 +42,9 @@ def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[int]]:
             keys.append((item.account, item.key))
         if type(item) is Said:  # nearly always
             if item.reply_to is not None:
-                targets.append(item.reply_to)
+                targets.append((item.reply_to, item.account))
         elif isinstance(item, Edited | Erased | Reacted):
-            targets.append(item.target)
+            targets.append((item.target, item.account))
     return keys, targets
 
 

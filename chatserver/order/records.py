@@ -87,7 +87,10 @@ class Conversation(Struct, eq=False):
 
 
 class Target(Struct, eq=False):
-    """A message that an item is about: what is decided by. `reactions` are accounts and by what."""
+    """A message that an item is about: what is decided by.
+
+    `reactions` are those of the accounts that such an item is by.
+    """
 
     conversation: int
     sender: int

@@ -118,7 +118,8 @@ _UNREAD: Final = f"""
     SELECT id,
         (SELECT count(*) FROM (
             SELECT 1 FROM messages
-            WHERE conversation = id AND seq > since AND sender <> :account LIMIT :most)),
+            WHERE conversation = id AND seq > since AND sender <> :account
+                AND deleted IS NULL LIMIT :most)),
         (SELECT count(*) FROM (
             SELECT 1 FROM mentions
             WHERE account = :account AND conversation = id AND seq > since LIMIT :most))

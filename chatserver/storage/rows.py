@@ -29,9 +29,9 @@ _KEY_IN_USE: Final = """
 """
 _TARGET: Final = """
     SELECT conversation, sender, at, deleted IS NOT NULL, (
-        SELECT json_group_array(json_array(account, reaction)) FROM reactions
-        WHERE reactions.seq = number)
-    FROM (SELECT ? AS number) LEFT JOIN messages ON messages.seq = number
+        SELECT json_group_array(reaction) FROM reactions
+        WHERE reactions.seq = number AND account = asker)
+    FROM (SELECT ? AS number, ? AS asker) LEFT JOIN messages ON messages.seq = number
 """
 """A row for every number, so that it takes as long to find that there is no such message."""
 _UNINVITE: Final = "DELETE FROM invitations WHERE conversation = ? AND account = ?"
@@ -97,13 +97,16 @@ def keys_in_use(
     return found
 
 
-def targets(connection: sqlite3.Connection, seqs: Iterable[int]) -> dict[int, Target]:
-    """Return how the messages with these numbers stand that there are."""
-    found = {}
-    for seq in seqs:
-        row = connection.execute(_TARGET, (seq,)).fetchone()
+def targets(connection: sqlite3.Connection, asked: Iterable[tuple[int, int]]) -> dict[int, Target]:
+    """Return how messages stand, of some numbers that there are, each with the account for which
+    that is asked: its reactions alone are told, so that it costs the same for everybody."""
+    found: dict[int, Target] = {}
+    for seq, account in asked:
+        row = connection.execute(_TARGET, (seq, account)).fetchone()
         conversation, sender, at, deleted, reactions = row
-        pairs = frozenset((account, reaction) for account, reaction in json.loads(reactions))
+        pairs = frozenset((account, reaction) for reaction in json.loads(reactions))
+        if seq in found:
+            pairs |= found[seq].reactions
         target = Target(conversation, sender, at, bool(deleted), pairs)
         if conversation is not None:
             found[seq] = target
@@ -164,7 +167,7 @@ def _write_changes(connection: sqlite3.Connection, unsaved: Unsaved) -> None:
     for seq, account, reaction, on in unsaved.reactions:
         if on:
             connection.execute(
-                "INSERT OR IGNORE INTO reactions VALUES (?, ?, ?)", (seq, reaction, account)
+                "INSERT OR IGNORE INTO reactions VALUES (?, ?, ?)", (seq, account, reaction)
             )
         else:
             connection.execute(

@@ -106,9 +106,12 @@ class Store(Past):
         """
         return rows.keys_in_use(self._writer, keys)
 
-    def targets(self, seqs: Iterable[int]) -> dict[int, Target]:
-        """Return how the messages with these numbers stand that there are. Log thread only."""
-        return rows.targets(self._writer, seqs)
+    def targets(self, asked: Iterable[tuple[int, int]]) -> dict[int, Target]:
+        """Return how messages stand, each with its number and the account for which that is asked.
+
+        Log thread only.
+        """
+        return rows.targets(self._writer, asked)
 
     def tidy(self) -> None:
         """Give some of the room of what was deleted back to the system. Log thread only.

@@ -62,7 +62,7 @@ CREATE TABLE messages (
     edited INTEGER,                    -- since when it reads so (ms), if it read otherwise before
     deleted INTEGER                    -- since when its words are gone (ms)
 );
-CREATE INDEX messages_by_conversation ON messages (conversation, seq, sender);
+CREATE INDEX messages_by_conversation ON messages (conversation, seq, sender, deleted);
 CREATE UNIQUE INDEX messages_by_key ON messages (sender, key) WHERE key IS NOT NULL;
 CREATE TABLE mentions (                -- whom messages name
     seq INTEGER NOT NULL,
@@ -73,9 +73,9 @@ CREATE TABLE mentions (                -- whom messages name
 CREATE INDEX mentions_by_account ON mentions (account, conversation, seq);
 CREATE TABLE reactions (
     seq INTEGER NOT NULL,
-    reaction TEXT NOT NULL,
     account INTEGER NOT NULL,
-    PRIMARY KEY (seq, reaction, account)
+    reaction TEXT NOT NULL,
+    PRIMARY KEY (seq, account, reaction)
 ) WITHOUT ROWID;
 CREATE TABLE changes (                 -- what else belongs to a conversation's past
     seq INTEGER PRIMARY KEY,

@@ -246,7 +246,7 @@ def test_a_message_is_found_by_what_it_reads_now(talked: Talked) -> None:
     seq = kept.say("a botched thing", BOB, ALICE)
     other = kept.say("a botched plan", BOB, ALICE)
     index_all(index)
-    kept.state.targets = kept.store.targets([seq, other])
+    kept.state.targets = kept.store.targets([(seq, ALICE), (other, ALICE)])
     kept.apply(
         Edited(at=NOW, account=BOB, session=BOB, target=seq, text="a mended thing"),
         Erased(at=NOW, account=BOB, session=BOB, target=other),

@@ -244,9 +244,9 @@ def test_where_it_is_announced_only_moderators_speak(people: People) -> None:
     ("name", "code", "text"),
     [
         ("", "bad_request", None),
-        ("#", "bad_request", f"## cannot be a room: {RULE}."),
-        ("#ops", "bad_request", f"##ops cannot be a room: {RULE}."),
-        ("a b", "bad_request", f"#a b cannot be a room: {RULE}."),
+        ("#", "bad_request", f"'#' cannot be a room: {RULE}."),
+        ("#ops", "bad_request", f"'#ops' cannot be a room: {RULE}."),
+        ("a b", "bad_request", f"'a b' cannot be a room: {RULE}."),
         ("x" * 33, "bad_request", None),
         ("-x", "bad_request", None),
         ("é", "bad_request", None),

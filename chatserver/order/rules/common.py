@@ -36,7 +36,7 @@ def repeated(seq: int) -> Changed:
 
 
 def changed(*told: Told, room: Room | None = None) -> Changed:
-    """Return the outcome of what has happened now: `told` are the changes, the asker's own first."""
+    """Return the outcome of what has happened now: the changes, the asker's own first."""
     return Changed(told[0].change.seq, changes=told, room=room)
 
 
