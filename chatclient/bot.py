@@ -42,19 +42,18 @@ from chatclient.schedule import Schedule
 from chatclient.setup.credentials import PASSWORD_VARIABLE, find_credentials
 from chatclient.setup.entrance import name_and_password
 from chatclient.talk.mention import mentions_in
-from chatwire.names import LOBBY, fold
-from chatwire.protocol import (
+from chatwire.events import (
     Deleted,
     Edited,
     Event,
-    LoginReply,
     Message,
     Numbered,
     Presence,
     Reacted,
-    Reply,
     RoomChanged,
 )
+from chatwire.names import LOBBY, fold
+from chatwire.replies import LoginReply, Reply
 from chatwire.sections import variables
 from chatwire.text import clean
 

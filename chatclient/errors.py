@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from chatwire.protocol import Bye, Error
+from chatwire.events import Bye, Error
 from chatwire.text import one_line
 
 _MOST_CHARACTERS: Final = 500

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from chatwire.events import Deleted, Edited, Event, Message, Reacted, RoomChanged
 from chatwire.names import fold
-from chatwire.protocol import Deleted, Edited, Event, Message, Reacted, RoomChanged
 
 Answer = str | None
 Handler = Callable[..., Answer]

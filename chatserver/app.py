@@ -55,7 +55,8 @@ from chatserver.storage.store import Store
 from chatserver.system.files import tighten
 from chatserver.system.folderlock import FolderInUse, lock_for_server
 from chatserver.system.processors import roaming
-from chatwire.protocol import Bye, encode
+from chatwire.events import Bye
+from chatwire.protocol import encode
 
 _log = logging.getLogger(__name__)
 

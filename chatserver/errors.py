@@ -1,6 +1,6 @@
 """The two ways a request can end early. Everything else that is raised is a bug."""
 
-from chatwire.protocol import Code, Error
+from chatwire.events import Code, Error
 from chatwire.text import one_line
 
 

@@ -5,7 +5,8 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-from chatwire.protocol import Error, Event, Reply
+from chatwire.events import Error, Event
+from chatwire.replies import Reply
 
 _log = logging.getLogger(__name__)
 

@@ -5,16 +5,10 @@ from typing import Final
 
 from msgspec import UNSET
 
+from chatwire.events import RoomChanged
 from chatwire.names import fold
-from chatwire.protocol import (
-    MOST_UNREAD,
-    MembersReply,
-    Room,
-    RoomChanged,
-    RoomMember,
-    RoomReply,
-    Waiting,
-)
+from chatwire.protocol import MOST_UNREAD
+from chatwire.replies import MembersReply, Room, RoomMember, RoomReply, Waiting
 from chatwire.rooms import SETTINGS
 
 _SETUP: Final = {

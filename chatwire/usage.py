@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal
 
-from chatwire.protocol import CommandHelp, Parameter
+from chatwire.replies import CommandHelp, Parameter
 from chatwire.rooms import SETTINGS, room_name
 
 Value = str | int | list[str]

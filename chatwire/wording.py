@@ -11,36 +11,38 @@ from itertools import zip_longest
 
 from msgspec import UNSET
 
-from chatwire.names import LOBBY, fold
-from chatwire.protocol import (
-    MOST_COUNTED,
-    BroadcastReply,
+from chatwire.events import (
     Bye,
-    CommandHelp,
-    ConversationsReply,
     Deleted,
     Edited,
     Error,
     Event,
+    Message,
+    Presence,
+    Reacted,
+    Replayed,
+    RoomChanged,
+    Typing,
+)
+from chatwire.names import LOBBY, fold
+from chatwire.protocol import MOST_COUNTED
+from chatwire.replies import (
+    BroadcastReply,
+    CommandHelp,
+    ConversationsReply,
     HelpReply,
     Here,
     HistoryReply,
     LastReply,
     LoginReply,
     MembersReply,
-    Message,
-    Presence,
-    Reacted,
-    Replayed,
     Reply,
-    RoomChanged,
     RoomReply,
     RoomsReply,
     SearchReply,
     Seen,
     SendReply,
     StatusReply,
-    Typing,
     WhoReply,
 )
 from chatwire.room_wording import (

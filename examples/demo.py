@@ -17,7 +17,8 @@ from chatclient.errors import ChatError, Refused
 from chatclient.link.connection import Connection
 from chatclient.talk.commandline import CommandLine
 from chatclient.talk.transcript import plain_lines
-from chatwire.protocol import Event, HelpReply, Message, Presence, Replayed
+from chatwire.events import Event, Message, Presence, Replayed
+from chatwire.replies import HelpReply
 from examples.throwaway import CHAT, end, running_server
 
 _BOT: Final = "greeter"

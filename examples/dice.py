@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chatclient.bot import Bot
-from chatwire.protocol import Message
+from chatwire.events import Message
 
 _ROLL: Final = re.compile(r"(\d{0,3})d(\d{1,4})([+-]\d{1,4})?", re.IGNORECASE)
 _USAGE: Final = "Say !roll, or !roll 2d6+1: up to 100 dice of 2 to 1000 sides."

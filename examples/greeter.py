@@ -6,7 +6,8 @@ CHAT_PASSWORD=… python -m examples.greeter HOST PORT NAME
 import sys
 
 from chatclient.bot import Bot
-from chatwire.protocol import LoginReply, Message, Presence
+from chatwire.events import Message, Presence
+from chatwire.replies import LoginReply
 
 _ANSWERS = {
     "hi": "Hello! Ask me for help.",

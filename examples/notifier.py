@@ -23,7 +23,7 @@ from msgspec import Struct
 from chatclient.bot import Bot
 from chatclient.errors import ChatError, Refused
 from chatclient.setup.inputlines import InputLines
-from chatwire.protocol import Reply
+from chatwire.replies import Reply
 
 _MOST_BYTES: Final = 65536
 _READ_SECONDS: Final = 10.0

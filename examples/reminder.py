@@ -21,8 +21,9 @@ from msgspec import Struct, field
 
 from chatclient.bot import Bot
 from chatclient.errors import LinkLost
+from chatwire.events import Message
 from chatwire.names import fold
-from chatwire.protocol import Message, Reply
+from chatwire.replies import Reply
 
 _REQUEST: Final = re.compile(
     r"\bremind\s+me\s+in\s+(.{1,60}?)\s+(?:to|that|about|of)\s+(.+)", re.IGNORECASE | re.DOTALL

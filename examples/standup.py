@@ -21,8 +21,9 @@ import msgspec
 from msgspec import UNSET, Struct, field
 
 from chatclient.bot import Bot
+from chatwire.events import Deleted, Edited, Message
 from chatwire.names import fold
-from chatwire.protocol import Deleted, Edited, MembersReply, Message, Reply
+from chatwire.replies import MembersReply, Reply
 
 _QUESTION: Final = (
     "Stand-up! What have you done, what comes next, what is in your way?"

@@ -19,7 +19,9 @@ PACKAGES = ("chatwire", "chatserver", "chatclient")
 SERVER = """
 # what both sides agree on
 chatwire: .
-chatwire: names text framing loopback protocol rooms sections
+chatwire: names text framing loopback events rooms sections
+chatwire: replies
+chatwire: protocol
 chatwire: room_wording usage
 chatwire: wording
 # what the machine beneath offers, and what every part knows

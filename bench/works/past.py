@@ -21,7 +21,7 @@ from chatserver.order.records import LOBBY_ID
 from chatserver.search.index import FILE_NAME as INDEX_FILE
 from chatserver.storage.store import FILE_NAME as STORE_FILE
 from chatserver.storage.store import Store
-from chatwire.protocol import Message, Replayed
+from chatwire.events import Message, Replayed
 
 _NAMES: Final = names(20)
 _WORDS: Final = (Path(__file__).parents[1] / "words.txt").read_text("ascii").split()

@@ -23,19 +23,9 @@ from chatclient.setup.credentials import (
 from chatclient.setup.entrance import enter
 from chatclient.setup.inputlines import InputLines
 from chatclient.talk.lines import json_line, stamped_lines
+from chatwire.events import Event, Message, Numbered, Presence, Replayed, RoomChanged
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import (
-    Event,
-    HistoryReply,
-    LoginReply,
-    Message,
-    Numbered,
-    Presence,
-    Replayed,
-    Reply,
-    RoomChanged,
-    RoomsReply,
-)
+from chatwire.replies import HistoryReply, LoginReply, Reply, RoomsReply
 from chatwire.sections import variables
 from chatwire.text import one_line
 

@@ -37,12 +37,11 @@ from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
-from chatwire.protocol import (
+from chatwire.events import Error, Event
+from chatwire.replies import (
     BroadcastReply,
     ChangeReply,
     CommandHelp,
-    Error,
-    Event,
     HelpReply,
     HistoryReply,
     ReadReply,

@@ -11,7 +11,7 @@ from chatclient.link.keeper import LinkState
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.credentials import tell
 from chatclient.setup.entrance import Entry
-from chatwire.protocol import Event, Numbered
+from chatwire.events import Event, Numbered
 
 
 def follow(

@@ -23,7 +23,8 @@ from chatclient.setup.entrance import Entry
 from chatclient.setup.inputlines import InputLines
 from chatclient.talk.commandline import LOGOUT
 from chatclient.talk.lines import json_line
-from chatwire.protocol import Code, Error, Event, Reply
+from chatwire.events import Code, Error, Event
+from chatwire.replies import Reply
 
 _DONE_HERE: Final = ("ack", "pong")
 

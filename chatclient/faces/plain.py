@@ -27,19 +27,8 @@ from chatclient.talk.recent import Recent
 from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import plain_lines
-from chatwire.protocol import (
-    BroadcastReply,
-    Bye,
-    Deleted,
-    Edited,
-    Error,
-    Event,
-    HistoryReply,
-    Message,
-    Presence,
-    Reply,
-    SendReply,
-)
+from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence
+from chatwire.replies import BroadcastReply, HistoryReply, Reply, SendReply
 from chatwire.usage import UsageError
 
 

@@ -10,8 +10,8 @@ from chatclient.screen.display import Display
 from chatclient.setup.settings import ScreenSettings
 from chatclient.talk.mention import mentions_in
 from chatclient.talk.transcript import plain_lines
+from chatwire.events import Message
 from chatwire.names import fold
-from chatwire.protocol import Message
 
 
 class Summons:

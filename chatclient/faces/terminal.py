@@ -49,18 +49,8 @@ from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
-from chatwire.protocol import (
-    Bye,
-    Deleted,
-    Edited,
-    Error,
-    Event,
-    LoginReply,
-    Message,
-    Presence,
-    Reply,
-    WhoReply,
-)
+from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence
+from chatwire.replies import LoginReply, Reply, WhoReply
 
 _LEAVE_SECONDS: Final = 3.0
 _FIRST_STEPS: Final = (

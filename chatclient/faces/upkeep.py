@@ -13,19 +13,9 @@ from chatclient.talk.attention import Attention
 from chatclient.talk.conversation import Conversation, conversation_of
 from chatclient.talk.request import Request
 from chatclient.talk.unread import Unread
+from chatwire.events import Deleted, Edited, Error, Event, Message, Reacted, ReadOn, RoomChanged
 from chatwire.names import fold
-from chatwire.protocol import (
-    ConversationsReply,
-    Deleted,
-    Edited,
-    Error,
-    Event,
-    Message,
-    Reacted,
-    ReadOn,
-    Reply,
-    RoomChanged,
-)
+from chatwire.replies import ConversationsReply, Reply
 from chatwire.usage import Value
 
 _ACTIVE_SECONDS: Final = 60.0

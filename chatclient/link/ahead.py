@@ -5,7 +5,8 @@ from typing import Final
 
 from msgspec import UNSET
 
-from chatwire.protocol import Error, Event, Reply
+from chatwire.events import Error, Event
+from chatwire.replies import Reply
 
 _LIMIT: Final = 32
 """Requests that may be on their way at once: they can never fill the way to the server."""

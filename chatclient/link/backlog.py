@@ -3,7 +3,8 @@
 from collections import deque
 from typing import Final
 
-from chatwire.protocol import Event, encode
+from chatwire.events import Event
+from chatwire.protocol import encode
 
 MOST_BYTES: Final = 32 * 1024 * 1024
 """That may wait for the program; one line of the wire has at most half of it."""

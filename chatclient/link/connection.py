@@ -27,23 +27,20 @@ from chatclient.link.reader import Reader
 from chatclient.link.transport import Transport
 from chatclient.link.trust import Trust
 from chatclient.link.writer import Writer
-from chatwire.protocol import (
-    DEFAULT_PORT,
+from chatwire.events import (
     PROTOCOL,
-    BroadcastReply,
     Bye,
     Deleted,
     Edited,
     Event,
     Hello,
-    LoginReply,
     Message,
     Numbered,
     Reacted,
-    Reply,
     RoomChanged,
-    SendReply,
 )
+from chatwire.protocol import DEFAULT_PORT
+from chatwire.replies import BroadcastReply, LoginReply, Reply, SendReply
 from chatwire.rooms import room_name
 
 ANSWER_SECONDS: Final = 30.0

@@ -7,7 +7,8 @@ from typing import Final
 
 from chatclient.errors import LinkLost, refused_by
 from chatclient.link.backlog import Backlog
-from chatwire.protocol import Error, Event, Reply
+from chatwire.events import Error, Event
+from chatwire.replies import Reply
 
 MOST_EVENTS_BESIDE: Final = 20_000
 """Beyond the limit, that may come before an answer: far more than a server keeps for a client."""

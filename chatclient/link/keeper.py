@@ -21,7 +21,8 @@ from chatclient.link.mailbox import Mailbox
 from chatclient.link.replay import Replay
 from chatclient.link.requests import Asked, Outcomes, Requests
 from chatclient.link.seen import Seen
-from chatwire.protocol import Bye, Error, Event, LoginReply, Reply
+from chatwire.events import Bye, Error, Event
+from chatwire.replies import LoginReply, Reply
 
 FINAL_CODES: Final = frozenset(
     {

@@ -5,7 +5,7 @@ from typing import Final
 
 from chatclient.errors import ChatError
 from chatclient.link.backlog import Backlog, size_of
-from chatwire.protocol import Event
+from chatwire.events import Event
 
 QUEUE_LIMIT: Final = 1000
 """Events that may wait for the program."""

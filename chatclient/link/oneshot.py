@@ -12,7 +12,7 @@ from chatclient.errors import ChatError, Refused
 from chatclient.link.backoff import Backoff
 from chatclient.link.connection import Connection, new_key
 from chatclient.link.keeper import FINAL_CODES
-from chatwire.protocol import BroadcastReply, Reply, SendReply
+from chatwire.replies import BroadcastReply, Reply, SendReply
 
 _AGAIN: Final = frozenset({"try_later", "rate_limited", "server_full", "storage_full", "internal"})
 """Refusals that may pass."""

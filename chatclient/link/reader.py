@@ -9,18 +9,10 @@ from chatclient.errors import LinkLost, ended_by
 from chatclient.link.inbox import Inbox
 from chatclient.link.transport import Quiet, Transport
 from chatclient.link.writer import Writer
+from chatwire.events import PROTOCOL, Bye, Error, Event, Hello, Ping
 from chatwire.framing import LineSplitter
-from chatwire.protocol import (
-    PROTOCOL,
-    Bye,
-    Error,
-    Event,
-    Hello,
-    Ping,
-    ProtocolError,
-    Reply,
-    decode_event,
-)
+from chatwire.protocol import ProtocolError, decode_event
+from chatwire.replies import Reply
 
 _MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 """Far above any real line (`who` among 10,000 is under 1 MiB), far below what would hurt."""

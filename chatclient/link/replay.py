@@ -5,7 +5,8 @@ from msgspec import UNSET, structs
 from chatclient.errors import LinkLost
 from chatclient.link.backlog import MOST_BYTES, size_of
 from chatclient.link.seen import Seen, replays
-from chatwire.protocol import Event, LoginReply, Message, Replayed
+from chatwire.events import Event, Message, Replayed
+from chatwire.replies import LoginReply
 
 
 class Replay:

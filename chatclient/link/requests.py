@@ -10,7 +10,9 @@ from msgspec import UNSET
 
 from chatclient.errors import LinkLost, refused_by
 from chatclient.link.connection import KEYED, Connection, new_key
-from chatwire.protocol import Error, Reply, encode
+from chatwire.events import Error
+from chatwire.protocol import encode
+from chatwire.replies import Reply
 
 UNSENT_LIMIT: Final = 1000
 

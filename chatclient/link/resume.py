@@ -17,7 +17,8 @@ from chatclient.link.keeper import FINAL_CODES, Keeper, LinkState, Persistence, 
 from chatclient.link.mailbox import Mailbox
 from chatclient.link.requests import AT_THE_LAST, Asked, Requests
 from chatclient.link.seen import Seen
-from chatwire.protocol import Event, LoginReply, Reply
+from chatwire.events import Event
+from chatwire.replies import LoginReply, Reply
 
 
 def _ignore(_state: LinkState) -> None:

@@ -4,8 +4,9 @@ from typing import Final
 
 from msgspec import UNSET, structs
 
+from chatwire.events import Event, Message, Numbered, Replayed
 from chatwire.names import fold
-from chatwire.protocol import Event, LoginReply, Message, Numbered, Replayed
+from chatwire.replies import LoginReply
 
 _MOST_OWN: Final = 1000
 """Of what it has said and changed a client knows so much again; of each a replay has 500."""

@@ -9,8 +9,9 @@ from prompt_toolkit.document import Document
 from chatclient.talk.commandline import CommandLine
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.roster import Roster
+from chatwire.events import Role
 from chatwire.names import fold
-from chatwire.protocol import CommandHelp, Parameter, Role
+from chatwire.replies import CommandHelp, Parameter
 from chatwire.rooms import SETTINGS
 
 

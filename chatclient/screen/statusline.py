@@ -9,7 +9,9 @@ from prompt_toolkit.utils import get_cwidth
 
 from chatclient.link.keeper import LinkState
 from chatclient.talk.conversation import Conversation, shortened
-from chatwire.protocol import MOST_COUNTED, Event, LoginReply, Reply, StatusReply
+from chatwire.events import Event
+from chatwire.protocol import MOST_COUNTED
+from chatwire.replies import LoginReply, Reply, StatusReply
 from chatwire.text import one_line
 
 _SEPARATOR: Final = " │ "

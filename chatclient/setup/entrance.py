@@ -10,7 +10,7 @@ import msgspec
 from chatclient.errors import LinkLost, Refused
 from chatclient.link.connection import Connection
 from chatclient.talk.commandline import CommandLine
-from chatwire.protocol import CommandHelp, HelpReply, LoginReply
+from chatwire.replies import CommandHelp, HelpReply, LoginReply
 from chatwire.text import one_line
 
 _MOST_COMMANDS: Final = 1000

@@ -10,7 +10,7 @@ from typing import Final
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.request import Request
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import CommandHelp, Parameter
+from chatwire.replies import CommandHelp, Parameter
 from chatwire.text import clean
 from chatwire.usage import UsageError, Value, near, parse_arguments
 

@@ -7,18 +7,9 @@ from typing import Final
 from msgspec import UNSET
 
 from chatclient.talk.request import Request
+from chatwire.events import Deleted, Edited, Event, Message, Reacted, ReadOn, RoomChanged, Typing
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import (
-    Deleted,
-    Edited,
-    Event,
-    Message,
-    Reacted,
-    ReadOn,
-    RoomChanged,
-    Typing,
-    Waiting,
-)
+from chatwire.replies import Waiting
 from chatwire.text import one_line
 from chatwire.usage import Value
 

@@ -11,21 +11,9 @@ from msgspec import structs
 
 from chatclient.home import write_own
 from chatclient.talk.conversation import Conversation, conversation_of
+from chatwire.events import Deleted, Edited, Event, Message, Presence, Reacted, RoomChanged, Typing
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import (
-    CommandHelp,
-    Deleted,
-    Edited,
-    Event,
-    HistoryReply,
-    Message,
-    Parameter,
-    Presence,
-    Reacted,
-    RoomChanged,
-    SearchReply,
-    Typing,
-)
+from chatwire.replies import CommandHelp, HistoryReply, Parameter, SearchReply
 from chatwire.rooms import room_name
 from chatwire.text import one_line
 from chatwire.usage import UsageError

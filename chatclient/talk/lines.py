@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Final
 
 from chatclient.talk.transcript import plain_lines
-from chatwire.protocol import Event, HistoryReply, Numbered, SearchReply, encode
+from chatwire.events import Event, Numbered
+from chatwire.protocol import encode
+from chatwire.replies import HistoryReply, SearchReply
 from chatwire.text import clean, escaped
 from chatwire.wording import event_lines
 

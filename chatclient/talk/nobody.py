@@ -10,8 +10,9 @@ from typing import Final
 from chatclient.talk.commandline import CommandLine
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.request import Request
+from chatwire.events import Error
 from chatwire.names import fold
-from chatwire.protocol import Error, Reply
+from chatwire.replies import Reply
 from chatwire.usage import near
 
 _NOWHERE: Final = ("no_such_user", "no_such_room", "not_a_member")

@@ -8,8 +8,9 @@ from msgspec import UNSET
 
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.request import Request
+from chatwire.events import Message
 from chatwire.names import LOBBY
-from chatwire.protocol import BroadcastReply, Message, SendReply
+from chatwire.replies import BroadcastReply, SendReply
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from chatclient.talk.conversation import conversation_of
 from chatclient.talk.request import Request
-from chatwire.protocol import Error, Event, HistoryReply
+from chatwire.events import Error, Event
+from chatwire.replies import HistoryReply
 from chatwire.usage import UsageError
 
 

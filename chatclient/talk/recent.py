@@ -5,8 +5,8 @@ from typing import Final
 from msgspec import Struct
 
 from chatclient.talk.conversation import Conversation, conversation_of
+from chatwire.events import Deleted, Edited, Message
 from chatwire.names import fold
-from chatwire.protocol import Deleted, Edited, Message
 
 _MOST: Final = 2000
 _MOST_CHARACTERS: Final = 4000

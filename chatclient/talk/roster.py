@@ -5,16 +5,13 @@ from typing import Final
 
 from msgspec import UNSET
 
+from chatwire.events import Event, Message, Presence, RoomChanged
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import (
+from chatwire.replies import (
     ConversationsReply,
-    Event,
     LastReply,
     LoginReply,
     MembersReply,
-    Message,
-    Presence,
-    RoomChanged,
     RoomReply,
     RoomsReply,
     WhoReply,

@@ -14,20 +14,9 @@ from chatclient.talk.colours import Colours
 from chatclient.talk.commandline import MORE, TALK
 from chatclient.talk.mention import mentions_in
 from chatclient.talk.recent import Recent
+from chatwire.events import Edited, Error, Event, Hello, Message, Reacted, Replayed
 from chatwire.names import fold
-from chatwire.protocol import (
-    Edited,
-    Error,
-    Event,
-    Hello,
-    HelpReply,
-    HistoryReply,
-    LoginReply,
-    Message,
-    Reacted,
-    Replayed,
-    SearchReply,
-)
+from chatwire.replies import HelpReply, HistoryReply, LoginReply, SearchReply
 from chatwire.text import clean, one_line
 from chatwire.wording import event_lines, message_lines, speaker
 

@@ -7,8 +7,10 @@ from typing import Final
 from msgspec import UNSET
 
 from chatclient.talk.conversation import Conversation, conversation_of
+from chatwire.events import Message
 from chatwire.names import fold
-from chatwire.protocol import MOST_UNREAD, ConversationsReply, Message, Waiting
+from chatwire.protocol import MOST_UNREAD
+from chatwire.replies import ConversationsReply, Waiting
 
 _MOST_PLACES: Final = 5000
 """Conversations that are kept in mind; what waits in others is not told."""

@@ -13,7 +13,7 @@ from chatserver.cli.main import data_folder, data_option, fail, settings_from
 from chatserver.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from chatwire.protocol import Deleted, Edited, Message, Reacted, RoomChanged
+    from chatwire.events import Deleted, Edited, Message, Reacted, RoomChanged
 
     Change = Deleted | Edited | Reacted | RoomChanged
 
@@ -147,7 +147,7 @@ def _leave_nothing_behind() -> None:
 
 
 def _text(event: "Message | Change") -> bytes:
-    from chatwire.protocol import Message  # noqa: PLC0415
+    from chatwire.events import Message  # noqa: PLC0415
     from chatwire.text import clean  # noqa: PLC0415
     from chatwire.wording import event_lines, message_lines  # noqa: PLC0415
 

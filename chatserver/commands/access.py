@@ -10,7 +10,7 @@ from chatserver.order.items import Came, Went
 from chatserver.order.outcome import Arrived
 from chatserver.order.replay import Past
 from chatserver.sessions.session import Session
-from chatwire.protocol import LoginReply, Reply
+from chatwire.replies import LoginReply, Reply
 
 _SETTLE_SECONDS = 10.0
 

@@ -7,7 +7,7 @@ from chatserver.commands.parts import aimed, checked, perform
 from chatserver.commands.registry import Key, Reaction, Target, TypedWords, command
 from chatserver.errors import CommandError
 from chatserver.order.items import Edited, Erased, Reacted
-from chatwire.protocol import Reply
+from chatwire.replies import Reply
 from chatwire.text import is_reaction
 
 _MS: Final = 1000

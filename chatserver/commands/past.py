@@ -20,7 +20,7 @@ from chatserver.search.parts import Scope
 from chatserver.search.query import parse_query
 from chatserver.storage.past import Page, Stretch
 from chatwire.names import LOBBY, fold
-from chatwire.protocol import HistoryReply, Reply, SearchReply
+from chatwire.replies import HistoryReply, Reply, SearchReply
 
 _AROUND = 20
 """How many messages stand around one, by itself."""

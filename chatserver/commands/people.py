@@ -3,7 +3,7 @@
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Minutes, command
 from chatwire.names import fold
-from chatwire.protocol import LastReply, Reply, WhoReply
+from chatwire.replies import LastReply, Reply, WhoReply
 
 
 @command("people", "See who else is here.", aliases=("names",))

@@ -28,16 +28,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from chatserver.speech import Asked
-from chatwire.protocol import (
-    MAX_KEY_LENGTH,
-    Access,
-    CommandHelp,
-    Parameter,
-    ParameterKind,
-    Past,
-    Reply,
-    Speaking,
-)
+from chatwire.events import Access, Past, Speaking
+from chatwire.protocol import MAX_KEY_LENGTH
+from chatwire.replies import CommandHelp, Parameter, ParameterKind, Reply
 from chatwire.usage import near
 
 When: TypeAlias = Literal["before login", "after login", "always"]

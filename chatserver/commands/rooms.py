@@ -31,8 +31,9 @@ from chatserver.order.items import (
     TopicSet,
 )
 from chatserver.storage.past import Stretch
+from chatwire.events import Role
 from chatwire.names import NAME_RULE, RESERVED_RULE, is_name, is_reserved
-from chatwire.protocol import MembersReply, Reply, Role, Room, RoomsReply
+from chatwire.replies import MembersReply, Reply, Room, RoomsReply
 from chatwire.text import for_log, one_line
 
 _MAX_REASON = 200

@@ -6,7 +6,7 @@ from chatserver.commands.context import Context
 from chatserver.commands.registry import ReplyWords, command
 from chatserver.errors import CommandError
 from chatserver.order.items import Busy, Hidden, Idle, Shown
-from chatwire.protocol import Reply, StatusReply
+from chatwire.replies import Reply, StatusReply
 from chatwire.text import one_line
 
 _MAX_REPLY = 200

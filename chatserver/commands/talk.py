@@ -24,8 +24,9 @@ from chatserver.errors import CommandError
 from chatserver.order.items import Said
 from chatserver.order.records import LOBBY_ID
 from chatserver.storage.past import StoredMessage
+from chatwire.events import Typing
 from chatwire.names import fold
-from chatwire.protocol import Reply, Typing
+from chatwire.replies import Reply
 from chatwire.text import for_log
 
 

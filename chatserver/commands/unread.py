@@ -7,7 +7,7 @@ from chatserver.commands.parts import account_ids, room_id
 from chatserver.commands.registry import NoRoom, OptionalPlace, OptionalSeq, command
 from chatserver.order.items import Read
 from chatserver.storage.past import Stretch
-from chatwire.protocol import ConversationsReply, ReadReply, Reply, Waiting
+from chatwire.replies import ConversationsReply, ReadReply, Reply, Waiting
 
 
 @command("past", "See where something waits to be read.")

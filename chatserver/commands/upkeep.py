@@ -3,7 +3,7 @@
 from chatserver.commands.context import Context
 from chatserver.commands.registry import CommandWord, Seq, command
 from chatserver.errors import CommandError
-from chatwire.protocol import HelpReply, Reply
+from chatwire.replies import HelpReply, Reply
 
 
 @command(

@@ -12,7 +12,8 @@ from chatserver.dialects.lines import LineDialect
 from chatserver.errors import CommandError
 from chatserver.speech import Answer, Asked, Traits
 from chatwire import __version__
-from chatwire.protocol import Event, Hello, encode
+from chatwire.events import Event, Hello
+from chatwire.protocol import encode
 
 
 def is_json(first: bytes) -> bool:

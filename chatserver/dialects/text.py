@@ -18,7 +18,8 @@ from chatserver.dialects.lines import LineDialect
 from chatserver.errors import CommandError
 from chatserver.speech import Answer, Asked, Traits
 from chatwire import __version__
-from chatwire.protocol import Event, HistoryReply, Message, Replayed, SearchReply
+from chatwire.events import Event, Message, Replayed
+from chatwire.replies import HistoryReply, SearchReply
 from chatwire.usage import UsageError, Value, parse_arguments
 from chatwire.wording import event_lines, message_lines
 

@@ -24,15 +24,10 @@ from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
 from chatserver.speech import Answer, Renderer, rendered
-from chatwire.protocol import (
-    BroadcastReply,
-    ChangeReply,
-    Message,
-    RoomReply,
-    SendReply,
-    timestamp,
-)
-from chatwire.protocol import ReadOn as ReadEvent
+from chatwire.events import Message
+from chatwire.events import ReadOn as ReadEvent
+from chatwire.protocol import timestamp
+from chatwire.replies import BroadcastReply, ChangeReply, RoomReply, SendReply
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from chatwire.protocol import Access, Past, Role, Speaking
+from chatwire.events import Access, Past, Role, Speaking
 
 Reason: TypeAlias = Literal["removed", "disabled", "password"]
 """Why sessions end: the account's line is gone, switched off, or has another password."""

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
-from chatwire.protocol import Code, PresenceState, Room
+from chatwire.events import Code, PresenceState
+from chatwire.replies import Room
 
 ChangeKind: TypeAlias = Literal[
     "edit",

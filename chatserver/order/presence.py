@@ -16,7 +16,7 @@ from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
 from chatserver.speech import Renderer
-from chatwire.protocol import Presence as PresenceEvent
+from chatwire.events import Presence as PresenceEvent
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from chatserver.sessions.session import Session
 from chatserver.speech import rendered
 from chatserver.storage.past import StoredMessage, Stretch, Window
 from chatserver.storage.store import Store
-from chatwire.protocol import MOST_UNREAD, Replayed
+from chatwire.events import Replayed
+from chatwire.protocol import MOST_UNREAD
 
 _log = logging.getLogger(__name__)
 

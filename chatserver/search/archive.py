@@ -10,7 +10,7 @@ from chatserver.search.parts import Scope
 from chatserver.search.query import Query
 from chatserver.storage.past import Page, StoredMessage, Stretch
 from chatserver.storage.store import Store
-from chatwire.protocol import Message
+from chatwire.events import Message
 
 _ENVELOPE_BYTES: Final = 200
 """What a message takes in JSON beside its text, about."""

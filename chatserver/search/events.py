@@ -7,14 +7,8 @@ from msgspec import UNSET
 
 from chatserver.order.outcome import Change
 from chatserver.storage.past import StoredMessage
-from chatwire.protocol import (
-    Deleted,
-    Edited,
-    Message,
-    Reacted,
-    RoomChanged,
-    timestamp,
-)
+from chatwire.events import Deleted, Edited, Message, Reacted, RoomChanged
+from chatwire.protocol import timestamp
 
 
 def event_of(stored: StoredMessage) -> Message:

@@ -11,7 +11,7 @@ from chatserver.order.retention import Retention
 from chatserver.services import Services
 from chatserver.sessions.connection import Connection
 from chatserver.system.allocator import give_back
-from chatwire.protocol import Ping
+from chatwire.events import Ping
 from chatwire.wording import duration
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from chatserver.errors import Disconnected
 from chatserver.net.outbox import Outbox
 from chatserver.net.stream import Stream
 from chatserver.speech import Answer, Asked, Renderer
-from chatwire.protocol import Bye, Code, Event
+from chatwire.events import Bye, Code, Event
 
 _LOOK_SECONDS: Final = 1.0
 """How often somebody who waits for room looks whether the connection has ended."""

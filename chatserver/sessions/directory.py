@@ -20,7 +20,7 @@ from chatserver.order.records import Account
 from chatserver.order.state import State
 from chatserver.sessions.session import Session
 from chatserver.storage.past import Stretch, Window
-from chatwire.protocol import Here, Seen
+from chatwire.replies import Here, Seen
 
 
 class Applied(Protocol):

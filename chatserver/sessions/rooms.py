@@ -13,7 +13,7 @@ from chatserver.order.state import State
 from chatserver.search.parts import Scope
 from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.past import Stretch
-from chatwire.protocol import Room, RoomMember
+from chatwire.replies import Room, RoomMember
 
 _NOWHERE: Final = Conversation(0, "room", 0, name="", access="closed")
 """What a free name stands for: to look into it takes as long as into a room that is a secret."""

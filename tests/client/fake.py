@@ -16,20 +16,9 @@ from chatclient.link.connection import Connection
 from chatclient.setup.credentials import GivenCredentials
 from chatclient.setup.entrance import Entry, enter
 from chatserver.commands import all_commands
-from chatwire.protocol import (
-    BroadcastReply,
-    Bye,
-    CommandHelp,
-    Error,
-    Event,
-    Hello,
-    HelpReply,
-    HistoryReply,
-    LoginReply,
-    Message,
-    Reply,
-    encode,
-)
+from chatwire.events import Bye, Error, Event, Hello, Message
+from chatwire.protocol import encode
+from chatwire.replies import BroadcastReply, CommandHelp, HelpReply, HistoryReply, LoginReply, Reply
 
 DEADLINE = 20.0
 """Seconds after which a test that waits for something has failed."""

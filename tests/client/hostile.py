@@ -4,7 +4,8 @@ import unicodedata
 
 from msgspec import to_builtins
 
-from chatwire.protocol import Bye, CommandHelp, Error, HelpReply, Parameter, Presence, Replayed
+from chatwire.events import Bye, Error, Presence, Replayed
+from chatwire.replies import CommandHelp, HelpReply, Parameter
 
 from .fake import COMMANDS, Link, message
 

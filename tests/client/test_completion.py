@@ -10,7 +10,8 @@ from chatclient.screen.tabcycle import TabCycle
 from chatclient.talk.commandline import CommandLine
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.roster import Roster
-from chatwire.protocol import Here, LastReply, Presence, Seen, WhoReply
+from chatwire.events import Presence
+from chatwire.replies import Here, LastReply, Seen, WhoReply
 
 from .fake import COMMANDS, HISTORY, message, welcome
 

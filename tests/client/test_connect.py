@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from chatwire.protocol import Error
+from chatwire.events import Error
 
 from .fake import DEADLINE, FakeServer, Link, at_home, greeted, message
 from .process import CLEAN_ENVIRON, run, unstamped

@@ -12,20 +12,8 @@ from msgspec import UNSET, structs, to_builtins
 
 from chatclient.errors import ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.link.connection import Connection
-from chatwire.protocol import (
-    BroadcastReply,
-    Bye,
-    Error,
-    Event,
-    Hello,
-    Message,
-    Ping,
-    Presence,
-    Replayed,
-    Reply,
-    SendReply,
-    StatusReply,
-)
+from chatwire.events import Bye, Error, Event, Hello, Message, Ping, Presence, Replayed
+from chatwire.replies import BroadcastReply, Reply, SendReply, StatusReply
 
 from .fake import DEADLINE, FakeServer, Link, greeted, message, talking, welcome
 

@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from chatwire.protocol import Presence
+from chatwire.events import Presence
 
 from .fake import message
 from .screen import CTRL_C, CTRL_D, UP, logged_in, paste

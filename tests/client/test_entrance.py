@@ -8,7 +8,8 @@ from chatclient.errors import LinkLost, Refused
 from chatclient.link.connection import Connection
 from chatclient.setup.credentials import AskedCredentials
 from chatclient.setup.entrance import Entry, enter, name_and_password, refusal_line
-from chatwire.protocol import Bye, Error, Reply
+from chatwire.events import Bye, Error
+from chatwire.replies import Reply
 
 from .fake import DEADLINE, FakeServer, Link, greeted
 

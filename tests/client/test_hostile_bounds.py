@@ -11,7 +11,7 @@ from chatclient.link.backlog import MOST_BYTES
 from chatclient.link.inbox import MOST_EVENTS_BESIDE, Inbox
 from chatclient.link.resume import ResumingClient
 from chatclient.talk.roster import MOST_NAMES, Roster
-from chatwire.protocol import Error, Message, Presence, Replayed
+from chatwire.events import Error, Message, Presence, Replayed
 
 from .fake import DEADLINE, HISTORY, FakeServer, Link, greeted, message, talking, welcome
 

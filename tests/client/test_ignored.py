@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from chatclient.talk.ignored import Ignored
-from chatwire.protocol import HistoryReply, Message, Presence, RoomChanged
+from chatwire.events import Message, Presence, RoomChanged
+from chatwire.replies import HistoryReply
 from chatwire.usage import UsageError
 
 PLACE = "chat.example.org:4119"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from chatwire.protocol import BroadcastReply
+from chatwire.replies import BroadcastReply
 
 from .fake import message
 from .screen import CTRL_C, Screen, at_password, logged_in

@@ -11,7 +11,8 @@ from chatclient.errors import ChatError
 from chatclient.faces.jsonlines import BadRequest, JsonLines, parse_request
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.inputlines import InputLines
-from chatwire.protocol import BroadcastReply, Error, WhoReply
+from chatwire.events import Error
+from chatwire.replies import BroadcastReply, WhoReply
 
 from .fake import FakeServer, Link, at_home, message
 

@@ -6,16 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from chatclient.talk.lines import stamped_lines
-from chatwire.protocol import (
-    Event,
-    Here,
-    HistoryReply,
-    Message,
-    Presence,
-    SearchReply,
-    WhoReply,
-    timestamp,
-)
+from chatwire.events import Event, Message, Presence
+from chatwire.protocol import timestamp
+from chatwire.replies import Here, HistoryReply, SearchReply, WhoReply
 
 from .fake import message
 

@@ -11,7 +11,8 @@ from chatclient.cli.tail import tail
 from chatclient.errors import ConnectFailed, LinkLost, NoAnswer, Refused
 from chatclient.link.connection import Connection
 from chatclient.link.oneshot import Parcel, deliver
-from chatwire.protocol import BroadcastReply, Bye, Error, Reply, SendReply
+from chatwire.events import Bye, Error
+from chatwire.replies import BroadcastReply, Reply, SendReply
 
 from .fake import DEADLINE, FakeServer, Link, greeted
 from .process import run

@@ -6,7 +6,7 @@ from msgspec import UNSET
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.outgoing import BusyTold, Outgoing
 from chatclient.talk.request import Request
-from chatwire.protocol import BroadcastReply, SendReply
+from chatwire.replies import BroadcastReply, SendReply
 
 
 def test_a_conversation_says_what_is_said_in_it() -> None:

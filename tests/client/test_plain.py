@@ -13,7 +13,8 @@ from chatclient.faces.plain import Plain
 from chatclient.link.connection import Connection
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.inputlines import InputLines, RawInput
-from chatwire.protocol import BroadcastReply, Bye, Error, HistoryReply, Reply, StatusReply
+from chatwire.events import Bye, Error
+from chatwire.replies import BroadcastReply, HistoryReply, Reply, StatusReply
 
 from .fake import (
     COMMANDS,

@@ -1,6 +1,6 @@
 """A lost link and its return, as a person at a terminal sees it."""
 
-from chatwire.protocol import Bye, Error, Replayed
+from chatwire.events import Bye, Error, Replayed
 
 from .fake import message
 from .screen import NO_HURRY, logged_in

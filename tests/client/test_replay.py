@@ -10,7 +10,8 @@ from chatclient.errors import LinkLost
 from chatclient.link import backlog
 from chatclient.link.replay import Replay
 from chatclient.link.seen import Seen
-from chatwire.protocol import LoginReply, Message, Numbered, Presence, Reacted, Replayed
+from chatwire.events import Message, Numbered, Presence, Reacted, Replayed
+from chatwire.replies import LoginReply
 
 from .fake import message, welcome
 

@@ -9,7 +9,8 @@ import pytest
 from chatclient.errors import LinkLost, Refused
 from chatclient.link.connection import Connection
 from chatclient.link.requests import LINK_LOST, UNSENT_LIMIT, Asked, Requests
-from chatwire.protocol import Error, Reply
+from chatwire.events import Error
+from chatwire.replies import Reply
 
 
 class Link:

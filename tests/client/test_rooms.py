@@ -5,18 +5,12 @@ from typing import Any
 from msgspec import structs
 
 from chatserver.commands import all_commands
-from chatwire.protocol import (
+from chatwire.events import Deleted, Edited, Error, Message, Reacted, ReadOn, Replayed
+from chatwire.replies import (
     ChangeReply,
     ConversationsReply,
-    Deleted,
-    Edited,
-    Error,
     HistoryReply,
-    Message,
-    Reacted,
-    ReadOn,
     ReadReply,
-    Replayed,
     Reply,
     SendReply,
     Waiting,

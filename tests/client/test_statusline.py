@@ -8,7 +8,8 @@ from chatclient.link.keeper import LinkState
 from chatclient.screen.output import cut
 from chatclient.screen.statusline import StatusLine
 from chatclient.talk.conversation import Conversation
-from chatwire.protocol import Event, Reply, StatusReply
+from chatwire.events import Event
+from chatwire.replies import Reply, StatusReply
 
 from .fake import welcome
 

@@ -3,7 +3,8 @@
 import pytest
 
 from chatserver.commands import all_commands
-from chatwire.protocol import Error, HelpReply, SendReply, StatusReply
+from chatwire.events import Error
+from chatwire.replies import HelpReply, SendReply, StatusReply
 
 from .fake import COMMANDS, HISTORY, Link, message, take_history
 from .screen import CTRL_C, UP, logged_in, paste

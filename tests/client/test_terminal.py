@@ -3,7 +3,8 @@
 import pytest
 from msgspec import structs
 
-from chatwire.protocol import Bye, Error, Presence, WhoReply
+from chatwire.events import Bye, Error, Presence
+from chatwire.replies import WhoReply
 
 from .fake import message
 from .screen import CTRL_C, CTRL_D, CTRL_R, TAB, UP, at_password, logged_in, paste

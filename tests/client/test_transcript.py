@@ -10,7 +10,8 @@ import pytest
 from chatclient.talk.colours import Colours, colours_wanted
 from chatclient.talk.mention import mentions_in
 from chatclient.talk.transcript import Piece, Transcript, plain_lines
-from chatwire.protocol import Error, Event, Hello, HistoryReply, Message, SearchReply
+from chatwire.events import Error, Event, Hello, Message
+from chatwire.replies import HistoryReply, SearchReply
 
 from .fake import message
 

@@ -3,7 +3,7 @@
 from chatclient.talk.attention import Attention
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.unread import Unread
-from chatwire.protocol import ConversationsReply, Waiting
+from chatwire.replies import ConversationsReply, Waiting
 
 from .fake import message
 

@@ -16,7 +16,7 @@ from chatserver.dialects.choice import Choice, Offer
 from chatserver.dialects.dialect import Dialect, Direct, Refusal
 from chatserver.errors import CommandError
 from chatserver.speech import Answer, Asked, Traits
-from chatwire.protocol import Event
+from chatwire.events import Event
 
 MAGIC = b"FRAMES"
 LENGTH = struct.Struct(">I")

@@ -17,7 +17,8 @@ import pytest
 
 from chatclient.bot import Bot
 from chatclient.errors import LinkLost, Refused
-from chatwire.protocol import LoginReply, Message
+from chatwire.events import Message
+from chatwire.replies import LoginReply
 from examples import dice, greeter, notifier, reminder, standup
 
 from .client import PASSWORD, PATIENCE, JsonClient, eventually

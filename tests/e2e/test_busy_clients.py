@@ -13,7 +13,7 @@ import pexpect
 import pytest
 
 from chatclient.bot import Bot
-from chatwire.protocol import Message
+from chatwire.events import Message
 
 from .client import PASSWORD, PATIENCE, eventually
 from .process import PYTHON, ServerProcess, environment_of

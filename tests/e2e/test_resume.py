@@ -9,18 +9,17 @@ import pytest
 from chatclient.errors import ConnectFailed, Refused
 from chatclient.link.connection import Connection
 from chatclient.link.resume import ResumingClient
-from chatwire.protocol import (
+from chatwire.events import (
     Deleted,
     Edited,
     Event,
-    LoginReply,
     Message,
     Numbered,
     Presence,
     Reacted,
     RoomChanged,
-    SendReply,
 )
+from chatwire.replies import LoginReply, SendReply
 
 from .client import PASSWORD
 from .process import ServerProcess

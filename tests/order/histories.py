@@ -40,7 +40,7 @@ from chatserver.order.items import (
     Went,
 )
 from chatserver.order.records import LOBBY_ID
-from chatwire.protocol import Role
+from chatwire.events import Role
 
 ROOMS = ("ops", "web", "Ops", "den")
 NAMES = ("alice", "bob", "Carol", "dave")

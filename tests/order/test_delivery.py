@@ -17,7 +17,7 @@ from chatserver.order.records import LOBBY_ID
 from chatserver.order.state import first_state
 from chatserver.sessions.directory import UserDirectory
 from chatserver.speech import Renderer, Traits
-from chatwire.protocol import Event, Message
+from chatwire.events import Event, Message
 
 AT = 1_795_361_042_123
 

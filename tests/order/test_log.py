@@ -37,8 +37,8 @@ from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.session import Session
 from chatserver.settings import SessionSettings
 from chatserver.storage.store import StorageFull, Store
-from chatwire.protocol import Event as WireEvent
-from chatwire.protocol import Message
+from chatwire.events import Event as WireEvent
+from chatwire.events import Message
 
 
 def stored(server: Server) -> list[str]:

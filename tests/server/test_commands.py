@@ -10,7 +10,8 @@ from chatserver.commands.dispatcher import dispatch
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.errors import CommandError
 from chatserver.settings import HistorySettings, MessageSettings
-from chatwire.protocol import Error, encode
+from chatwire.events import Error
+from chatwire.protocol import encode
 
 from .fakes import DEADLINE, PASSWORD, Client, Pair, Server, raising, refusal, request
 

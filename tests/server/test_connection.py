@@ -3,7 +3,8 @@
 import pytest
 
 from chatserver.dialects.text import RENDERER as TEXT
-from chatwire.protocol import Bye, Ping, Reply
+from chatwire.events import Bye, Ping
+from chatwire.replies import Reply
 
 from .fakes import DEADLINE, Client, begun
 

@@ -15,7 +15,9 @@ from chatserver.dialects.text import TextDialect, TextRenderer
 from chatserver.errors import CommandError
 from chatserver.speech import Renderer
 from chatwire import __version__
-from chatwire.protocol import Error, Hello, Message, Reply, encode
+from chatwire.events import Error, Hello, Message
+from chatwire.protocol import encode
+from chatwire.replies import Reply
 
 REGISTRY = all_commands()
 NAMES = [each.name for each in REGISTRY]

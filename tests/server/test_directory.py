@@ -12,7 +12,7 @@ from chatserver.sessions.directory import Standing
 from chatserver.sessions.rooms import Rooms
 from chatserver.sessions.session import Session
 from chatserver.storage.past import Stretch
-from chatwire.protocol import Here, Seen
+from chatwire.replies import Here, Seen
 
 from .fakes import Client, Server
 

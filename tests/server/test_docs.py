@@ -6,7 +6,7 @@ from chatserver.commands import all_commands
 from chatserver.commands.__main__ import page
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Key, Names, Registry, Words, command
-from chatwire.protocol import Reply
+from chatwire.replies import Reply
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 

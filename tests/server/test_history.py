@@ -5,7 +5,8 @@ import pytest
 from chatserver.commands.dispatcher import dispatch
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.dialects.text import TextDialect, TextRequest
-from chatwire.protocol import Error, HistoryReply
+from chatwire.events import Error
+from chatwire.replies import HistoryReply
 
 from .fakes import Event, Pair, index_all, refusal, request
 

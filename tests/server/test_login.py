@@ -12,7 +12,7 @@ from chatserver.errors import CommandError, Disconnected
 from chatserver.order.items import Came, Item
 from chatserver.order.outcome import Outcome
 from chatserver.settings import SessionSettings
-from chatwire.protocol import Event
+from chatwire.events import Event
 
 from .fakes import DEADLINE, PASSWORD, Client, Pair, Server, all_at_once, request
 

@@ -24,8 +24,10 @@ from chatserver.commands.registry import (
 from chatserver.dialects.text import TextRequest
 from chatserver.errors import CommandError, Disconnected
 from chatserver.net.ratelimit import TokenBucket
+from chatwire.events import Error, Event
 from chatwire.names import is_name
-from chatwire.protocol import Error, Event, Parameter, Reply, encode
+from chatwire.protocol import encode
+from chatwire.replies import Parameter, Reply
 from chatwire.usage import usage_lines
 
 from .fakes import FakeClock, Server, raising, request

@@ -12,17 +12,8 @@ from chatserver.commands.registry import Command, Request
 from chatserver.dialects.dialect import Direct
 from chatserver.dialects.text import TextDialect, TextRenderer, TextRequest
 from chatserver.errors import CommandError
-from chatwire.protocol import (
-    Event,
-    HistoryReply,
-    Message,
-    Parameter,
-    Ping,
-    Presence,
-    Replayed,
-    Reply,
-    SearchReply,
-)
+from chatwire.events import Event, Message, Ping, Presence, Replayed
+from chatwire.replies import HistoryReply, Parameter, Reply, SearchReply
 from chatwire.rooms import SETTINGS
 from chatwire.usage import usage_lines
 

@@ -2,46 +2,45 @@
 
 import pytest
 
-from chatwire.protocol import (
-    BroadcastReply,
+from chatwire.events import (
     Bye,
-    ChangeReply,
-    CommandHelp,
-    ConversationsReply,
     Deleted,
     Edited,
     Error,
     Event,
     Hello,
+    Message,
+    Ping,
+    Presence,
+    Reacted,
+    ReadOn,
+    Replayed,
+    RoomChanged,
+    Typing,
+)
+from chatwire.protocol import ProtocolError, decode_event, encode, timestamp
+from chatwire.replies import (
+    BroadcastReply,
+    ChangeReply,
+    CommandHelp,
+    ConversationsReply,
     HelpReply,
     Here,
     LastReply,
     LoginReply,
     MembersReply,
-    Message,
     Parameter,
-    Ping,
-    Presence,
-    ProtocolError,
-    Reacted,
-    ReadOn,
     ReadReply,
-    Replayed,
     Reply,
     Room,
-    RoomChanged,
     RoomMember,
     RoomReply,
     RoomsReply,
     Seen,
     SendReply,
     StatusReply,
-    Typing,
     Waiting,
     WhoReply,
-    decode_event,
-    encode,
-    timestamp,
 )
 
 AT = "2026-11-22T15:24:02.123Z"

@@ -2,27 +2,29 @@
 
 import pytest
 
-from chatwire.protocol import (
-    MOST_UNREAD,
-    ChangeReply,
-    ConversationsReply,
+from chatwire.events import (
     Deleted,
     Edited,
     Event,
-    LoginReply,
-    MembersReply,
     Message,
     Reacted,
     ReadOn,
-    ReadReply,
     Replayed,
-    Room,
     RoomChanged,
+    Typing,
+)
+from chatwire.protocol import MOST_UNREAD
+from chatwire.replies import (
+    ChangeReply,
+    ConversationsReply,
+    LoginReply,
+    MembersReply,
+    ReadReply,
+    Room,
     RoomMember,
     RoomReply,
     RoomsReply,
     SendReply,
-    Typing,
     Waiting,
 )
 from chatwire.wording import event_lines, message_lines

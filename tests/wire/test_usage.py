@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatwire.protocol import CommandHelp, Parameter, ParameterKind
+from chatwire.replies import CommandHelp, Parameter, ParameterKind
 from chatwire.rooms import SETTINGS
 from chatwire.usage import UsageError, Value, near, parse_arguments, usage_lines
 

@@ -4,23 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatwire.protocol import (
-    MOST_COUNTED,
+from chatwire.events import Bye, Error, Event, Hello, Message, Ping, Presence, Replayed
+from chatwire.protocol import MOST_COUNTED
+from chatwire.replies import (
     BroadcastReply,
-    Bye,
     CommandHelp,
-    Error,
-    Event,
-    Hello,
     HelpReply,
     Here,
     LastReply,
     LoginReply,
-    Message,
     Parameter,
-    Ping,
-    Presence,
-    Replayed,
     Reply,
     Seen,
     SendReply,

@@ -6,7 +6,8 @@ from chatserver.order.items import Act
 from chatserver.order.outcome import Change, Changed, ChangeKind, Notice, Refused, Told
 from chatserver.order.records import Account, Conversation
 from chatserver.order.state import State
-from chatwire.protocol import PresenceState, Room
+from chatwire.events import PresenceState
+from chatwire.replies import Room
 
 
 def sender_of(state: State, act: Act) -> Account | None:

@@ -28,7 +28,8 @@ from chatserver.order.rules.common import (
     sender_of,
 )
 from chatserver.order.state import State
-from chatwire.protocol import Role, Room
+from chatwire.events import Role
+from chatwire.replies import Room
 
 _RANKS: Final[dict[str, int]] = {"member": 0, "moderator": 1, "owner": 2}
 _MINUTE_MS: Final = 60_000
