@@ -43,7 +43,7 @@ _LEFT = -1
 """A room that there is not: the order knows whether it was left before, under the same key."""
 
 
-@command("rooms", "See the rooms you are in and those you can join.")
+@command("rooms", "See the rooms you are in and those you can join.", cost=2.0)
 def rooms(context: Context) -> Reply | None:
     """List rooms, with how much is unread in one's own."""
     services, me = context.services, context.me.account_id
@@ -59,7 +59,7 @@ def rooms(context: Context) -> Reply | None:
     return RoomsReply(rooms=tuple(listed))
 
 
-@command("rooms", "See who is in a room.")
+@command("rooms", "See who is in a room.", cost=3.0)
 def members(context: Context, room: RoomName) -> Reply | None:
     """List the members of a room that one can find, and for members also who is invited."""
     found = context.services.rooms.members(context.me.account_id, room)
