@@ -16,23 +16,25 @@ NEVER = 2**62
 """Beyond every number of a message, and not beyond those that SQLite takes."""
 
 
+def append(context: Context, op: str, item: Act, unknown: tuple[str, ...] = ()) -> None:
+    """Put an item into the order; it is answered, as `op`, when its turn has come. `unknown` are
+    names in the request that nobody has."""
+    context.services.order.append(item, Question(context.me, context.request, unknown, op))
+    context.connection.appended()
+
+
 def perform(
     context: Context,
     op: str,
     kind: type[Act],
     key: str | None,
-    *,
-    unknown: tuple[str, ...] = (),
     **details: Any,
 ) -> None:
     """Put what the asker wants to have happened into the order: an item of some `kind` with its
-    `details`. It is answered, as `op`, when its turn has come. `unknown` are names nobody has."""
+    `details`. It is answered, as `op`, when its turn has come."""
     me = context.me
-    item = kind(
-        at=context.services.clock.now(), account=me.account_id, session=me.id, key=key, **details
-    )
-    context.services.order.append(item, Question(me, context.request, unknown, op))
-    context.connection.appended()
+    at = context.services.clock.now()
+    append(context, op, kind(at=at, account=me.account_id, session=me.id, key=key, **details))
 
 
 def room_id(context: Context, name: str) -> int:

@@ -5,9 +5,9 @@ from chatserver.commands.parts import (
     NEVER,
     account_ids,
     aimed,
+    append,
     checked,
     last_message,
-    perform,
     room_id,
 )
 from chatserver.commands.registry import (
@@ -158,17 +158,18 @@ def _say(
     reply_to: int | None = None,
     unknown: tuple[str, ...] = (),
 ) -> None:
-    perform(
-        context,
-        op,
-        Said,
-        key,
-        unknown=unknown,
+    me = context.me
+    said = Said(
+        at=context.services.clock.now(),
+        account=me.account_id,
+        session=me.id,
+        key=key,
         text=text,
         room=room,
         to=to,
         reply_to=None if reply_to is None else min(reply_to, NEVER),
     )
+    append(context, op, said, unknown)
 
 
 COMMANDS = (broadcast, send, reply, answer, typing)
