@@ -46,9 +46,11 @@ def said(state: State, item: Said) -> Outcome:
     if room is None or room.name is None:
         return Refused(state.seq, code="no_such_room", text="There is no such room.")
     outcome = Delivered(state.seq, sender=sender.name, room=room.name, lobby=room.id == LOBBY_ID)
-    if _is_said(state, item, outcome):
+    if item.key is not None and _is_said(state, item, outcome):
         return outcome
-    refusal = speaking_refused(state, room, sender) or _reply_refused(state, item, sender, room)
+    refusal = speaking_refused(state, room, sender)
+    if refusal is None and item.reply_to is not None:
+        refusal = _reply_refused(state, item.reply_to, sender, room)
     if refusal is not None:
         return refusal
     mentions = _mentions(state, room, item.text, sender)
@@ -70,12 +72,13 @@ def _said_to(state: State, item: Said, sender: Account) -> Outcome:
     if not to:
         return Refused(state.seq, code="no_such_user", text="Nobody has these names any more.")
     outcome = Delivered(state.seq, sender=sender.name, to=tuple([each.name for each in to]))
-    if not _is_said(state, item, outcome):
+    if item.key is None or not _is_said(state, item, outcome):
         people = tuple(sorted({sender.id, *[each.id for each in to]}))
         conversation = state.direct(people)
-        refusal = _reply_refused(state, item, sender, conversation)
-        if refusal is not None:
-            return refusal
+        if item.reply_to is not None:
+            refusal = _reply_refused(state, item.reply_to, sender, conversation)
+            if refusal is not None:
+                return refusal
         conversation = conversation or state.add_conversation("direct", people=people)
         _write(
             state, item, conversation, outcome, _mentions(state, conversation, item.text, sender)
@@ -274,11 +277,12 @@ def speaking_refused(state: State, room: Conversation, sender: Account) -> Refus
     """Return why somebody may not speak somewhere, if so."""
     if room.kind != "room":
         return None
-    if room.member(sender.id) is None:
+    member = room.members.get(sender.id)
+    if member is None or member.left is not None:
         return rooms.not_a_member(state, room, sender)
     if room.speaking == "moderators" and rooms.rank(room, sender) < 1:
         return not_allowed(state, f"Only moderators speak in #{room.name}.")
-    return muted_refused(state, room, sender)
+    return muted_refused(state, room, sender) if member.muted > state.at else None
 
 
 def muted_refused(state: State, room: Conversation, sender: Account) -> Refused | None:
@@ -294,12 +298,10 @@ def muted_refused(state: State, room: Conversation, sender: Account) -> Refused 
 
 
 def _reply_refused(
-    state: State, item: Said, sender: Account, conversation: Conversation | None
+    state: State, reply_to: int, sender: Account, conversation: Conversation | None
 ) -> Refused | None:
     """Return why a message may not be answered there, if so: it is to have been said there."""
-    if item.reply_to is None:
-        return None
-    found = _aim(state, item.reply_to, sender)
+    found = _aim(state, reply_to, sender)
     if isinstance(found, Refused):
         return found
     if found[1] is not conversation:
