@@ -1,0 +1,351 @@
+// @ts-check
+import * as db from "./db.js";
+import { clear, h, toast } from "./dom.js";
+import * as outbox from "./outbox.js";
+import * as past from "./past.js";
+import {
+  conversation, empty, fold, forget, gap, isMe, keyOf, keyWith, listed, person, presence, readUpTo, store, take, touch, typing,
+} from "./store.js";
+import { t } from "./words.js";
+import { wire } from "./wire.js";
+
+const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const ACCOUNT = "chat:account";
+const NUMBERED = new Set(["message", "edited", "deleted", "reacted", "room"]);
+const MONTH = 43_200;
+const narrow = matchMedia("(max-width: 899px)");
+
+let account = "";
+/** Everything up to this number has come. */
+let since = 0;
+/** What is being replayed: the first message and the newest number; null while nothing is. */
+let replay = null;
+let hole = null;
+let listing = false;
+let resumed = false;
+
+const VIEWS = { side: "sidebar", list: "list", composer: "composer", panel: "panel", login: "login", palette: "palette" };
+
+/* Routes */
+
+/** Where we are: {view: 'list'|'talk'|'search', key, query}. */
+export function current() {
+  const [, kind, name = ""] = location.pathname.split("/");
+  const word = decodeURIComponent(name);
+  if (kind === "r" && word) return { view: "talk", key: spelled(`#${word}`), query: "" };
+  if (kind === "u" && word) return { view: "talk", key: spelled(keyWith(word.split(","))), query: "" };
+  if (kind === "s") return { view: "search", key: store.open, query: new URLSearchParams(location.search).get("q") ?? "" };
+  return { view: "list", key: null, query: "" };
+}
+
+function spelled(key) {
+  for (const each of store.conversations.keys()) if (fold(each) === fold(key)) return each;
+  for (const each of store.rooms.keys()) if (fold(`#${each}`) === fold(key)) return `#${each}`;
+  return key;
+}
+
+/** The path of a conversation. @param {string} key */
+export const pathOf = (key) => (key.startsWith("#") ? `/r/${encodeURIComponent(key.slice(1))}` : `/u/${key.split(",").map(encodeURIComponent).join(",")}`);
+
+/** Go to a path. @param {string} path @param {{replace?: boolean, seq?: number}} [options] */
+export function go(path, { replace = false, seq = 0 } = {}) {
+  const here = location.pathname + location.search;
+  history[replace || path === here ? "replaceState" : "pushState"]({ seq }, "", path);
+  routed();
+}
+
+/** Go to a conversation, or to a message in it. @param {string} key @param {number} [seq] */
+export const goTo = (key, seq = 0) => go(pathOf(key), { seq });
+
+function routed() {
+  if (!store.me) return;
+  const { view, key } = current();
+  store.panel = history.state?.panel ?? null;
+  $("panel").hidden = !store.panel && view !== "search";
+  document.body.dataset.view = view === "search" || store.panel ? "panel" : view;
+  if (view !== "search") opened(key);
+  touch("open");
+}
+
+function opened(key) {
+  const before = store.open;
+  if (before !== key) {
+    const c = before === null ? null : store.conversations.get(before);
+    if (c) {
+      c.newFrom = 0;
+      past.leavePast(before);
+      if (!c.joined && !c.draft.text && !c.waiting.length) store.conversations.delete(c.key);
+    }
+    store.open = key;
+    if (key !== null) {
+      const c = conversation(key);
+      c.newFrom = c.unread ? c.read + 1 : 0;
+      visit(c);
+    }
+    touch("conversations");
+  }
+  const seq = history.state?.seq;
+  if (key !== null && seq) past.around(key, seq).catch(toast);
+}
+
+/** Load what there is to see of a conversation that is looked at, once there is a link. */
+function visit(c) {
+  if (c.key !== store.open) return;
+  if (wire.state === "online") past.tail(c.key).catch((error) => error.code !== "offline" && c.joined && toast(error));
+  document.title = `${c.title} · ${t("app")}`;
+}
+
+/** Show something in the panel, or close it. @param {string | null} what @param {any} [about] */
+export function panel(what, about = null) {
+  const open = Boolean(history.state?.panel);
+  if (!what) {
+    if (open) history.back();
+    return;
+  }
+  history[open ? "replaceState" : "pushState"]({ ...history.state, panel: { what, about } }, "", location.pathname + location.search);
+  routed();
+}
+
+addEventListener("popstate", routed);
+
+/* Starting and ending */
+
+async function begin(name) {
+  account = fold(name);
+  resumed = false;
+  store.kept = await db.open(account);
+  const kept = await db.load();
+  store.conversations = new Map();
+  store.people = new Map();
+  store.rooms = new Map();
+  store.open = null;
+  store.me = { name, admin: false, busy: false, reply: "", hidden: false, held: 0, ...kept.meta.get("me") };
+  since = kept.meta.get("since") ?? 0;
+  for (const known of kept.meta.get("conversations") ?? []) {
+    const { tailStart, ...rest } = known;
+    const c = Object.assign(conversation(known.key), rest);
+    c.tail.start = tailStart;
+  }
+  for (const [key, rows] of kept.messages) {
+    const c = conversation(key);
+    c.tail.list = rows;
+    if (rows.length >= 500) c.tail.start = false;
+  }
+  outbox.restore(account, kept);
+  if (store.kept === "drafts") toast(t("storageSmall"));
+  if (store.kept === "nothing") toast(t("storageOff"));
+  $("login").hidden = true;
+  $("app").hidden = false;
+  touch("me", "conversations", "people", "link");
+  routed();
+  wire.start(() => ({ since }));
+}
+
+function remember(name) {
+  try {
+    if (name === null) localStorage.removeItem(ACCOUNT);
+    else localStorage.setItem(ACCOUNT, name);
+  } catch {
+    // Without it one logs in again after a reload.
+  }
+}
+
+function ended(event) {
+  remember(null);
+  db.close();
+  store.me = null;
+  store.link = "logged_out";
+  store.ended = event.text ?? "";
+  $("app").hidden = true;
+  $("login").hidden = false;
+  document.title = t("app");
+  touch("me", "link");
+}
+
+function snapshot() {
+  if (!store.me) return;
+  db.meta("me", store.me);
+  db.meta("conversations", [...store.conversations.values()].map((c) => ({
+    key: c.key, topic: c.topic, access: c.access, speaking: c.speaking, history: c.history, role: c.role, people: c.people,
+    joined: c.joined, newest: c.newest, read: c.read, unread: c.unread, mentions: c.mentions, counted: c.counted,
+    last: c.last, notify: c.notify, gap: c.gap, tailStart: c.tail.start,
+  })));
+}
+
+/* What the server says */
+
+const HEARD = {
+  hello(event) {
+    store.can = new Set(event.can);
+    store.limits = { characters: event.most_characters ?? 0 };
+    resumed = false;
+  },
+  link({ state }) {
+    if (state !== "logged_out") store.link = state;
+    touch("link");
+    if (state !== "online") return;
+    outbox.drain().catch(toast);
+    if (store.open !== null) visit(conversation(store.open));
+  },
+  login({ name }) {
+    remember(fold(name));
+    begin(name).catch(toast);
+  },
+  ended,
+  resumed: greeted,
+  read(event) {
+    readUpTo(conversation(keyOf(event)), event.upto);
+  },
+  typing,
+  presence,
+  replayed,
+};
+
+function greeted(reply) {
+  if (fold(reply.name) !== account) {
+    // Another tab of this browser has logged in as somebody else.
+    remember(fold(reply.name));
+    wire.stop();
+    return location.reload();
+  }
+  resumed = true;
+  store.me = { ...store.me, name: reply.name, busy: reply.busy, hidden: reply.hidden, held: reply.busy ? reply.missed : 0 };
+  if (reply.seq < since) putBack(reply.seq);
+  replay = reply.replay ? { first: Infinity, top: since } : null;
+  hole = null;
+  if (!reply.replay && !reply.busy) reached(reply.seq);
+  for (const [name] of store.people) person(name, { here: false });
+  for (const name of reply.online) person(name, { here: true });
+  touch("me", "people");
+  listing = true;
+  queueMicrotask(() => list().catch((error) => error.code !== "offline" && toast(error)));
+}
+
+function putBack(seq) {
+  for (const c of store.conversations.values()) {
+    empty(c);
+    c.newest = c.read = c.counted = c.unread = c.mentions = 0;
+  }
+  since = seq;
+  db.meta("since", since);
+  outbox.newestIs(seq).catch(toast);
+}
+
+async function list() {
+  const [conversations, rooms, who, last] = await Promise.all([
+    wire.request("conversations"), wire.request("rooms"), wire.request("who"), wire.request("last", { minutes: MONTH }),
+  ]);
+  listed(conversations.conversations, rooms.rooms);
+  listing = false;
+  closeHole();
+  for (const each of last.users) person(each.name, { here: each.online, seen: Date.now() - each.seconds_ago * 1000 });
+  for (const each of who.users) person(each.name, { here: true, busy: each.busy, idle: each.idle_seconds > 600 });
+  if (store.me?.busy) {
+    const status = await wire.request("status");
+    store.me = { ...store.me, reply: status.reply ?? "", held: status.held };
+    touch("me");
+  }
+  if (store.open !== null) routed();
+}
+
+/** Everything up to `seq` has come; while one is busy things are held back. */
+function reached(seq) {
+  if (hole) hole.top = Math.max(hole.top, seq);
+  if (hole || store.me?.busy || seq <= since) return;
+  since = seq;
+  db.meta("since", since);
+}
+
+function replayed(event) {
+  const { first, top } = replay ?? { first: Infinity, top: 0 };
+  replay = null;
+  if (event.more > 0) {
+    hole = { since, first, more: event.more, top };
+    if (!listing) closeHole();
+  }
+  reached(top);
+}
+
+/** Where a replay left something out, conversations begin anew behind it. */
+function closeHole() {
+  if (!hole) return;
+  const { first, more, top } = hole;
+  gap(hole.since, first, more);
+  hole = null;
+  reached(top);
+}
+
+function numbered(event) {
+  if (event.replay) {
+    replay ??= { first: Infinity, top: 0 };
+    replay.top = Math.max(replay.top, event.seq);
+    if (event.event === "message") replay.first = Math.min(replay.first, event.seq);
+  } else reached(event.seq);
+  if (event.event === "room" && event.change === "removed" && isMe(event.name) && !isMe(event.from) && !event.replay) {
+    const words = { by: event.from, room: event.room, reason: event.reason };
+    toast(t(event.reason ? "removedWhy" : "removedFrom", words));
+  }
+  const fresh = take(event);
+  if (fresh) for (const each of arrivals) each(fresh.message, fresh.key, Boolean(event.replay));
+}
+
+const arrivals = new Set();
+/** Be told of every message that is new here: (message, key, replayed). */
+export function onMessage(fn) {
+  arrivals.add(fn);
+}
+
+wire.on((event) => {
+  if (NUMBERED.has(event.event)) {
+    if (resumed) numbered(event);
+  } else HEARD[event.event]?.(event);
+});
+
+/* Views */
+
+async function mount() {
+  await Promise.all(Object.entries(VIEWS).map(async ([id, file]) => {
+    try {
+      const module = await import(`./${file}.js`);
+      module[`mount${file[0].toUpperCase()}${file.slice(1)}`]?.($(id));
+    } catch (error) {
+      console.warn(file, error);
+    }
+  }));
+  const search = await import("./search.js").catch(() => null);
+  search?.mountSearch?.($("panel"));
+}
+
+/** A bare form, until there is a better one. */
+function bareLogin() {
+  const field = (name, type) => h("input", { name, type, "aria-label": name, autocomplete: type === "password" ? "current-password" : "username" });
+  const form = h("form", {
+    onsubmit(event) {
+      event.preventDefault();
+      const { name, password } = event.target.elements;
+      wire.login(name.value, password.value).catch(toast);
+    },
+  }, field("name", "text"), field("password", "password"), h("button", null, t("loginButton")));
+  clear($("login"), form);
+}
+
+store.subscribe("conversations", snapshot);
+
+async function start() {
+  await mount();
+  if (!$("login").hasChildNodes()) bareLogin();
+  let name = null;
+  try {
+    name = localStorage.getItem(ACCOUNT);
+  } catch {
+    // Nothing is remembered.
+  }
+  if (name) await begin(name);
+  else {
+    store.link = "logged_out";
+    $("login").hidden = false;
+    touch("link");
+  }
+}
+
+start();

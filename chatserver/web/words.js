@@ -1,0 +1,64 @@
+// @ts-check
+/** Every visible word of the page. `{name}` is filled in; of `{one, other}` the number chooses. */
+export const en = {
+  // engine
+  app: "chat",
+  offline: "Not connected. It goes on by itself.",
+  offlineAction: "That needs a connection, and there is none at the moment.",
+  badAnswer: "The server answered something that makes no sense ({status}).",
+  storageOff: "This browser keeps nothing: what you write is lost with the tab.",
+  storageSmall: "This browser keeps only drafts and what is unsent, no messages.",
+  sessionEnded: "You were logged out. Log in again to go on.",
+  removedFrom: "{by} took you out of #{room}.",
+  removedWhy: "{by} took you out of #{room}: {reason}",
+  unsent: {
+    one: "One message is not sent yet. It is kept in this browser and sent when you log in again.",
+    other: "{n} messages are not sent yet. They are kept in this browser and sent when you log in again.",
+  },
+  logOutAnyway: "Log out",
+  stay: "Stay",
+  noSuchDate: "Nothing was said here on or after that day.",
+  myself: "{name} (you)",
+  // login
+  loginName: "Name",
+  loginPassword: "Password",
+  loginButton: "Log in",
+  // talk (list, row, composer)
+  // around (sidebar, panel, search, palette)
+};
+
+export const words = en;
+const plural = new Intl.PluralRules("en");
+
+/** The words for `key`, filled in. @param {string} key @param {Record<string, any>} [values] */
+export function t(key, values = {}) {
+  let text = words[key] ?? key;
+  if (typeof text === "object") text = text[plural.select(values.n)] ?? text.other;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => {
+    const value = values[name];
+    return value === undefined ? whole : typeof value === "number" ? value.toLocaleString() : value;
+  });
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const longDay = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const oldDay = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const midnight = (date) => new Date(date).setHours(0, 0, 0, 0);
+
+/** The time of day. @param {Date | number} date */
+export const time = (date) => clock.format(date);
+
+/** "today", "yesterday", or the day, with its year where that is another. @param {Date | number} date */
+export function day(date) {
+  const days = Math.round((midnight(date) - midnight(Date.now())) / 864e5);
+  if (days === 0 || days === -1) return relative.format(days, "day");
+  return (new Date(date).getFullYear() === new Date().getFullYear() ? longDay : oldDay).format(date);
+}
+
+/** "5 minutes ago". @param {number} seconds */
+export function ago(seconds) {
+  for (const [unit, size] of /** @type {[any, number][]} */ ([["day", 86400], ["hour", 3600], ["minute", 60]]))
+    if (seconds >= size) return relative.format(-Math.floor(seconds / size), unit);
+  return relative.format(0, "minute");
+}
