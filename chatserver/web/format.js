@@ -19,9 +19,9 @@ const EMOJI = /^(?:\p{RGI_Emoji}\s*){1,6}$/v;
 
 /** The stable hue (0 to 359) of a name, whatever its case. @param {string} name */
 export function hue(name) {
-  let sum = 7;
-  for (const letter of name.toLowerCase()) sum = (sum * 31 + /** @type {number} */ (letter.codePointAt(0))) % 3599;
-  return (sum * 47) % 360;
+  let sum = 0x811c9dc5;
+  for (const letter of name.toLowerCase()) sum = Math.imul(sum ^ /** @type {number} */ (letter.codePointAt(0)), 0x01000193);
+  return ((sum ^ (sum >>> 15)) >>> 0) % 24 * 15;
 }
 
 /**
