@@ -1,6 +1,6 @@
 // @ts-check
 import * as db from "./db.js";
-import { conversation, described, forget, mine, readUpTo, store, take, touch } from "./store.js";
+import { at, conversation, described, forget, mine, readUpTo, store, take, touch } from "./store.js";
 import { on, request, state, tell, logout as end } from "./wire.js";
 import { ask } from "./dom.js";
 import { unsent } from "./outbox.js";
@@ -38,7 +38,7 @@ async function perform(op, fields) {
 
 function holder(seq) {
   for (const c of store.conversations.values())
-    if (c.view.list.some((each) => each.seq === seq) || c.tail.list.some((each) => each.seq === seq)) return c;
+    if (at(c.view.list, seq) || at(c.tail.list, seq)) return c;
   return null;
 }
 

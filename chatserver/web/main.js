@@ -38,10 +38,13 @@ export function current() {
   return { view: "list", key: null, query: "" };
 }
 
+/** As the server spells it, where that is known. */
 function spelled(key) {
   for (const each of store.conversations.keys()) if (fold(each) === fold(key)) return each;
   for (const each of store.rooms.keys()) if (fold(`#${each}`) === fold(key)) return `#${each}`;
-  return key;
+  if (key.startsWith("#")) return key;
+  const people = new Map([...store.people.keys()].map((each) => [fold(each), each]));
+  return key.split(",").map((each) => people.get(fold(each)) ?? each).join(",");
 }
 
 /** The path of a conversation. @param {string} key */
@@ -50,7 +53,8 @@ export const pathOf = (key) => (key.startsWith("#") ? `/r/${encodeURIComponent(k
 /** Go to a path. @param {string} path @param {{replace?: boolean, seq?: number}} [options] */
 export function go(path, { replace = false, seq = 0 } = {}) {
   const here = location.pathname + location.search;
-  history[replace || path === here ? "replaceState" : "pushState"]({ seq }, "", path);
+  const kept = narrow.matches ? null : store.panel;
+  history[replace || path === here ? "replaceState" : "pushState"]({ seq, panel: kept }, "", path);
   routed();
 }
 
@@ -70,12 +74,7 @@ function routed() {
 function opened(key) {
   const before = store.open;
   if (before !== key) {
-    const c = before === null ? null : store.conversations.get(before);
-    if (c) {
-      c.newFrom = 0;
-      past.leavePast(before);
-      if (!c.joined && !c.draft.text && !c.waiting.length) store.conversations.delete(c.key);
-    }
+    if (before !== null && store.conversations.has(before)) left(conversation(before));
     store.open = key;
     if (key !== null) {
       const c = conversation(key);
@@ -88,6 +87,15 @@ function opened(key) {
   if (key !== null && seq) past.around(key, seq).catch(toast);
 }
 
+/** A conversation is no longer looked at; one of which there is nothing is not kept. */
+function left(c) {
+  c.newFrom = 0;
+  past.leavePast(c.key);
+  if ((c.joined && (c.room !== null || c.newest)) || c.draft.text || c.waiting.length) return;
+  empty(c);
+  store.conversations.delete(c.key);
+}
+
 /** Load what there is to see of a conversation that is looked at, once there is a link. */
 function visit(c) {
   if (c.key !== store.open) return;
@@ -97,12 +105,11 @@ function visit(c) {
 
 /** Show something in the panel, or close it. @param {string | null} what @param {any} [about] */
 export function panel(what, about = null) {
-  const open = Boolean(history.state?.panel);
-  if (!what) {
-    if (open) history.back();
-    return;
-  }
-  history[open ? "replaceState" : "pushState"]({ ...history.state, panel: { what, about } }, "", location.pathname + location.search);
+  const { panel: open, pushed } = history.state ?? {};
+  if (!what && pushed) return history.back();
+  const push = what && !open && narrow.matches;
+  const next = { ...history.state, panel: what ? { what, about } : null, pushed: push || (pushed && Boolean(what)) };
+  history[push ? "pushState" : "replaceState"](next, "", location.pathname + location.search);
   routed();
 }
 
@@ -122,14 +129,12 @@ async function begin(name) {
   store.me = { name, admin: false, busy: false, reply: "", hidden: false, held: 0, ...kept.meta.get("me") };
   since = kept.meta.get("since") ?? 0;
   for (const known of kept.meta.get("conversations") ?? []) {
-    const { tailStart, ...rest } = known;
+    const { startsAt, ...rest } = known;
     const c = Object.assign(conversation(known.key), rest);
-    c.tail.start = tailStart;
-  }
-  for (const [key, rows] of kept.messages) {
-    const c = conversation(key);
+    const rows = c.joined ? kept.messages.get(c.key) : null;
+    if (!rows) continue;
     c.tail.list = rows;
-    if (rows.length >= 500) c.tail.start = false;
+    c.tail.start = rows[0].seq === startsAt;
   }
   outbox.restore(account, kept);
   if (store.kept === "drafts") toast(t("storageSmall"));
@@ -143,7 +148,7 @@ async function begin(name) {
 
 function remember(name) {
   try {
-    if (name === null) localStorage.removeItem(ACCOUNT);
+    if (name === null) localStorage.getItem(ACCOUNT) === account && localStorage.removeItem(ACCOUNT);
     else localStorage.setItem(ACCOUNT, name);
   } catch {
     // Without it one logs in again after a reload.
@@ -168,7 +173,7 @@ function snapshot() {
   db.meta("conversations", [...store.conversations.values()].map((c) => ({
     key: c.key, topic: c.topic, access: c.access, speaking: c.speaking, history: c.history, role: c.role, people: c.people,
     joined: c.joined, newest: c.newest, read: c.read, unread: c.unread, mentions: c.mentions, counted: c.counted,
-    last: c.last, notify: c.notify, gap: c.gap, tailStart: c.tail.start,
+    last: c.last, notify: c.notify, gap: c.gap, startsAt: c.tail.start ? c.tail.list[0]?.seq : 0,
   })));
 }
 
@@ -238,6 +243,8 @@ async function list() {
   listed(conversations.conversations, rooms.rooms);
   listing = false;
   closeHole();
+  const open = store.open === null ? null : conversation(store.open);
+  if (open?.unread && !open.newFrom) open.newFrom = open.read + 1;
   for (const each of last.users) person(each.name, { here: each.online, seen: Date.now() - each.seconds_ago * 1000 });
   for (const each of who.users) person(each.name, { here: true, busy: each.busy, idle: each.idle_seconds > 600 });
   if (store.me?.busy) {
@@ -281,9 +288,9 @@ function numbered(event) {
     replay.top = Math.max(replay.top, event.seq);
     if (event.event === "message") replay.first = Math.min(replay.first, event.seq);
   } else reached(event.seq);
-  if (event.event === "room" && event.change === "removed" && isMe(event.name) && !isMe(event.from) && !event.replay) {
+  if (event.event === "room" && event.change === "removed" && isMe(event.name) && !isMe(event.from)) {
     const words = { by: event.from, room: event.room, reason: event.reason };
-    toast(t(event.reason ? "removedWhy" : "removedFrom", words));
+    if (store.conversations.get(`#${event.room}`)?.joined) toast(t(event.reason ? "removedWhy" : "removedFrom", words));
   }
   const fresh = take(event);
   if (fresh) for (const each of arrivals) each(fresh.message, fresh.key, Boolean(event.replay));
@@ -330,6 +337,8 @@ function bareLogin() {
 }
 
 store.subscribe("conversations", snapshot);
+// Another tab has logged in.
+addEventListener("storage", ({ key, newValue }) => key === ACCOUNT && newValue && !store.me && begin(newValue).catch(toast));
 
 async function start() {
   await mount();

@@ -1,11 +1,16 @@
 // @ts-check
 import * as db from "./db.js";
-import { conversation, isMe, messageOf, mine, store, touch } from "./store.js";
+import { at, conversation, messageOf, mine, store, touch } from "./store.js";
 import { on, request, state } from "./wire.js";
+import { t } from "./words.js";
 
 const SOON = 300;
 /** With these the server could not take it now; it will. All others are about the message itself. */
-const LATER = new Set(["try_later", "storage_full", "rate_limited", "server_full", "internal", "not_logged_in"]);
+const LATER = new Set(["try_later", "storage_full", "rate_limited", "server_full", "internal"]);
+/** A fault of the server may be about the message, too: it is not tried forever. */
+const FAULTS = 3;
+/** What a line may hold where the server does not say how many characters a message may have. */
+const BYTES = 60_000;
 
 /** @type {Map<string, number>} conversation -> timer */
 const saving = new Map();
@@ -13,8 +18,8 @@ const tabs = new BroadcastChannel("chat");
 let account = "";
 let draining = false;
 let again = false;
-let retry = 0;
-let wake = () => {};
+/** How often in a row something was put off. */
+let puts = 0;
 
 /** Show what was kept in this browser: outbox and drafts. @param {{outbox: any[], drafts: Map<string, any>}} kept */
 export function restore(name, kept) {
@@ -30,9 +35,9 @@ export function restore(name, kept) {
 
 function show(entry) {
   const c = conversation(entry.conversation);
-  const at = c.waiting.findIndex((each) => each.localKey === entry.localKey);
-  if (at < 0) c.waiting.push(entry);
-  else c.waiting[at] = { ...c.waiting[at], ...entry };
+  const there = c.waiting.findIndex((each) => each.localKey === entry.localKey);
+  if (there < 0) c.waiting.push(entry);
+  else c.waiting[there] = { ...c.waiting[there], ...entry };
   touch(`messages:${c.key}`, "conversations");
 }
 
@@ -55,8 +60,11 @@ export function unsent() {
 
 /** Keep what is being written: at once in the store, within 300 ms on disk. */
 export function saveDraft(key, draft) {
-  conversation(key).draft = { text: "", replyTo: 0, editing: 0, ...draft };
-  touch("conversations");
+  const c = conversation(key);
+  const before = c.draft;
+  c.draft = { text: "", replyTo: 0, editing: 0, ...draft };
+  if (!before.text !== !c.draft.text) touch("conversations");
+  touch(`draft:${key}`);
   if (!saving.has(key)) saving.set(key, setTimeout(() => writeDraft(key), SOON));
 }
 
@@ -83,7 +91,12 @@ export async function send(key, text, { replyTo = 0, kind = "" } = {}) {
   const entry = {
     localKey: crypto.randomUUID(), conversation: key, text, at: Date.now(), replyTo, kind, state: "waiting", error: null,
   };
-  const n = await db.enqueue(entry, key);
+  let n;
+  try {
+    n = await db.enqueue(entry, key);
+  } catch (error) {
+    throw { code: "not_kept", text: t("notKept", { why: String(error?.message ?? error) }) };
+  }
   conversation(key).draft = { text: "", replyTo: 0, editing: 0 };
   touch(`draft:${key}`);
   show({ ...entry, n });
@@ -104,14 +117,12 @@ async function change(entry, what) {
 }
 
 /** Try a message again that was refused. */
-export async function retryOne(localKey) {
+export async function retry(localKey) {
   const entry = find(localKey);
   if (!entry) return;
   await change(entry, { state: "waiting", error: null });
   drain();
 }
-export { retryOne as retry };
-
 /** Throw a message away that is not sent. @returns its text, for the box */
 export async function discard(localKey) {
   const entry = find(localKey);
@@ -126,7 +137,7 @@ export async function discard(localKey) {
 export async function drain() {
   if (draining) {
     again = true;
-    return wake();
+    return;
   }
   draining = true;
   try {
@@ -147,28 +158,41 @@ async function round() {
     if (!next) return;
     try {
       await sendOne(next);
-      retry = 0;
+      puts = 0;
     } catch (error) {
       if (error.code === "offline") return;
-      if (LATER.has(error.code)) await pause(error.retry_after);
-      else if (error.code) await change(next, { state: "failed", error: { code: error.code, text: error.text } });
-      else throw error;
+      if (!error.code) throw error;
+      if (LATER.has(error.code) && !(error.code === "internal" && puts >= FAULTS)) await pause(error.retry_after);
+      else await change(next, { state: "failed", error: { code: error.code, text: error.text } });
     }
   }
 }
 
+/** Wait until it is worth trying again, or the link changes. */
+
 function pause(seconds) {
-  const delay = seconds ? seconds * 1000 : Math.min(30_000, 1000 * 2 ** retry++);
+  puts++;
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, delay);
-    const stop = on((event) => event.event === "link" && (clearTimeout(timer), resolve(undefined)));
-    wake = () => {};
-    setTimeout(stop, delay + 10);
+    const go = () => {
+      clearTimeout(timer);
+      stop();
+      resolve(undefined);
+    };
+    const timer = setTimeout(go, seconds ? seconds * 1000 : Math.min(30_000, 500 * 2 ** puts));
+    const stop = on((event) => event.event === "link" && go());
   });
+}
+
+/** What is too long is not sent: the server would end the link over it. */
+function check(text) {
+  const most = store.limits.characters;
+  const long = most ? [...text].length : new TextEncoder().encode(text).length;
+  if (long > (most || BYTES)) throw { code: "text_too_long", text: t("tooLong", { n: long, most: most || BYTES }) };
 }
 
 async function sendOne(entry) {
   const c = conversation(entry.conversation);
+  check(entry.text);
   const fields = { ...c.target, text: entry.text, key: entry.localKey };
   if (entry.replyTo) Object.assign(fields, { reply_to: entry.replyTo });
   const reply = await request("send", fields);
@@ -184,7 +208,7 @@ async function sendOne(entry) {
 function settled(entry, event) {
   const c = conversation(entry.conversation);
   hide(c.key, entry.localKey);
-  if (!c.tail.list.some((each) => each.seq === event.seq)) mine(c, event.seq, event);
+  if (!at(c.tail.list, event.seq)) mine(c, event.seq, event);
 }
 
 tabs.onmessage = ({ data }) => {

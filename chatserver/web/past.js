@@ -1,6 +1,6 @@
 // @ts-check
 import * as db from "./db.js";
-import { conversation, keyOf, merge, messageOf, store, touch } from "./store.js";
+import { at, conversation, keyOf, merge, messageOf, store, touch } from "./store.js";
 import { request } from "./wire.js";
 
 const PAGE = 50;
@@ -19,14 +19,14 @@ function once(key, work) {
 /** Ask for a page. What one said to one of several is not of the conversation with that one. */
 async function page(c, fields, limit = PAGE) {
   const kept = [];
-  const at = { ...fields };
+  const from = { ...fields };
   for (let tries = 0; tries < TRIES; tries++) {
-    const reply = await request("history", { ...c.place, ...at, limit });
+    const reply = await request("history", { ...c.place, ...from, limit });
     const rows = reply.messages;
-    kept[at.after === undefined ? "unshift" : "push"](...rows.filter((each) => keyOf(each) === c.key).map(messageOf));
-    if (kept.length || !reply.more || !rows.length || at.around) return { rows: kept, more: reply.more };
-    if (at.after === undefined) at.before = rows[0].seq;
-    else at.after = rows[rows.length - 1].seq;
+    kept[from.after === undefined ? "unshift" : "push"](...rows.filter((each) => keyOf(each) === c.key).map(messageOf));
+    if (kept.length || !reply.more || !rows.length || from.around) return { rows: kept, more: reply.more };
+    if (from.after === undefined) from.before = rows[0].seq;
+    else from.after = rows[rows.length - 1].seq;
   }
   return { rows: kept, more: true };
 }
@@ -44,7 +44,7 @@ function join(c, reached) {
   const first = c.tail.list[0]?.seq ?? 0;
   const last = c.view.list[c.view.list.length - 1]?.seq ?? 0;
   if (c.view === c.tail || !(reached || (first && last >= first))) return;
-  merge(c.tail.list, c.view.list.filter((each) => !c.tail.list.some((there) => there.seq === each.seq)));
+  merge(c.tail.list, c.view.list.filter((each) => !at(c.tail.list, each.seq)));
   c.tail.start = c.view.start;
   c.view = c.tail;
   c.gap = 0;
@@ -84,9 +84,9 @@ export function newer(key) {
 /** Look at what was said around `seq`. @param {string} key @param {number} seq @returns {Promise<boolean>} whether it is there */
 export async function around(key, seq) {
   const c = conversation(key);
-  const there = () => c.view.list.some((each) => each.seq === seq);
+  const there = () => Boolean(at(c.view.list, seq));
   if (there()) return true;
-  if (c.tail.list.some((each) => each.seq === seq)) {
+  if (at(c.tail.list, seq)) {
     c.view = c.tail;
     touch(`messages:${key}`);
     return true;

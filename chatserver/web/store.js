@@ -134,15 +134,10 @@ export function conversation(key) {
 
 /** The key of a private conversation with `names`; oneself is left out, unless alone. */
 export function keyWith(names) {
-  const spelled = new Map();
-  for (const each of names) if (!isMe(each)) spelled.set(fold(each), spell(each));
-  if (!spelled.size) return store.me?.name ?? names[0];
-  return [...spelled.values()].sort(byName).join(",");
-}
-
-function spell(name) {
-  for (const key of store.people.keys()) if (fold(key) === fold(name)) return key;
-  return name;
+  const others = new Map();
+  for (const each of names) if (!isMe(each)) others.set(fold(each), each);
+  if (!others.size) return store.me?.name ?? names[0];
+  return [...others.values()].sort(byName).join(",");
 }
 
 /** The key of the conversation that an event or a message belongs to. */
@@ -161,18 +156,39 @@ export function messageOf(event) {
   };
 }
 
-/** Put rows into a stretch at their places; a row that is there is replaced. */
+/** Where `seq` is in a list, or would be. */
+function place(list, seq) {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle].seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The message `seq` in a list. @param {Message[]} list @returns {Message | undefined} */
+export function at(list, seq) {
+  const found = list[place(list, seq)];
+  return found?.seq === seq ? found : undefined;
+}
+
+/** Put rows (ascending) into a list at their places; a row that is there is replaced. */
 export function merge(list, rows) {
+  if (rows.length && list.length && rows[rows.length - 1].seq < list[0].seq) {
+    list.unshift(...rows);
+    return;
+  }
   for (const row of rows) {
-    let at = list.length;
-    while (at > 0 && list[at - 1].seq >= row.seq) at--;
-    list.splice(at, list[at]?.seq === row.seq ? 1 : 0, row);
+    const there = place(list, row.seq);
+    list.splice(there, list[there]?.seq === row.seq ? 1 : 0, row);
   }
 }
 
 /** Add what is the newest (or among the newest) of a conversation. */
 export function add(c, row) {
-  const known = c.tail.list.find((each) => each.seq === row.seq);
+  const known = at(c.tail.list, row.seq);
   merge(c.tail.list, [row]);
   c.newest = Math.max(c.newest, row.seq);
   if (row.kind !== "change") c.last = Math.max(c.last, row.at);
@@ -193,9 +209,9 @@ function count(c, m) {
 function amend(c, seq, change) {
   let found = null;
   for (const { list } of new Set([c.tail, c.view])) {
-    const at = list.findIndex((each) => each.seq === seq);
-    if (at < 0) continue;
-    found = list[at] = { ...list[at], ...change(list[at]) };
+    const there = place(list, seq);
+    if (list[there]?.seq !== seq) continue;
+    found = list[there] = { ...list[there], ...change(list[there]) };
     if (list === c.tail.list) db.keep(c.key, found);
   }
   if (found) touch(`messages:${c.key}`);
@@ -240,9 +256,9 @@ export function mine(c, seq, event) {
 }
 
 function roomChanged(key, event) {
-  const about = event.name !== undefined && isMe(event.name);
+  const about = isMe(event.name ?? event.from);
   const { change } = event;
-  if (about && (change === "removed" || change === "left") && !event.replay) return forget(key);
+  if (about && (change === "removed" || change === "left")) return forget(key);
   if (about && (change === "invited" || change === "withdrawn")) {
     const room = store.rooms.get(event.room) ?? { name: event.room, access: "closed", people: 0 };
     store.rooms.set(event.room, { ...room, invited: change === "invited" });
@@ -251,8 +267,8 @@ function roomChanged(key, event) {
   }
   const c = conversation(key);
   if (change === "joined" || change === "made") {
-    c.people += about || change === "made" ? 0 : 1;
-    c.joined ||= about || isMe(event.from);
+    c.people += about ? 0 : 1;
+    c.joined ||= about;
   } else if (change === "left" || change === "removed") c.people = Math.max(0, c.people - 1);
   else if (change === "topic") c.topic = event.topic ?? "";
   else if (change === "set") for (const each of ["access", "speaking", "history"]) c[each] = event[each] ?? c[each];
@@ -285,7 +301,7 @@ export function empty(c) {
   c.view = c.tail = { list: [], start: false, end: true };
   c.gap = 0;
   db.drop(c.key);
-  touch(`messages:${c.key}`);
+  touch(`messages:${c.key}`, "conversations");
 }
 
 /** Nothing up to `since` is followed without a gap by what came after it. */
@@ -336,7 +352,7 @@ export function described(c, room) {
 /** Somebody has read a conversation: this person, here or on another device. */
 export function readUpTo(c, upto) {
   if (upto <= c.read && !c.unread) return;
-  c.read = Math.max(c.read, Math.min(upto, Math.max(c.newest, upto)));
+  c.read = Math.max(c.read, upto);
   const left = c.tail.list.filter((m) => m.seq > c.read && !m.own && m.kind !== "change");
   c.unread = c.newest <= c.read ? 0 : Math.min(c.unread, left.length);
   c.mentions = Math.min(c.mentions, left.filter((m) => m.mentions.some(isMe)).length);

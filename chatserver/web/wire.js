@@ -79,9 +79,7 @@ export function start(fields) {
 export function stop() {
   wanted = false;
   clearTimeout(waiting);
-  const last = socket;
-  socket = null;
-  last?.close();
+  leave();
   drop();
   become("offline");
 }
@@ -119,7 +117,24 @@ function receive(event) {
   }
   say(event);
   if (event.event === "hello")
-    put("resume", resume()).then(() => {}, (error) => FINAL.has(error.code) && end(error));
+    put("resume", resume()).catch(refused);
+}
+
+/** No session on this link, for now or for good. */
+function refused(error) {
+  if (FINAL.has(error.code)) end(error);
+  else if (error.code !== "offline") {
+    leave();
+    lost(true, (error.retry_after ?? 0) * 1000);
+  }
+}
+
+function leave() {
+  const last = socket;
+  socket = null;
+  if (!last) return;
+  last.onclose = last.onmessage = null;
+  last.close();
 }
 
 function answered(event) {
@@ -142,17 +157,17 @@ function drop() {
 }
 
 /** The link is gone: find out whether it is worth trying again, and when. */
-async function lost(greeted) {
+async function lost(greeted, least = 0) {
   socket = null;
   drop();
   if (!wanted) return;
   become("offline");
-  schedule();
+  waiting = setTimeout(connect, Math.max(least, Math.min(MOST, LEAST * 2 ** failures++) * (0.5 + Math.random() / 2)));
   // A browser does not say why it was refused; a plain request does.
-  if (!greeted && (await refused()) && wanted && !socket) end({ code: "not_logged_in", text: t("sessionEnded") });
+  if (!greeted && (await unknown()) && wanted && !socket) end({ code: "not_logged_in", text: t("sessionEnded") });
 }
 
-async function refused() {
+async function unknown() {
   try {
     return (await fetch("/ws", { cache: "no-store" })).status === 401;
   } catch {
@@ -160,17 +175,10 @@ async function refused() {
   }
 }
 
-function schedule() {
-  const delay = Math.min(MOST, LEAST * 2 ** failures++) * (0.5 + Math.random() / 2);
-  waiting = setTimeout(connect, delay);
-}
-
 function end(why) {
   wanted = false;
   clearTimeout(waiting);
-  const last = socket;
-  socket = null;
-  last?.close();
+  leave();
   drop();
   become("logged_out");
   say({ event: "ended", code: why.code, text: why.text });
@@ -184,8 +192,7 @@ function look(quiet, answer) {
   mine.send('{"op":"ping"}');
   setTimeout(() => {
     if (mine !== socket || heard >= asking) return;
-    mine.onclose = null;
-    mine.close();
+    leave();
     lost(true);
   }, answer);
 }

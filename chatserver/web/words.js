@@ -9,6 +9,8 @@ export const en = {
   storageOff: "This browser keeps nothing: what you write is lost with the tab.",
   storageSmall: "This browser keeps only drafts and what is unsent, no messages.",
   sessionEnded: "You were logged out. Log in again to go on.",
+  notKept: "This browser could not keep the message, so it was not sent: {why}",
+  tooLong: "That has {n} characters; a message may have {most}.",
   removedFrom: "{by} took you out of #{room}.",
   removedWhy: "{by} took you out of #{room}: {reason}",
   unsent: {
