@@ -18,7 +18,14 @@ from chatserver.accounts.lockout import Lockout
 from chatserver.accounts.passwords import Passwords
 from chatserver.commands import all_commands
 from chatserver.commands.registry import Registry
-from chatserver.control import SOCKET, AddAccounts, ChangePassword, DeleteAccounts, GiveRole
+from chatserver.control import (
+    SOCKET,
+    AddAccounts,
+    ChangePassword,
+    DeleteAccounts,
+    EndDevices,
+    GiveRole,
+)
 from chatserver.dialects.choice import Choice, Offer
 from chatserver.dialects.json import JsonDialect, is_json
 from chatserver.dialects.text import TextDialect
@@ -30,6 +37,7 @@ from chatserver.net.server import ChatTCPServer
 from chatserver.net.tls import TlsContexts
 from chatserver.order.clock import Clock
 from chatserver.order.delivery import Delivery
+from chatserver.order.devices import Devices
 from chatserver.order.items import Started
 from chatserver.order.local import LocalOrder
 from chatserver.order.log import Log
@@ -185,6 +193,7 @@ class ChatServer:
             )
             self._order = LocalOrder(self._log)
             self._flusher = Flusher()
+            registrar = Registrar(self.accounts, directory, self._order, self._clock)
             services = Services(
                 settings=settings,
                 accounts=self.accounts,
@@ -198,7 +207,8 @@ class ChatServer:
                 directory=directory,
                 clock=self._clock,
                 order=self._order,
-                registrar=Registrar(self.accounts, directory, self._order, self._clock),
+                registrar=registrar,
+                devices=Devices(self.accounts, directory, self._order, registrar, self._clock),
                 archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
                 replay=self._replay,
                 rooms=Rooms(directory, lobby=settings.rooms.lobby),
@@ -234,7 +244,7 @@ class ChatServer:
 
     def _open_control(self, services: Services) -> Control | None:
         """Return the socket for commands. Without one, chat goes on all the same."""
-        keeper = AccountsKeeper(services.registrar)
+        keeper = AccountsKeeper(services.registrar, services.devices)
         changes = AccountChanges(self.accounts, keeper)
         try:
             return Control(
@@ -244,6 +254,7 @@ class ChatServer:
                     ChangePassword: changes.change_password,
                     DeleteAccounts: changes.delete,
                     GiveRole: changes.give_role,
+                    EndDevices: changes.end_devices,
                 },
             )
         except OSError as error:

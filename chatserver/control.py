@@ -68,7 +68,14 @@ class GiveRole(msgspec.Struct, frozen=True, tag_field="op", tag="role"):
     role: ServerRole
 
 
-Request = AddAccounts | ChangePassword | DeleteAccounts | GiveRole
+class EndDevices(msgspec.Struct, frozen=True, tag_field="op", tag="devices"):
+    """Log one device of an account out, or all of them."""
+
+    name: str
+    device: int | None = None
+
+
+Request = AddAccounts | ChangePassword | DeleteAccounts | GiveRole | EndDevices
 
 
 class Added(msgspec.Struct, frozen=True, tag_field="reply", tag="added"):
@@ -97,13 +104,19 @@ class RoleGiven(msgspec.Struct, frozen=True, tag_field="reply", tag="role-given"
     name: str
 
 
+class DevicesEnded(msgspec.Struct, frozen=True, tag_field="reply", tag="devices-ended"):
+    """So many devices were logged out, and their sessions are over."""
+
+    ended: int
+
+
 class Refused(msgspec.Struct, frozen=True, tag_field="reply", tag="refused"):
     """Nothing was done; `text` says why in one sentence."""
 
     text: str
 
 
-Reply = Added | Changed | Deleted | RoleGiven | Refused
+Reply = Added | Changed | Deleted | RoleGiven | DevicesEnded | Refused
 
 _encode = msgspec.json.Encoder().encode
 decode_request: Final = msgspec.json.Decoder(Request).decode

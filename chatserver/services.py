@@ -6,6 +6,7 @@ from chatserver.accounts.authentication import Authenticator
 from chatserver.accounts.file import Accounts
 from chatserver.net.ratelimit import TokenBuckets
 from chatserver.order.clock import Clock
+from chatserver.order.devices import Devices
 from chatserver.order.order import Order
 from chatserver.order.registrar import Registrar
 from chatserver.order.replay import Replay
@@ -26,6 +27,7 @@ class Services:
     clock: Clock
     order: Order
     registrar: Registrar
+    devices: Devices
     replay: Replay
     archive: Archive
     rooms: Rooms

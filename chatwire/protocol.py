@@ -27,6 +27,7 @@ from chatwire.replies import (
     BroadcastReply,
     ChangeReply,
     ConversationsReply,
+    DevicesReply,
     HelpReply,
     HistoryReply,
     LastReply,
@@ -34,6 +35,7 @@ from chatwire.replies import (
     MembersReply,
     ReadReply,
     Reply,
+    RevokeReply,
     RoomReply,
     RoomsReply,
     SearchReply,
@@ -51,6 +53,7 @@ MOST_COUNTED: Final = 10_000
 
 _REPLIES: Final[dict[str, type[Reply]]] = {
     "login": LoginReply,
+    "resume": LoginReply,
     "who": WhoReply,
     "last": LastReply,
     "broadcast": BroadcastReply,
@@ -58,6 +61,8 @@ _REPLIES: Final[dict[str, type[Reply]]] = {
     "reply": SendReply,
     "answer": SendReply,
     "status": StatusReply,
+    "devices": DevicesReply,
+    "revoke": RevokeReply,
     "help": HelpReply,
     "history": HistoryReply,
     "search": SearchReply,

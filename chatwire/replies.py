@@ -190,6 +190,31 @@ class StatusReply(Reply, kw_only=True, tag="reply"):
     held: int
 
 
+class Device(Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A browser that stays logged in; `made` and `seen` are times, `this` is the one that asks."""
+
+    device: int
+    made: str
+    seen: str
+    address: str
+    client: str
+    this: bool = False
+
+
+class DevicesReply(Reply, kw_only=True, tag="reply"):
+    """The devices of the account, the last seen first."""
+
+    op: str = "devices"
+    devices: tuple[Device, ...]
+
+
+class RevokeReply(Reply, kw_only=True, tag="reply"):
+    """How many devices were logged out."""
+
+    op: str = "revoke"
+    ended: int
+
+
 class HistoryReply(Reply, kw_only=True, tag="reply"):
     """Messages said before, the oldest first; `more`: there are others in that direction."""
 

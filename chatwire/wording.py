@@ -30,6 +30,8 @@ from chatwire.replies import (
     BroadcastReply,
     CommandHelp,
     ConversationsReply,
+    Device,
+    DevicesReply,
     HelpReply,
     Here,
     HistoryReply,
@@ -37,6 +39,7 @@ from chatwire.replies import (
     LoginReply,
     MembersReply,
     Reply,
+    RevokeReply,
     RoomReply,
     RoomsReply,
     SearchReply,
@@ -169,11 +172,23 @@ def event_lines(event: Event, viewer: str = "", columns: int = 80) -> list[str]:
             return ["There is more; add a word to find less."]
         case StatusReply():
             return [_status(event)]
+        case DevicesReply(devices=devices):
+            return _devices(devices)
+        case RevokeReply(ended=ended):
+            return ["It is logged out." if ended == 1 else f"{ended} devices are logged out."]
         case HelpReply(commands=commands):
             return _help_lines(commands, columns - len(_NOTICE_MARK) - 1)
         case Reply(op=op):
             return [_DONE[op]] if op in _DONE else []
     return []
+
+
+def _devices(devices: Sequence[Device]) -> list[str]:
+    return [
+        f"{each.device}: {each.client or 'a browser'} at {each.address}, since {each.made[:10]},"
+        f" last seen {'now, here' if each.this else each.seen[:10]}."
+        for each in devices
+    ] or ["You are logged in with no browser."]
 
 
 def place_of(event: Edited | Deleted | Reacted | Typing) -> str:

@@ -42,7 +42,7 @@ chatserver.order: state
 chatserver.order.rules: .
 chatserver.order.rules: common
 chatserver.order.rules: rooms standing upkeep
-chatserver.order.rules: accounts talk
+chatserver.order.rules: accounts devices talk
 chatserver.order: apply
 # what is on disk
 chatserver.storage: . tables
@@ -68,13 +68,14 @@ chatserver.order: clock pending
 chatserver.order: order presence replay
 chatserver.order: delivery
 chatserver.order: local log registrar retention
+chatserver.order: devices
 # the parts that commands and threads work with
 chatserver: services
 # what people can ask for
 chatserver.commands: registry
 chatserver.commands: context
 chatserver.commands: arguments dispatcher parts
-chatserver.commands: access changes past people rooms standing talk unread upkeep
+chatserver.commands: access changes devices past people rooms standing talk unread upkeep
 chatserver.commands: .
 chatserver.commands: __main__
 # how they say it
@@ -89,7 +90,7 @@ chatserver: app
 chatserver.cli: . progress
 chatserver.cli: main
 chatserver.cli: control
-chatserver.cli: accounts archive rooms | chatserver: __main__
+chatserver.cli: accounts archive devices rooms | chatserver: __main__
 """
 """A floor is a line, the lowest first: packages, and their files; `.` is the package itself."""
 

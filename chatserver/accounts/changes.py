@@ -18,6 +18,8 @@ from chatserver.control import (
     ChangePassword,
     DeleteAccounts,
     Deleted,
+    DevicesEnded,
+    EndDevices,
     GiveRole,
     RoleGiven,
     ServerRole,
@@ -51,6 +53,10 @@ class Keeper(Protocol):
 
     def role_given(self, role: ServerRole, *names: str) -> None:
         """These accounts are admins of the server, or members."""
+        ...
+
+    def devices_ended(self, name: str, device: int | None) -> int:
+        """One device of an account is logged out, or all are; return how many there were."""
         ...
 
     def deleted(self, *names: str) -> None:
@@ -101,14 +107,14 @@ class AccountChanges:
 
     def give_role(self, request: GiveRole) -> RoleGiven:
         """Make an account an admin of the server, or a member again. Raises NotDone."""
-        try:
-            account = self._accounts.look_up(request.name)
-        except OSError as error:
-            raise NotDone(f"Cannot read {self._accounts.path}: {error.strerror}.") from error
-        if account is None:
-            raise NotDone(f"There is no account {for_log(request.name)}; chat users lists them.")
+        account = self._find(request.name)
         self._keeper.role_given(request.role, account.name)
         return RoleGiven(account.name)
+
+    def end_devices(self, request: EndDevices) -> DevicesEnded:
+        """Log devices of an account out. Raises NotDone."""
+        account = self._find(request.name)
+        return DevicesEnded(self._keeper.devices_ended(account.name, request.device))
 
     def delete(self, request: DeleteAccounts) -> Deleted:
         """Delete accounts, and what is known of them. Raises NotDone.
@@ -132,6 +138,15 @@ class AccountChanges:
                 if name in draft:
                     draft.remove(name)
         return Deleted(request.names)
+
+    def _find(self, name: str) -> Account:
+        try:
+            account = self._accounts.look_up(name)
+        except OSError as error:
+            raise NotDone(f"Cannot read {self._accounts.path}: {error.strerror}.") from error
+        if account is None:
+            raise NotDone(f"There is no account {for_log(name)}; chat users lists them.")
+        return account
 
     @contextmanager
     def _edit(self) -> Iterator[Draft]:

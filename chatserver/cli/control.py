@@ -26,6 +26,8 @@ from chatserver.control import (
     ChangePassword,
     DeleteAccounts,
     Deleted,
+    DevicesEnded,
+    EndDevices,
     GiveRole,
     Hello,
     Refused,
@@ -47,7 +49,7 @@ _PATIENCE: Final = 10.0
 
 _LOOK_SECONDS: Final = 0.05
 
-R = TypeVar("R", Added, Changed, Deleted, RoleGiven)
+R = TypeVar("R", Added, Changed, Deleted, RoleGiven, DevicesEnded)
 
 
 def change(data: Path, request: Request, kind: type[R]) -> R:
@@ -194,6 +196,8 @@ def _here(data: Path, request: Request) -> Reply:
             return changes.delete(request)
         case GiveRole():
             return changes.give_role(request)
+        case EndDevices():
+            return changes.end_devices(request)
 
 
 class _StoreKeeper:
@@ -213,6 +217,20 @@ class _StoreKeeper:
         from chatserver.storage.store import give_roles  # noqa: PLC0415
 
         self._write(lambda database, now: give_roles(database, names, role, now))
+
+    def devices_ended(self, name: str, device: int | None) -> int:
+        """Take them out of the database, where there is one."""
+        from chatserver.storage.store import end_devices  # noqa: PLC0415
+
+        ended: list[int] = []
+        self._write(
+            lambda database, now: (
+                ended.append(end_devices(database, name, device, now))
+                if database.exists()
+                else None
+            )
+        )
+        return sum(ended)
 
     def deleted(self, *names: str) -> None:
         """Take their names away from them; what they said stays their own."""

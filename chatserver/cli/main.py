@@ -24,6 +24,7 @@ _ELSEWHERE = {
     "deluser": ("chatserver.cli.accounts", "Delete accounts."),
     "users": ("chatserver.cli.accounts", "List the accounts."),
     "role": ("chatserver.cli.accounts", "Make an account an admin, or a member again."),
+    "devices": ("chatserver.cli.devices", "List or log out the browsers of an account."),
     "rooms": ("chatserver.cli.rooms", "List all rooms, closed ones too."),
     "backup": ("chatserver.cli.archive", "Copy the data folder, also while the server runs."),
     "restore": ("chatserver.cli.archive", "Put a backup into an empty data folder."),

@@ -1,6 +1,17 @@
 """What people can ask for: a registry, and the decorated functions by subject."""
 
-from chatserver.commands import access, changes, past, people, rooms, standing, talk, unread, upkeep
+from chatserver.commands import (
+    access,
+    changes,
+    devices,
+    past,
+    people,
+    rooms,
+    standing,
+    talk,
+    unread,
+    upkeep,
+)
 from chatserver.commands.registry import Registry
 
 
@@ -14,6 +25,7 @@ def all_commands() -> Registry:
         *past.COMMANDS,
         *unread.COMMANDS,
         *standing.COMMANDS,
+        *devices.COMMANDS,
         *access.COMMANDS,
         *upkeep.COMMANDS,
     )

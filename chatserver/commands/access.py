@@ -34,6 +34,22 @@ def login(
     return None
 
 
+@command("access", "", when="before login")
+def resume(context: Context, since: OptionalSeq = None) -> Reply | None:
+    """Come in by the token that came with the connection; like `login` from there on."""
+    services, connection = context.services, context.connection
+    device = services.devices.current(connection.device)
+    account = None if device is None else services.accounts.look_up(device.name)
+    if device is None or account is None:
+        raise CommandError(
+            "bad_credentials", "This browser is not logged in; log in with a name and a password."
+        )
+    services.devices.note_seen(device, connection.address)
+    connection.attended = False  # a page that is open is nobody who has gone away
+    _enter(context, account, since, device.token)
+    return None
+
+
 def _authenticate(context: Context, name: str, password: str) -> Account:
     """Return whose name and password they are. Raises CommandError."""
     services, connection = context.services, context.connection
@@ -48,13 +64,13 @@ def _authenticate(context: Context, name: str, password: str) -> Account:
         raise
 
 
-def _enter(context: Context, account: Account, since: int | None) -> None:
+def _enter(context: Context, account: Account, since: int | None, device: str = "") -> None:
     """Give the account a session here, and show it what it has missed."""
     services, connection = context.services, context.connection
     connection.check_is_there()  # nobody is told of a coming and going that was neither
     identity = services.authenticator.identity(account)
     number = services.registrar.account_id(account.name)
-    session = Session(connection, number, account.name, since, identity)
+    session = Session(connection, number, account.name, since, identity, device)
     session.claim.acquire()  # until its login is answered, nobody else shows it anything
     context.session = session
     try:
@@ -65,6 +81,7 @@ def _enter(context: Context, account: Account, since: int | None) -> None:
         past = None if arrived.busy else services.replay.read(session.owed.pop(0))
         context.answer(
             LoginReply(
+                op="resume" if session.device else "login",
                 name=account.name,
                 online=arrived.online,
                 seq=arrived.seq,
@@ -138,14 +155,17 @@ def _come(context: Context, session: Session) -> Arrived:
 
 def _refusal(context: Context, session: Session) -> CommandError | None:
     """Return why there is no place for a session that has just come."""
-    if not context.services.authenticator.still_lets_in(session.key, session.identity):
+    services = context.services
+    if not services.authenticator.still_lets_in(session.key, session.identity):
         # It has been changed since the password was checked, and may be another's.
         return CommandError(
             "try_later", "The account was changed meanwhile; log in again.", retry_after=1
         )
-    most = context.services.settings.session.max_sessions_per_account
+    if not services.devices.is_there(session):
+        return CommandError("logged_out", "This device was logged out; log in again to go on.")
+    most = services.settings.session.max_sessions_per_account
     # In the order in which they came: of those that come at once, the first find a place.
-    here = context.services.directory.sessions_of(session.account_id)
+    here = services.directory.sessions_of(session.account_id)
     if most > 0 and session not in [each for each in here if _alike(each, session)][:most]:
         return CommandError(
             "try_later",
@@ -167,4 +187,4 @@ def logout(context: Context) -> Reply | None:
     return Reply(op="logout")
 
 
-COMMANDS = (login, logout)
+COMMANDS = (login, resume, logout)

@@ -63,6 +63,7 @@ Names = Annotated[
 Words = Annotated[str, Shown("words", "message")]
 ReplyWords = Annotated[str | None, Shown("words", "reply")]
 Minutes = Annotated[int, Meta(ge=1, le=5_256_000), Shown("number", "minutes")]
+DeviceNumber = Annotated[int, Meta(ge=1, le=1 << 53), Shown("number", "device")]
 CommandWord = Annotated[str | None, Shown("word", "command")]
 TypedWords = Annotated[str, Shown("words", "message", required=True)]
 Reaction = Annotated[str, Meta(max_length=64), Shown("words", "emoji", required=True)]

@@ -12,7 +12,7 @@ from typing import Any, Final
 from chatserver.order import items
 from chatserver.order.items import Act, Edited, Erased, Item, Reacted, Said
 from chatserver.order.outcome import Outcome
-from chatserver.order.rules import accounts, rooms, standing, talk, upkeep
+from chatserver.order.rules import accounts, devices, rooms, standing, talk, upkeep
 from chatserver.order.state import State
 
 
@@ -27,7 +27,7 @@ def apply(state: State, item: Item) -> Outcome:
 
 def refused_without_room(item: Item) -> bool:
     """Tell whether an item has no effect when the disk is full; the others wait in memory."""
-    return isinstance(item, Act | items.Trimmed | items.AccountDeleted | items.AccountRole)
+    return isinstance(item, _REFUSED)
 
 
 def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[tuple[int, int]]]:
@@ -48,6 +48,14 @@ def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[tuple[int,
     return keys, targets
 
 
+_REFUSED: Final = (
+    Act,
+    items.Trimmed,
+    items.AccountDeleted,
+    items.AccountRole,
+    items.DeviceMade,
+    items.DevicesEnded,
+)
 _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {
     items.Said: talk.said,
     items.Edited: talk.edited,
@@ -74,6 +82,9 @@ _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {
     items.AccountMade: accounts.account_made,
     items.AccountRole: accounts.account_role,
     items.AccountDeleted: accounts.account_deleted,
+    items.DeviceMade: devices.made,
+    items.DeviceSeen: devices.seen,
+    items.DevicesEnded: devices.ended,
     items.Started: upkeep.started,
     items.Alive: upkeep.alive,
     items.Trimmed: upkeep.trimmed,

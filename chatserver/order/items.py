@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from chatwire.events import Access, Past, Role, Speaking
 
-Reason: TypeAlias = Literal["removed", "disabled", "password"]
-"""Why sessions end: the account's line is gone, switched off, or has another password."""
+Reason: TypeAlias = Literal["removed", "disabled", "password", "revoked"]
+"""Why sessions end: the account's line is gone, switched off, or has another password; or the
+device they came from was logged out."""
 
 
 class Item(Struct, frozen=True, kw_only=True, gc=False, tag_field="what"):
@@ -245,6 +246,31 @@ class Ended(Item, frozen=True, kw_only=True, tag="ended/1"):
     reason: Reason
 
 
+class DeviceMade(Item, frozen=True, kw_only=True, tag="device-made/1"):
+    """An account may come again with a token, of which this is the digest, as long as it has the
+    password it has now. Beyond `most` devices (0: any number) the one not seen for longest goes."""
+
+    account: int
+    token: str
+    password: str
+    address: str
+    client: str
+    most: int = 0
+
+
+class DeviceSeen(Item, frozen=True, kw_only=True, tag="device-seen/1"):
+    """Somebody has come with a token, from an address."""
+
+    token: str
+    address: str
+
+
+class DevicesEnded(Item, frozen=True, kw_only=True, tag="devices-ended/1"):
+    """Nobody comes with these tokens any more."""
+
+    tokens: tuple[str, ...]
+
+
 class Trimmed(Item, frozen=True, kw_only=True, tag="trimmed/1"):
     """Messages (`seqs`) and `changes` are deleted, because they are older than is kept.
 
@@ -289,6 +315,9 @@ AnyItem: TypeAlias = (
     | AccountRole
     | AccountDeleted
     | Ended
+    | DeviceMade
+    | DeviceSeen
+    | DevicesEnded
     | Trimmed
     | Purged
 )

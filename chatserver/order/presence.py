@@ -26,6 +26,7 @@ _REASONS: Final[dict[Reason, CommandError]] = {
     "password": CommandError(
         "password_changed", "The password of this account was changed; log in with the new one."
     ),
+    "revoked": CommandError("logged_out", "This device was logged out; log in again to go on."),
 }
 """Why a session is its account's no more."""
 

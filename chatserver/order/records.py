@@ -31,6 +31,8 @@ class Account(Struct, eq=False):
     member_of: tuple[int, ...] = ()
     ended: tuple[int, ...] = ()
     """The changes with which its last memberships have ended."""
+    devices: tuple[str, ...] = ()
+    """The digests of the tokens with which it may come, the oldest first."""
 
     def __post_init__(self) -> None:
         self.folded = fold(self.name)
@@ -86,6 +88,21 @@ class Conversation(Struct, eq=False):
         return found if found is not None and found.left is None else None
 
 
+class Device(Struct, eq=False):
+    """Where an account may come from without its password: who has the token. Times are in ms."""
+
+    id: int
+    account: int
+    token: str
+    """The SHA-256 of the token, in hexadecimal digits: the token itself is nowhere."""
+    password: str
+    """The digest of the password's hash for which it was made."""
+    made: int
+    seen: int
+    address: str
+    client: str
+
+
 class Target(Struct, eq=False):
     """A message that an item is about: what is decided by.
 
@@ -123,6 +140,8 @@ class Unsaved(Struct):
     accounts: dict[int, Account] = field(default_factory=dict)
     conversations: dict[int, Conversation] = field(default_factory=dict)
     members: dict[tuple[int, int], Member] = field(default_factory=dict)
+    devices: dict[int, Device | None] = field(default_factory=dict)
+    """By number; None for one that there is no more."""
     deleted: list[int] = field(default_factory=list)
     """Messages that are to go."""
     gone: dict[int, bool] = field(default_factory=dict)
@@ -137,6 +156,7 @@ class Unsaved(Struct):
             or self.accounts
             or self.conversations
             or self.members
+            or self.devices
             or self.invitations
             or self.deleted
             or self.gone
@@ -150,6 +170,7 @@ class Unsaved(Struct):
         self.accounts.clear()
         self.conversations.clear()
         self.members.clear()
+        self.devices.clear()
         self.invitations.clear()
         self.gone.clear()
         self.alive = None

@@ -81,7 +81,8 @@ class Registrar:
             raise CommandError(outcome.code, outcome.text)
 
     def review(self, name: str) -> None:
-        """End the sessions of an account that may have none any more, as the file is now."""
+        """End the sessions of an account that may have none any more, as the file is now; what
+        they came with is of no use already (see `Devices.find`)."""
         known = self._directory.account_id(name)
         sessions = () if known is None else self._directory.sessions_of(known)
         if sessions:

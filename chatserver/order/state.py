@@ -16,6 +16,7 @@ from chatserver.order.records import (
     Account,
     ChangeRow,
     Conversation,
+    Device,
     Kind,
     Member,
     MessageRow,
@@ -40,6 +41,8 @@ class State:
         """How many items there have been."""
         self.accounts: dict[int, Account] = {}
         self.conversations: dict[int, Conversation] = {}
+        self.devices: dict[str, Device] = {}
+        """By the digest of the token."""
         self.keys: dict[tuple[int, str], int] = {}
         """Keys in use that matter to the items about to be applied: whoever applies them puts
         them here first."""
@@ -51,6 +54,7 @@ class State:
         self._direct: dict[tuple[int, ...], Conversation] = {}
         self._next_account = 1
         self._next_conversation = 1
+        self._next_device = 1
         self._visible_keys: list[str] = []  # in order, and their names beside them
         self._visible_names: list[str] = []
         self._busy: Mapping[str, str] | None = None
@@ -252,6 +256,34 @@ class State:
             self._remove(room.invited, account)
         self._put(self.unsaved.invitations, (room.id, account), by)
 
+    def add_device(
+        self, account: Account, token: str, password: str, address: str, client: str
+    ) -> Device:
+        """Let an account come with a token, whose digest this is."""
+        made = Device(
+            self._next_device, account.id, token, password, self.at, self.at, address, client
+        )
+        self.set(self, "_next_device", made.id + 1)
+        self._put(self.devices, token, made)
+        self.set(account, "devices", (*account.devices, token))
+        self._put(self.unsaved.devices, made.id, made)
+        return made
+
+    def change_device(self, device: Device, **changes: object) -> None:
+        """Change what is known of a device, and note that it is newer than the disk."""
+        for name, value in changes.items():
+            self.set(device, name, value)
+        self._put(self.unsaved.devices, device.id, device)
+
+    def remove_device(self, device: Device) -> None:
+        """Let nobody come with a token any more."""
+        account = self.accounts[device.account]
+        self._remove(self.devices, device.token)
+        rest = tuple([each for each in account.devices if each != device.token])
+        self.set(account, "devices", rest)
+        self._journal.append((self.unsaved.devices, device.id, self.unsaved.devices.get(device.id)))
+        self.unsaved.devices[device.id] = None
+
     def add_message(
         self, conversation: Conversation, row: MessageRow, mentions: tuple[int, ...] = ()
     ) -> None:
@@ -332,9 +364,14 @@ class State:
 
     # -- the disk, for whoever owns the state --
 
-    def load(self, item: Account | Conversation | Member) -> None:
-        """Take in what is on disk: accounts, then conversations, then members."""
+    def load(self, item: Account | Conversation | Member | Device) -> None:
+        """Take in what is on disk: accounts, then conversations, then members and devices."""
         match item:
+            case Device():
+                account = self.accounts[item.account]
+                account.devices = (*account.devices, item.token)
+                self.devices[item.token] = item
+                self._next_device = max(self._next_device, item.id + 1)
             case Account():
                 self.accounts[item.id] = item
                 self._next_account = max(self._next_account, item.id + 1)

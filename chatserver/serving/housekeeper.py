@@ -20,6 +20,7 @@ _PAUSE_A_CLIENT: Final = 0.001
 """So that 8,000 clients, whom it takes 30 ms to look at, are looked at every 9 s."""
 
 _GIVE_BACK_SECONDS: Final = 5.0
+_DEVICES_SECONDS: Final = 600.0
 
 
 class Housekeeper:
@@ -39,6 +40,7 @@ class Housekeeper:
         self._interval = interval
         self._stopped = threading.Event()
         self._give_back_at = 0.0
+        self._devices_at = 0.0
         self._present = 0  # how many clients there were at the last look
         self._clients = 0  # the most there were since memory was given back
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
@@ -74,6 +76,9 @@ class Housekeeper:
         self._note_reads()
         self._give_back(len(connections), now)
         self._retention.tick()
+        if now >= self._devices_at:
+            self._devices_at = now + _DEVICES_SECONDS
+            self._services.devices.sweep()
 
     def _check_deadlines(self, connection: Connection, now: float) -> None:
         settings = self._services.settings

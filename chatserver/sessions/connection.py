@@ -51,6 +51,8 @@ class Connection:
         self.last_command = now
         self.pinged_at = 0.0
         self.logged_in = False
+        self.device = ""
+        """The digest of the token with which somebody came, before there was a connection."""
         self.attended = True
         """Whether a person is to be at the other end, who may have gone away and left it."""
         self.checking = False

@@ -28,12 +28,15 @@ class Session:
         account: str,
         since: int | None = None,
         identity: str = "",
+        device: str = "",
     ) -> None:
-        """`account_id` and `identity` are those of the account: another password is another one."""
+        """`account_id` and `identity` are those of the account: another password is another one.
+        `device` is the digest of the token it came with, if it did."""
         self.connection = connection
         self.account_id = account_id
         self.account = account
         self.identity = identity
+        self.device = device
         self.revoked: CommandError | None = None
         """Why the session is its account's no more; set by the log thread, once."""
         self.key = fold(account)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, Final
 
-from chatserver.order.records import Account, Conversation, Member, Target, Unsaved
+from chatserver.order.records import Account, Conversation, Device, Member, Target, Unsaved
 from chatserver.order.state import State
-from chatserver.storage.tables import ACCOUNT, CHANGE, CONVERSATION, MEMBER, MESSAGE
+from chatserver.storage.tables import ACCOUNT, CHANGE, CONVERSATION, DEVICE, MEMBER, MESSAGE
 
 
 def _put(table: str, columns: str) -> str:
@@ -19,6 +19,7 @@ def _put(table: str, columns: str) -> str:
 _PUT_ACCOUNT: Final = _put("accounts", ACCOUNT)
 _PUT_CONVERSATION: Final = _put("conversations", CONVERSATION)
 _PUT_MEMBER: Final = _put("members", MEMBER)
+_PUT_DEVICE: Final = _put("devices", DEVICE)
 _ADD_MESSAGE: Final = _put("messages", MESSAGE).replace(" OR REPLACE", "")
 _PUT_APPLIED: Final = "INSERT OR REPLACE INTO meta VALUES ('at', ?), ('applied', ?)"
 _PUT_ALIVE: Final = "INSERT OR REPLACE INTO meta VALUES ('alive', ?), ('rest', ?)"
@@ -59,6 +60,8 @@ def load(connection: sqlite3.Connection) -> State:
         state.load(Conversation(**values))
     for values in _select(connection, MEMBER, "members"):
         state.load(Member(**values))
+    for values in _select(connection, DEVICE, "devices"):
+        state.load(Device(**values))
     for number, newest in connection.execute(_NEWEST):
         state.conversations[number].newest = newest
     for conversation, account, by in connection.execute(
@@ -131,6 +134,10 @@ def write(connection: sqlite3.Connection, state: State) -> None:
         put(_PUT_CONVERSATION, map(_conversation, unsaved.conversations.values()))
     if unsaved.members:
         put(_PUT_MEMBER, map(_member, unsaved.members.values()))
+    if unsaved.devices:
+        devices = unsaved.devices.items()
+        put("DELETE FROM devices WHERE id = ?", [(number,) for number, each in devices if not each])
+        put(_PUT_DEVICE, [_device(each) for _, each in devices if each])
     if unsaved.invitations:
         invitations = [(*key, by) for key, by in unsaved.invitations.items()]
         put(_UNINVITE, [each[:2] for each in invitations])
@@ -202,6 +209,7 @@ def _select(connection: sqlite3.Connection, columns: str, table: str) -> Iterato
 
 
 _account: Final = attrgetter(*ACCOUNT.split(", "))
+_device: Final = attrgetter(*DEVICE.split(", "))
 _member: Final = attrgetter(*MEMBER.split(", "))
 
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from chatserver.order.outcome import Change
+from chatserver.order.records import Device
 from chatserver.storage.past import StoredMessage, decode_change, decode_message
 from chatserver.storage.schema import (
     APPLICATION_ID,
@@ -23,7 +24,7 @@ from chatserver.storage.schema import (
     strange_in,
     version_of,
 )
-from chatserver.storage.tables import AS_JSON, CHANGE_AS_JSON, READ, READ_CHANGES
+from chatserver.storage.tables import AS_JSON, CHANGE_AS_JSON, DEVICE, READ, READ_CHANGES
 from chatwire.names import fold
 from chatwire.text import for_log
 
@@ -186,3 +187,16 @@ def admins(path: Path) -> set[str]:
             "SELECT folded FROM accounts WHERE role = 'admin' AND deleted IS NULL"
         )
         return {name for (name,) in rows}
+
+
+def stored_devices(path: Path, name: str) -> list[Device]:
+    """Return the devices of the account of that folded name, the last seen first. Raises
+    StoreError."""
+    columns = ", ".join(f"devices.{column}" for column in DEVICE.split(", "))
+    with _newest(path) as snapshot:
+        rows = snapshot.execute(
+            f"SELECT {columns} FROM accounts JOIN devices ON account = accounts.id"  # noqa: S608 - constants
+            " WHERE folded = ? AND accounts.deleted IS NULL ORDER BY seen DESC, devices.id DESC",
+            (name,),
+        )
+        return [Device(*row) for row in rows]

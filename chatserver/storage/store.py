@@ -14,7 +14,7 @@ from typing import Final
 
 from chatserver.control import ServerRole
 from chatserver.order.apply import apply
-from chatserver.order.items import AccountDeleted, AccountMade, AccountRole
+from chatserver.order.items import AccountDeleted, AccountMade, AccountRole, DevicesEnded
 from chatserver.order.records import Target
 from chatserver.order.state import State
 from chatserver.storage import rows, schema
@@ -194,6 +194,17 @@ def give_roles(path: Path, names: Iterable[str], role: ServerRole, now: int) -> 
             account = state.account(name)
             if account is not None:
                 apply(state, AccountRole(at=now, account=account.id, role=role))
+
+
+def end_devices(path: Path, name: str, device: int | None, now: int) -> int:
+    """Log a device of an account out where no server runs, or all of them; return how many there
+    were. Raises StoreError and StorageFull."""
+    with _alone(path) as state:
+        account = state.account(name)
+        found = [] if account is None else [state.devices[each] for each in account.devices]
+        over = [each.token for each in found if device in (None, each.id)]
+        apply(state, DevicesEnded(at=now, tokens=tuple(over)))
+    return len(over)
 
 
 @contextmanager

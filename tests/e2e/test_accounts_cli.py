@@ -13,6 +13,10 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from chatserver.order.apply import apply
+from chatserver.order.items import AccountMade, DeviceMade
+from chatserver.storage.store import Store
+
 from .client import PASSWORD, PATIENCE, at_once
 from .conftest import StartServer
 from .process import chat, environment, hashed
@@ -379,3 +383,33 @@ def test_deluser_leaves_a_newer_version_and_the_account_alone(
         connection.execute("PRAGMA user_version = 99")
     assert "newer" in refused("deluser", "bob", "--data", data)
     assert "bob" in accounts(data)
+
+
+def test_the_browsers_of_an_account_are_listed_and_logged_out(data: Path) -> None:
+    add(data, "alice")
+    with closing(Store(data / "chat.db")) as store:
+        state = store.load()
+        apply(state, AccountMade(at=1, name="alice"))
+        for number in (1, 2, 3):
+            made = DeviceMade(
+                at=number * 86_400_000,
+                account=1,
+                token=f"digest {number}",
+                password="",
+                address="192.0.2.7",
+                client=f"browser {number}",
+            )
+            apply(state, made)
+        store.write(state)
+    listed = chat("devices", "Alice", "--data", data).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["3", "2", "1"]
+    assert "seen 1970-01-03  192.0.2.7  browser 2" in listed[1]
+    assert chat("devices", "alice", "--revoke", "2", "--data", data).stdout == (
+        "Logged out 1 device of alice.\n"
+    )
+    assert "alice has no device 2;" in refused("devices", "alice", "--revoke", "2", "--data", data)
+    assert chat("devices", "alice", "--all", "--data", data).stdout == (
+        "Logged out 2 devices of alice.\n"
+    )
+    assert chat("devices", "alice", "--data", data).stdout == ""
+    assert "no account bob" in refused("devices", "bob", "--data", data)

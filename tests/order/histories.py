@@ -14,6 +14,9 @@ from chatserver.order.items import (
     Alive,
     Busy,
     Came,
+    DeviceMade,
+    DeviceSeen,
+    DevicesEnded,
     Edited,
     Ended,
     Erased,
@@ -59,6 +62,11 @@ class History:
         its = [each for each, owner in self.owners.items() if owner == account]
         return its[which % len(its)] if its else 1000 + account
 
+    def token(self, which: int) -> str:
+        """Return one of the tokens that were given; none of them if none was."""
+        given = [each.token for each in self.items if isinstance(each, DeviceMade)]
+        return given[which % len(given)] if given else "none"
+
     def add(self, kind: type[Item], account: int, n: int, others: list[int], step: int) -> None:
         """Have something of a kind happen; `n`, `others` and `step` fill in what it needs."""
         at = self._at = self._at + step  # the clock may be set back
@@ -92,8 +100,8 @@ class History:
             places = tuple(each + n % 3 for each in others)
             item = Read(at=at, account=account, session=session, conversations=places, upto=n)
         elif kind is Ended:
-            reasons: tuple[Reason, ...] = ("removed", "disabled", "password")
-            item = Ended(at=at, account=account, sessions=(session,), reason=reasons[n % 3])
+            reasons: tuple[Reason, ...] = ("removed", "disabled", "password", "revoked")
+            item = Ended(at=at, account=account, sessions=(session,), reason=reasons[n % 4])
         elif kind in (Hidden, Shown, AccountDeleted):
             item = kind(at=at, account=account)
         else:
@@ -104,6 +112,17 @@ class History:
                 Busy: Busy(at=at, account=account, reply=f"reply {n}"),
                 Idle: Idle(at=at, account=account, session=session),
                 Acked: Acked(at=at, account=account, upto=n, read=n % 2 == 0),
+                DeviceMade: DeviceMade(
+                    at=at,
+                    account=account,
+                    token=f"token {len(self.items)}",
+                    password="",
+                    address="::1",
+                    client="",
+                    most=2,
+                ),
+                DeviceSeen: DeviceSeen(at=at, token=self.token(n), address="::2"),
+                DevicesEnded: DevicesEnded(at=at, tokens=(self.token(n), self.token(n + 1))),
                 AccountMade: AccountMade(at=at, name=NAMES[n % 4]),
                 AccountRole: AccountRole(
                     at=at, account=account, role="admin" if n % 2 else "member"
@@ -151,6 +170,7 @@ KINDS: tuple[type[Item], ...] = (
     *(RoomMade, RoomMade, RoomSet, TopicSet, Joined, Joined, Joined, Left, Invited, Invited),
     *(Removed, RoleGiven, Muted, Edited, Edited, Erased, Reacted, Reacted, Read, AccountRole),
     *(Hidden, Shown, Ended, AccountDeleted, AccountMade, Acked, Alive, Trimmed, Purged, Started),
+    *(DeviceMade, DeviceMade, DeviceSeen, DevicesEnded),
 )
 ACCOUNTS = st.integers(1, 4)
 

@@ -26,6 +26,7 @@ from chatserver.errors import Disconnected
 from chatserver.net.ratelimit import TokenBucket, TokenBuckets
 from chatserver.order.clock import Clock
 from chatserver.order.delivery import Delivery
+from chatserver.order.devices import Devices
 from chatserver.order.items import AccountMade, Came, Purged, Said, Went
 from chatserver.order.local import LocalOrder
 from chatserver.order.log import Log
@@ -235,6 +236,7 @@ class Server(Scoped):
         self.log = Log(self.store, self.directory, self.delivery, self.index.forget)
         self.order = LocalOrder(self)
         self.registrar = Registrar(self.accounts, self.directory, self.order, self.time)
+        self.devices = Devices(self.accounts, self.directory, self.order, self.registrar, self.time)
         self._gate = threading.Event()  # shut while the log thread is to wait
         self._gate.set()
         self._waits = threading.Event()
@@ -254,6 +256,7 @@ class Server(Scoped):
             clock=self.time,
             order=self.order,
             registrar=self.registrar,
+            devices=self.devices,
             replay=self.replay,
             archive=self.archive,
             rooms=Rooms(self.directory, lobby=self.settings.rooms.lobby),

@@ -33,7 +33,7 @@ def look(watch: AccountWatch, server: Server) -> None:
 
 def remove(server: Server, name: str) -> None:
     """Do what `chat deluser` has the server do."""
-    keeper = AccountsKeeper(server.services.registrar)
+    keeper = AccountsKeeper(server.services.registrar, server.services.devices)
     AccountChanges(server.accounts, keeper).delete(DeleteAccounts((name,)))
 
 

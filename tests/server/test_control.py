@@ -46,7 +46,9 @@ class Office:
     def __init__(self, server: Server, folder: Path) -> None:
         self.server = server
         self.folder = folder
-        self.changes = AccountChanges(server.accounts, AccountsKeeper(server.services.registrar))
+        self.changes = AccountChanges(
+            server.accounts, AccountsKeeper(server.services.registrar, server.services.devices)
+        )
         self.lock = lock_for_server(folder)
 
     def open(self) -> Control:

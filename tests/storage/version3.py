@@ -80,6 +80,7 @@ EXPECTED = {
     ],
     "changes": [],
     "invitations": [],
+    "devices": [],
     "mentions": [],
     "reactions": [],
     "gone": [(1,)],

@@ -31,6 +31,8 @@ def account_deleted(state: State, item: AccountDeleted) -> Outcome:
     lobby = state.conversations[LOBBY_ID]
     if lobby.member(account.id) is not None:
         state.end_member(lobby, account, state.seq)
+    for token in account.devices:
+        state.remove_device(state.devices[token])
     state.remove_account(account)
     notices = notice(state, account, "offline") if seen else ()
     return Revoked(state.seq, notices, tuple(told), sessions=sessions)
