@@ -50,12 +50,20 @@ function spelled(key) {
 /** The path of a conversation. @param {string} key */
 export const pathOf = (key) => (key.startsWith("#") ? `/r/${encodeURIComponent(key.slice(1))}` : `/u/${key.split(",").map(encodeURIComponent).join(",")}`);
 
-/** Go to a path. @param {string} path @param {{replace?: boolean, seq?: number}} [options] */
-export function go(path, { replace = false, seq = 0 } = {}) {
+/**
+ * Go to a path. What stands beside the talk stays there, where there is room for both, unless `keep` is false.
+ * @param {string} path @param {{replace?: boolean, seq?: number, keep?: boolean}} [options]
+ */
+export function go(path, { replace = false, seq = 0, keep = true } = {}) {
   const here = location.pathname + location.search;
-  const kept = narrow.matches ? null : store.panel;
+  const kept = keep && !narrow.matches && !path.startsWith("/s?") ? beside() : null;
   history[replace || path === here ? "replaceState" : "pushState"]({ seq, panel: kept }, "", path);
   routed();
+}
+
+function beside() {
+  const { view, query } = current();
+  return view === "search" ? { what: "search", about: query } : store.panel;
 }
 
 /** Go to a conversation, or to a message in it. @param {string} key @param {number} [seq] */
