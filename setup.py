@@ -42,16 +42,22 @@ setup(
         "chatclient.setup",
         "chatclient.talk",
     ],
-    package_data={"chatwire": ["py.typed"], "chatserver": ["py.typed"], "chatclient": ["py.typed"]},
+    package_data={
+        "chatwire": ["py.typed"],
+        "chatserver": ["py.typed", "web/*"],
+        "chatclient": ["py.typed"],
+    },
     install_requires=[
         "argon2-cffi>=23.1",
         "bcrypt>=4.1",
         "click>=8.1",
         "cryptography>=42",
+        "h11>=0.16,<1",
         "libpass>=1.9",
         "msgspec>=0.19",
         "platformdirs>=4.2",
         "prompt_toolkit>=3.0.43",
+        "websockets>=17,<18",
     ],
     extras_require={
         "keyring": ["keyring>=24"],

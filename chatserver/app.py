@@ -29,9 +29,11 @@ from chatserver.control import (
 from chatserver.dialects.choice import Choice, Offer
 from chatserver.dialects.json import JsonDialect, is_json
 from chatserver.dialects.text import TextDialect
+from chatserver.dialects.web import WebDialect
 from chatserver.errors import CommandError
 from chatserver.net.certificate import ensure_certificate
 from chatserver.net.flusher import Flusher
+from chatserver.net.http import is_http
 from chatserver.net.ratelimit import TokenBuckets
 from chatserver.net.server import ChatTCPServer
 from chatserver.net.tls import TlsContexts
@@ -51,9 +53,11 @@ from chatserver.search.index import SearchIndex
 from chatserver.services import Services
 from chatserver.serving.account_watch import AccountWatch
 from chatserver.serving.accounts_keeper import AccountsKeeper
+from chatserver.serving.assets import Assets
 from chatserver.serving.control import Control
 from chatserver.serving.handler import ClientHandler
 from chatserver.serving.housekeeper import Housekeeper
+from chatserver.serving.pages import Pages
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.rooms import Rooms
 from chatserver.settings import Settings
@@ -80,12 +84,12 @@ class StartError(Exception):
 
 
 def dialects(registry: Registry, settings: Settings) -> Choice:
-    """Return what is spoken on the port: json, where it comes first, and text otherwise."""
+    """Return what is spoken on the port: json or HTTP, where that comes first, else text."""
     limit, characters = settings.message.max_line_bytes, settings.message.max_characters
-    return Choice(
-        offers=(Offer(is_json, lambda: JsonDialect(registry, limit, characters)),),
-        otherwise=lambda: TextDialect(limit),
-    )
+    offers = [Offer(is_json, lambda: JsonDialect(registry, limit, characters))]
+    if settings.web.enabled:
+        offers.append(Offer(is_http, lambda: WebDialect(registry, limit, characters)))
+    return Choice(tuple(offers), otherwise=lambda: TextDialect(limit))
 
 
 class ChatServer:
@@ -222,6 +226,7 @@ class ChatServer:
                 self._dialects(registry, settings),
                 self._flusher,
                 self._tls_contexts(),
+                Pages(services, self._store.identity, Assets()),
             )
             self._account_watch = AccountWatch(services)
             self._housekeeper = Housekeeper(

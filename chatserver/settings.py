@@ -103,6 +103,14 @@ class HistorySettings(Section, frozen=True, kw_only=True):
     synchronous: Literal["full", "normal"] = "full"
 
 
+class WebSettings(Section, frozen=True, kw_only=True):
+    """The page for browsers, on the same port."""
+
+    enabled: bool = True
+    origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """All settings of one server. Immutable: a change takes a restart."""
 
@@ -114,6 +122,7 @@ class Settings(Section, frozen=True, kw_only=True):
     rooms: RoomSettings = field(default_factory=RoomSettings)
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
     history: HistorySettings = field(default_factory=HistorySettings)
+    web: WebSettings = field(default_factory=WebSettings)
 
 
 def load_settings(
@@ -134,7 +143,10 @@ def load_settings(
     )
     for name, section, key, kind in known:
         if name in environ:
-            values.setdefault(section, {})[key] = convert(name, environ[name], kind, strict=False)
+            given: object = environ[name]
+            if kind == tuple[str, ...]:
+                given = [each.strip() for each in environ[name].split(",") if each.strip()]
+            values.setdefault(section, {})[key] = convert(name, given, kind, strict=False)
     for section, pairs in options.items():
         values.setdefault(section, {}).update(pairs)
     source = str(file) if file else "the settings"

@@ -29,7 +29,7 @@ chatserver: . control errors settings speech | chatserver.system: . allocator fi
 chatserver.system: folderlock
 # one client's bytes
 chatserver.net: . addresses certificate flusher outbox ratelimit stream
-chatserver.net: local server tls
+chatserver.net: http local server tls websocket
 # who may log in
 chatserver.accounts: . file lockout queueing
 chatserver.accounts: passwords
@@ -82,8 +82,11 @@ chatserver.commands: __main__
 chatserver.dialects: . dialect
 chatserver.dialects: choice lines
 chatserver.dialects: json text
+chatserver.dialects: web
 # what the threads do
-chatserver.serving: . handler housekeeper account_watch accounts_keeper control
+chatserver.serving: . account_watch accounts_keeper assets browser control housekeeper
+chatserver.serving: pages
+chatserver.serving: handler
 # the only file that chooses the parts
 chatserver: app
 # the command line

@@ -48,6 +48,9 @@ class Dialect(Protocol):
     """How events are written. It may change on the way; from then on everything that is rendered
     for the connection is rendered with the new one."""
 
+    over_http: bool = False
+    """Whether a conversation in HTTP comes before it, and it is spoken in a WebSocket."""
+
     more_read: bool = False
     """Whether what it yields is followed by more that has already come. Somebody who has ended his
     side is there until that has been carried out."""

@@ -10,7 +10,7 @@ from chatserver.commands.registry import Command, Registry
 from chatserver.dialects.dialect import Direct
 from chatserver.dialects.lines import LineDialect
 from chatserver.errors import CommandError
-from chatserver.speech import Answer, Asked, Traits
+from chatserver.speech import Answer, Asked, Renderer, Traits
 from chatwire import __version__
 from chatwire.events import Event, Hello
 from chatwire.protocol import encode
@@ -69,11 +69,11 @@ class JsonRenderer(Struct, frozen=True):
         """Return the event as one line."""
         return encode(event)
 
-    def answer(self, request: Asked | None, event: Answer, viewer: str = "") -> bytes:  # noqa: ARG002
-        """Return the answer as one line, with the number of the request in it."""
+    def answer(self, request: Asked | None, event: Answer, viewer: str = "") -> bytes:
+        """Return the answer, with the number of the request in it."""
         if isinstance(request, JsonRequest) and request.re is not None:
             event.re = request.re
-        return encode(event)
+        return self.event(event, viewer)
 
 
 RENDERER: Final = JsonRenderer()
@@ -82,7 +82,7 @@ RENDERER: Final = JsonRenderer()
 class JsonDialect(LineDialect):
     """Reads requests. There is no state: a line is a request."""
 
-    renderer = RENDERER
+    renderer: Renderer = RENDERER
 
     def __init__(self, registry: Registry, max_line_bytes: int, max_characters: int = 0) -> None:
         """`max_characters` of a message are told to whoever comes; 0 is no limit."""
@@ -96,7 +96,7 @@ class JsonDialect(LineDialect):
         hello = Hello(
             server=f"chat {__version__}", can=self._can, most_characters=self._most_characters
         )
-        return encode(hello)
+        return self.renderer.event(hello)
 
     def read(self, line: bytes) -> JsonRequest | Direct:
         """Return the request in `line`, or nothing to say to an empty one."""

@@ -22,8 +22,10 @@ from chatwire.loopback import is_loopback
 
 _log = logging.getLogger(__name__)
 
-_REFUSERS: Final = 32
-"""Handler threads past the limit that only tell newcomers, in their dialect, that it is full."""
+_VISITORS: Final = 1000
+"""How many connections there may be, of an address and in all, that are not clients: of browsers
+that fetch the page, and of those who have not said yet what they speak. Where more clients are
+allowed than that, as many."""
 
 _PAUSE_SECONDS: Final = 0.1
 """How long the acceptor rests when no descriptor or thread can be had; as OpenSSH does."""
@@ -36,8 +38,35 @@ at once, all their threads wait; with Python's own 5 ms, two processors do nothi
 
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-Handler = Callable[[Stream, bool], None]
-"""Called in a thread of its own with the stream, and whether there is room for this client."""
+Handler = Callable[[Stream, Callable[[], bool]], None]
+"""Called in a thread of its own with the stream, and with what makes a client of this visitor, if
+there is room for one more."""
+
+
+class _Count:
+    """How many there are of one kind, and of which address. Limits of 0 are off."""
+
+    def __init__(self, most: int, most_of_address: int) -> None:
+        self._most = most
+        self._most_of_address = most_of_address
+        self.all = 0
+        self._of: Counter[str] = Counter()
+
+    def add(self, caller: str, *, alone: bool) -> bool:
+        """Count one more; False when there is no room. `alone`: addresses like it have a limit."""
+        most = self._most_of_address if alone else 0
+        if (self._most and self.all >= self._most) or (most and self._of[caller] >= most):
+            return False
+        self.all += 1
+        self._of[caller] += 1
+        return True
+
+    def remove(self, caller: str) -> None:
+        """Count one less."""
+        self.all -= 1
+        self._of[caller] -= 1
+        if not self._of[caller]:
+            del self._of[caller]
 
 
 class ChatTCPServer(socketserver.ThreadingTCPServer):
@@ -65,13 +94,10 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
     ) -> None:
         self.address_family, address = _address(host, port)
         self._handler = handler
-        self._max_clients = max_clients
-        self._max_per_address = max_per_address
         self._full_line = full_line
         self._lock = threading.Lock()
-        self._clients = 0
-        self._clients_by_address: Counter[str] = Counter()
-        self._refusers = 0
+        self._clients = _Count(max_clients, max_per_address)
+        self._visitors = _Count(_larger(max_clients), _larger(max_per_address))
         self._idle = threading.Condition(self._lock)
         threading.stack_size(_STACK_BYTES)
         # A descriptor in reserve: given back when there are no more, to be able to say so.
@@ -113,7 +139,7 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
     def wait_until_empty(self, timeout: float) -> bool:
         """Wait for the handlers of all clients to return; False when some are left."""
         with self._idle:
-            return self._idle.wait_for(lambda: self._clients + self._refusers == 0, timeout)
+            return self._idle.wait_for(lambda: self._clients.all + self._visitors.all == 0, timeout)
 
     # -- acceptor thread --
 
@@ -128,18 +154,17 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the handler thread, or refuse when there cannot be one."""
-        address = readable(str(client_address[0]))
-        admitted = self._admit(address)
-        if admitted is None:
+        visit = _Visit(readable(str(client_address[0])))
+        if not self._enter(visit):
             self._refuse(request)
             return
         thread = threading.Thread(
-            target=self._handle, args=(request, address, admitted), name="handler", daemon=True
+            target=self._handle, args=(request, visit), name="handler", daemon=True
         )
         try:
             thread.start()
         except RuntimeError:  # can't start new thread
-            self._release(address, admitted)
+            self._leave(visit)
             self._refuse(request)
             time.sleep(_PAUSE_SECONDS)
 
@@ -175,48 +200,57 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
 
     # -- handler threads --
 
-    def _handle(self, connection: socket.socket, address: str, admitted: bool) -> None:
+    def _handle(self, connection: socket.socket, visit: "_Visit") -> None:
         try:
-            self._handler(PlainStream(connection, address), admitted)
+            self._handler(PlainStream(connection, visit.address), lambda: self._admit(visit))
         except Exception:
-            _log.exception("the handler of a connection from %s failed", address)
+            _log.exception("the handler of a connection from %s failed", visit.address)
         finally:
             connection.close()
-            self._release(address, admitted)
+            self._leave(visit)
 
-    def _admit(self, address: str) -> bool | None:
-        """Count a client in: True. False: only to be refused. None: not even that."""
-        caller = network(address)
+    def _enter(self, visit: "_Visit") -> bool:
+        """Count a visitor in, if there is room."""
         with self._lock:
-            alone = self._max_per_address and not is_loopback(address)
-            full = (self._max_clients and self._clients >= self._max_clients) or (
-                alone and self._clients_by_address[caller] >= self._max_per_address
-            )
-            if not full:
-                self._count(1)
-                self._clients_by_address[caller] += 1
-                return True
-            if self._refusers < _REFUSERS:
-                self._refusers += 1
-                return False
-            return None
+            entered = self._visitors.add(visit.caller, alone=visit.alone)
+            self._adapt()
+            return entered
 
-    def _release(self, address: str, admitted: bool) -> None:
-        caller = network(address)
+    def _admit(self, visit: "_Visit") -> bool:
+        """Make a client of a visitor, if there is room."""
+        with self._lock:
+            if not self._clients.add(visit.caller, alone=visit.alone):
+                return False
+            self._visitors.remove(visit.caller)
+            visit.is_client = True
+            return True
+
+    def _leave(self, visit: "_Visit") -> None:
         with self._idle:
-            if admitted:
-                self._count(-1)
-                self._clients_by_address[caller] -= 1
-                if not self._clients_by_address[caller]:
-                    del self._clients_by_address[caller]
-            else:
-                self._refusers -= 1
+            (self._clients if visit.is_client else self._visitors).remove(visit.caller)
+            self._adapt()
             self._idle.notify_all()
 
-    def _count(self, step: int) -> None:
-        """Count clients, and have threads wait the longer the more there are. Lock held."""
-        self._clients += step
-        sys.setswitchinterval(max(_SWITCH_SECONDS, self._clients * _SWITCH_SECONDS_A_CLIENT))
+    def _adapt(self) -> None:
+        """Have threads wait for the interpreter the longer the more there are. Lock held."""
+        threads = self._clients.all + self._visitors.all
+        sys.setswitchinterval(max(_SWITCH_SECONDS, threads * _SWITCH_SECONDS_A_CLIENT))
+
+
+class _Visit:
+    """One connection, as it is counted."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.caller = network(address)
+        self.alone = not is_loopback(address)
+        """Whether it counts against the limit of its address."""
+        self.is_client = False
+
+
+def _larger(limit: int) -> int:
+    """Return how many visitors there may be where there may be so many clients."""
+    return max(limit, _VISITORS) if limit else 0
 
 
 def _address(host: str, port: int) -> tuple[socket.AddressFamily, Any]:

@@ -8,7 +8,8 @@ import itertools
 import logging
 import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from chatserver.commands.context import Context
 from chatserver.commands.dispatcher import dispatch
@@ -24,6 +25,7 @@ from chatserver.order.items import Acked, Went
 from chatserver.order.outcome import Outcome
 from chatserver.order.pending import Waiter
 from chatserver.services import Services
+from chatserver.serving.pages import Pages
 from chatserver.sessions.connection import Connection
 from chatwire.loopback import is_loopback
 
@@ -49,8 +51,19 @@ _LINGER_SECONDS: Final = 1.0
 _LEAVE_SECONDS: Final = 30.0
 
 
+class _Opened(NamedTuple):
+    """A connection whose dialect is known, and what has been read of that; `admitted` tells
+    whether there was room for it, `device` is the digest of the token it came with."""
+
+    stream: Stream
+    dialect: Dialect
+    first: bytes
+    admitted: bool
+    device: str = ""
+
+
 class ClientHandler:
-    """Callable for the server: `handler(stream, admitted)` serves one client to its end."""
+    """Callable for the server: `handler(stream, admit)` serves one connection to its end."""
 
     def __init__(
         self,
@@ -59,12 +72,14 @@ class ClientHandler:
         dialects: Choice,
         flusher: Flusher,
         tls: TlsContexts,
+        pages: Pages,
     ) -> None:
         self._services = services
         self._registry = registry
         self._dialects = dialects
         self._flusher = flusher
         self._tls = tls
+        self._pages = pages
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
@@ -86,8 +101,11 @@ class ClientHandler:
         for connection in self.connections():
             connection.end("shutting_down", "The server is shutting down.")
 
-    def __call__(self, stream: Stream, admitted: bool) -> None:
-        """Serve one client. Raises nothing that a client can cause."""
+    def __call__(self, stream: Stream, admit: Callable[[], bool]) -> None:
+        """Serve one connection. Raises nothing that a client can cause.
+
+        `admit` makes a client of it, if there is room: browsers that only fetch the page are none.
+        """
         number = next(self._numbers)
         threading.current_thread().name = f"client-{number}"  # stands on every log line
         raw = stream
@@ -95,38 +113,58 @@ class ClientHandler:
             raw.expect_life(self._services.settings.session.ping_seconds)
         with self._lock:
             self._opening.add(raw)
+            stopping = self._stopping
+        if stopping:
+            raw.interrupt()
         try:
-            stream, first = self._open(raw)
-            if first == b"":
-                return  # gone before it said anything: a port check
-            dialect, data = self._choose(stream, first)
-        except Disconnected as error:
-            _log.info("not connected: address=%s reason=%s", raw.address, error.reason)
-            return
+            opened = self._begin(raw, admit)
         finally:
             with self._lock:
                 self._opening.discard(raw)
+        if opened is not None:
+            self._serve_client(number, opened)
+
+    def _begin(self, raw: Stream, admit: Callable[[], bool]) -> "_Opened | None":
+        """Return how somebody talks to us; None for who has gone, or only came for the page."""
+        stream = raw
+        try:
+            stream, first = self._open(raw)
+            if first == b"":
+                return None  # gone before it said anything: a port check
+            dialect, data = self._choose(stream, first)
+            if not dialect.over_http:
+                return _Opened(stream, dialect, data, admit())
+            entered = self._pages.serve(stream, data, admit, self._flusher)
+            if entered is not None:
+                return _Opened(entered.stream, dialect, b"", True, entered.device)
+            stream.close(_LINGER_SECONDS)
+        except Disconnected as error:
+            _log.info("not connected: address=%s reason=%s", raw.address, error.reason)
+        return None
+
+    def _serve_client(self, number: int, opened: "_Opened") -> None:
         connection = Connection(
             number,
-            stream,
+            opened.stream,
             self._services.settings.session.outbox_bytes,
-            dialect.renderer,
+            opened.dialect.renderer,
             self._flusher.watch,
         )
+        connection.device = opened.device
         with self._lock:
             self._connections.add(connection)
             stopping = self._stopping
         if stopping:
             connection.end("shutting_down", "The server is shutting down.")
         try:
-            self._serve(connection, dialect, data, admitted)
+            self._serve(connection, opened)
         finally:
             with self._lock:
                 self._connections.discard(connection)
             self._flusher.forget(connection)
             # A client that left by itself is not waited for.
             ending = connection.ending
-            stream.close(_LINGER_SECONDS if ending is None or ending.code else 0.0)
+            opened.stream.close(_LINGER_SECONDS if ending is None or ending.code else 0.0)
 
     def _open(self, stream: Stream) -> tuple[Stream, bytes | None]:
         """Return the stream to talk on, inside TLS if the client wants that, and the first bytes:
@@ -149,9 +187,8 @@ class ClientHandler:
             last = not more or len(data) >= _MOST_FIRST_BYTES
         return dialect, data
 
-    def _serve(
-        self, connection: Connection, dialect: Dialect, first: bytes, admitted: bool
-    ) -> None:
+    def _serve(self, connection: Connection, opened: "_Opened") -> None:
+        dialect = opened.dialect
         limits = self._services.settings.session
         bucket = TokenBucket(limits.rate_per_second, limits.rate_burst)
         context = Context(self._services, self._registry, connection, bucket)
@@ -163,8 +200,8 @@ class ClientHandler:
         )
         reason = "closed by the client"
         try:
-            self._admit(connection, admitted)
-            self._converse(context, dialect, first)
+            self._admit(connection, opened.admitted)
+            self._converse(context, dialect, opened.first)
         except Disconnected as error:
             reason = error.reason
             connection.end(None, reason)

@@ -22,7 +22,9 @@ from chatserver.order.local import LocalOrder
 from chatserver.order.presence import Presence
 from chatserver.order.registrar import Registrar
 from chatserver.order.replay import Replay
+from chatserver.serving.assets import Assets
 from chatserver.serving.handler import ClientHandler
+from chatserver.serving.pages import Pages
 from chatserver.sessions.connection import Connection
 from chatserver.sessions.directory import UserDirectory
 from chatserver.storage.store import Store
@@ -49,7 +51,7 @@ class Line:
         near, self.far = socket.socketpair()
         self.far.settimeout(DEADLINE)
         handler = handler_of(server, flusher)
-        self._served = begun(handler, PlainStream(near, "127.0.0.1"), True)
+        self._served = begun(handler, PlainStream(near, "127.0.0.1"), lambda: True)
 
     def end(self) -> None:
         """Close it, and wait for the handler."""
@@ -59,7 +61,9 @@ class Line:
 
 def handler_of(server: Server, flusher: Flusher, choice: Choice | None = None) -> ClientHandler:
     choice = choice or dialects(server.registry, server.settings)
-    return ClientHandler(server.services, server.registry, choice, flusher, cast(TlsContexts, None))
+    pages = Pages(server.services, server.store.identity, Assets())
+    tls = cast(TlsContexts, None)
+    return ClientHandler(server.services, server.registry, choice, flusher, tls, pages)
 
 
 def conversation(server: Server, flusher: Flusher, *requests: Event) -> list[Event]:

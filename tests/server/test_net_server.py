@@ -4,7 +4,7 @@ import errno
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -26,6 +26,7 @@ class Host(Scoped):
         self, host: str = "127.0.0.1", max_clients: int = 2, max_per_address: int = 1, port: int = 0
     ) -> None:
         self.broken = False
+        self.asks = True
         self.addresses: list[str] = []
         self.clients: list[socket.socket] = []
         self.server = ChatTCPServer(
@@ -44,11 +45,11 @@ class Host(Scoped):
         self.server.stop()
         self.leave()
 
-    def handle(self, stream: Stream, admitted: bool) -> None:
+    def handle(self, stream: Stream, admit: Callable[[], bool]) -> None:
         if self.broken:
             raise RuntimeError("a bug")
         self.addresses.append(stream.address)
-        stream.send(b"welcome\n" if admitted else b"refused\n")
+        stream.send(b"welcome\n" if self.asks and admit() else b"refused\n")
         while stream.receive():
             pass
 
@@ -94,12 +95,20 @@ def test_clients_are_let_in_up_to_the_limit_and_whoever_leaves_makes_room(host: 
         host.leave()
 
 
-def test_beyond_the_refusers_the_acceptor_turns_newcomers_away(
-    host: Host, monkeypatch: pytest.MonkeyPatch
+def test_beyond_the_visitors_the_acceptor_turns_newcomers_away(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_REFUSERS", 1)
+    monkeypatch.setattr(module, "_VISITORS", 2)
+    with Host() as host:
+        assert host.greetings(4) == WELCOME * 2 + REFUSED * 2
+        assert told_and_closed(host.connect())
+
+
+def test_whoever_asks_for_no_place_is_no_client(host: Host) -> None:
+    host.asks = False
+    assert host.greetings(5) == REFUSED * 5
+    host.asks = True
     assert host.greetings(3) == WELCOME * 2 + REFUSED
-    assert told_and_closed(host.connect())
 
 
 def told_and_closed(client: socket.socket) -> bool:
@@ -143,22 +152,42 @@ def test_a_host_that_there_is_not_is_an_error() -> None:
         Host("no-such-host.invalid")
 
 
-def test_an_address_and_an_ipv6_64_have_a_limit_but_not_this_machine(idle: Host) -> None:
-    admit, release = idle.server._admit, idle.server._release
+@pytest.mark.parametrize("kind", ["clients", "visitors"])
+def test_an_address_and_an_ipv6_64_have_a_limit_but_not_this_machine(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(module, "_VISITORS", 1 if kind == "visitors" else 3)
+    server = Host(max_clients=2, max_per_address=1).server
+    monkeypatch.setattr(server._visitors, "_most", 2)
+
+    def come(address: str) -> module._Visit | None:
+        visit = module._Visit(address)
+        if kind == "visitors":
+            return visit if server._enter(visit) else None
+        assert server._enter(visit)
+        if server._admit(visit):
+            return visit
+        server._leave(visit)
+        return None
+
     for first, second in (("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2")):
-        assert admit(first) is True
-        assert admit(second) is False
-        release(second, admitted=False)
-        release(first, admitted=True)
-        assert admit(second) is True
-        assert admit("2001:db8:0:1::2") is True
-        release(second, admitted=True)
-        release("2001:db8:0:1::2", admitted=True)
-    assert idle.server._clients_by_address == {}
+        here = come(first)
+        assert here
+        assert come(second) is None
+        server._leave(here)
+        here, other = come(second), come("2001:db8:0:1::2")
+        assert here
+        assert other
+        server._leave(here)
+        server._leave(other)
+    assert server.wait_until_empty(0)
     for address in ("127.0.0.1", "::1", "127.8.8.8"):
-        assert [admit(address) for _ in range(3)] == [True, True, False]  # all together
-        for admitted in (True, True, False):
-            release(address, admitted)
+        *here_now, last = [come(address) for _ in range(3)]  # all together
+        assert last is None
+        for each in here_now:
+            assert each
+            server._leave(each)
+    server.server_close()
 
 
 def test_a_bug_in_the_handler_ends_one_client_and_is_logged(

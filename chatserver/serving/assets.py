@@ -1,0 +1,68 @@
+"""The files of the page, read and compressed once, when the server starts."""
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+FOLDER: Final = Path(__file__).parents[1] / "web"
+
+_KINDS: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+    ".webmanifest": "application/manifest+json",
+}
+_BASE: Final = b"{{base}}"
+
+
+class Asset(Struct, frozen=True):
+    """One file as it is sent."""
+
+    kind: str
+    data: bytes
+    packed: bytes
+    """The same in gzip; empty where that is no shorter."""
+    tag: str
+    """What changes when the data does, as an ETag. A weak one, as it is the same for both."""
+
+
+class Assets:
+    """What is in a folder. `base` is the path below which its files never change."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        """Read the folder. Raises OSError."""
+        found = {each.name: each.read_bytes() for each in sorted(folder.iterdir()) if _is_one(each)}
+        whole = hashlib.sha256()
+        for name, data in found.items():
+            whole.update(f"{name} {len(data)}\n".encode() + data)
+        self.base = f"/a/{whole.hexdigest()[:12]}"
+        self._files = {
+            name: _asset(name, data.replace(_BASE, self.base.encode()))
+            for name, data in found.items()
+        }
+
+    def get(self, name: str) -> Asset | None:
+        """Return the file of that name."""
+        return self._files.get(name)
+
+
+def _is_one(path: Path) -> bool:
+    return path.suffix in _KINDS and path.is_file()
+
+
+def _asset(name: str, data: bytes) -> Asset:
+    packed = gzip.compress(data, 9, mtime=0)
+    return Asset(
+        kind=_KINDS[Path(name).suffix],
+        data=data,
+        packed=packed if len(packed) < len(data) else b"",
+        tag=f'W/"{hashlib.sha256(data).hexdigest()[:16]}"',
+    )
