@@ -63,7 +63,7 @@ function release() {
 function draw(focus) {
   release();
   const { what, about } = store.panel;
-  const title = h("h2", { tabindex: "-1", class: "one-line" });
+  const title = h("h1", { tabindex: "-1", class: "one-line" });
   const body = h("div", { class: "panel-in" });
   const back = behind || narrow.matches;
   clear(panel, h("header", null,
@@ -81,7 +81,7 @@ const act = (promise, then) => promise.then(then, toast);
 const button = (label, onClick, props = {}) => h("button", { type: "button", onClick, ...props }, label);
 const choice = (label, values, value, change) => h("label", { class: "field" }, h("span", null, label),
   h("select", { onChange: ({ target }) => change(target.value) }, values.map(([each, text]) => h("option", { value: each, selected: each === value }, text))));
-const section = (title, ...content) => h("section", null, title && h("h3", null, title), ...content);
+const section = (title, ...content) => h("section", null, title && h("h2", null, title), ...content);
 
 /** The role that somebody acts in: admins of the server act as owners of what is open. */
 const rank = (c) => (store.me?.admin && c.access === "open" ? 3 : RANKS.indexOf(c.role ?? ""));
@@ -133,9 +133,9 @@ function topicPart(c) {
 function peoplePart(c) {
   const list = h("ul", { class: "people" });
   const guests = h("ul", { class: "people" });
-  const title = h("h3", null, t("nPeople", { n: c.people || 1 }));
+  const title = h("h2", null, t("nPeople", { n: c.people || 1 }));
   const filter = h("input", { type: "search", "aria-label": t("filterPeople"), placeholder: t("filterPeople"), hidden: true, onInput: () => fill() });
-  const waiting = h("section", { hidden: true }, h("h3", null, t("invitations")), guests);
+  const waiting = h("section", { hidden: true }, h("h2", null, t("invitations")), guests);
   let members = [];
   const fill = () => {
     const order = (each) => (presence(each.name) === "away" ? 1 : 0);
@@ -306,7 +306,7 @@ const browserPart = () => h("div", { class: "fields" },
 
 function devicesPart() {
   const list = h("ul", { class: "devices" });
-  const part = h("section", { hidden: true }, h("h3", null, t("devices")), list);
+  const part = h("section", { hidden: true }, h("h2", null, t("devices")), list);
   const fetch = () => wire.request("devices").then(({ devices }) => {
     part.hidden = false;
     keyed(list, devices.map((each) => ({

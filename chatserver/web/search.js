@@ -30,7 +30,7 @@ export function mountSearch(panel) {
     main.go(`/s?q=${encodeURIComponent(input.value.trim())}`, { replace: main.current().view === "search" });
   } }, h("label", { for: id, class: "hide-visually" }, t("search")), input, offers);
   const view = h("div", { class: "view", hidden: true },
-    h("header", null, h("button", { type: "button", class: "icon", "aria-label": t(narrow.matches ? "back" : "close"), onClick: () => close() }, icon(narrow.matches ? "back" : "close")), h("h2", null, t("search"))),
+    h("header", null, h("button", { type: "button", class: "icon", "aria-label": t(narrow.matches ? "back" : "close"), onClick: () => close() }, icon(narrow.matches ? "back" : "close")), h("h1", null, t("search"))),
     h("div", { class: "panel-in" }, form, help, dateRow, said, results));
   panel.append(view);
 
@@ -134,7 +134,7 @@ function groups(messages, query) {
     if (!byKey.has(key)) byKey.set(key, []);
     byKey.get(key).push(messageOf(event));
   }
-  return [...byKey].map(([key, list]) => h("section", null, h("h3", null, store.conversations.get(key)?.title ?? key.replaceAll(",", ", ")),
+  return [...byKey].map(([key, list]) => h("section", null, h("h2", null, store.conversations.get(key)?.title ?? key.replaceAll(",", ", ")),
     h("ul", null, list.map((message) => h("li", null, h("button", { type: "button", onClick: () => main.goTo(key, message.seq) },
       h("span", { class: "split" }, h("strong", { class: "one-line" }, message.from), h("small", { class: "quiet" }, `${day(message.at)}, ${time(message.at)}`)),
       h("span", { class: "hit" }, marked(message.text, wanted))))))));

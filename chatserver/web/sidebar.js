@@ -23,7 +23,7 @@ export function mountSidebar(element) {
     h("div", { class: "split" }, h("h2", { class: "quiet small" }, title), h("button", { class: "icon", type: "button", "aria-label": label, title: label, onClick: run }, icon(name))), list);
   const scroll = h("div", { class: "talks" }, group(t("rooms"), rooms, t("findRooms"), "plus", findRooms), group(t("private"), people, t("newTalk"), "plus", newTalk), none);
   const me = h("button", { type: "button", class: "me", onClick: () => showPanel("account") });
-  clear(element, h("div", { class: "filter" }, filter), scroll, me);
+  clear(element, h("h1", { class: "hide-visually" }, t("app")), h("div", { class: "filter" }, filter), scroll, me);
 
   const redraw = () => {
     const all = ordered();
