@@ -11,7 +11,8 @@ import { day, t } from "./words.js";
 /** @typedef {import("./store.js").Message} Message */
 
 const MOST = 300; // rows in the page
-const STEP = 100;
+const STEP = 25; // that are added at a time: as many as fit into a frame
+const BEGIN = 60; // with which a conversation begins
 const GROUP = 5 * 60e3; // ms within which a sender is named once
 const NEAR = 32; // px from the end that count as the end
 const READ = 1000; // ms in view until read
@@ -140,6 +141,7 @@ function draw() {
   if (!c) {
     rows.replaceChildren();
     shown = new Map();
+    box.classList.add("empty");
     clear(top, store.open === null && h("p", { class: "quiet" }, t("chooseConversation")));
     return update();
   }
@@ -173,7 +175,7 @@ function another(list) {
   const from = c.newFrom && !goal && list.findIndex((m) => m.seq >= c.newFrom);
   if (from > 0 || (from === 0 && list.length > 10)) goal = { seq: list[from].seq, place: "new" };
   pinned = !goal && c.atEnd;
-  bound(list, list.length - STEP, list.length);
+  bound(list, list.length - BEGIN, list.length);
   heard = list[list.length - 1]?.seq ?? 0;
 }
 
@@ -205,7 +207,7 @@ function aim(list) {
   if (list[at]?.seq !== goal.seq) return; // not loaded yet
   const [low, high] = range(list);
   pinned = false;
-  if (at < low + 20 || at >= high) bound(list, Math.max(0, at - STEP), Math.min(list.length, at + STEP));
+  if (at < low + 20 || at >= high) bound(list, Math.max(0, at - BEGIN), Math.min(list.length, at + BEGIN));
 }
 
 /** The goal is drawn: shows it. @param {Message[]} list */
@@ -312,6 +314,7 @@ function caption(c, low) {
   const begins = c.atStart && (c.messages.length || c.waiting.length ? t("beginning", { title: c.title }) : t("nothingSaid"));
   const what = low > 0 ? null : again || gap || begins || (loading.has(key) ? t("loading") : null);
   const sign = typeof what === "string" ? what : what ? what.textContent : "";
+  box.classList.toggle("empty", !rows.firstChild);
   if (top.textContent === sign) return;
   clear(top, typeof what === "string" ? h("p", { class: "quiet" }, what) : what);
 }

@@ -34,38 +34,41 @@ export function who(name) {
  */
 export function messageRow(c, m, head, quoted) {
   const key = String(m.seq);
-  const body = h("div", { class: "body" },
-    head && h("div", { class: "name" }, who(m.from)),
+  return row(key, m, head, m.from, m.edited && !m.deleted ? "edited" : "",
     m.replyTo > 0 && quote(m.replyTo, quoted),
     m.deleted ? h("p", { class: "deleted quiet" }, t("deletedMessage")) : text(key, m.text, m.mentions),
-    m.edited && !m.deleted && h("small", { class: "edited quiet" }, t("edited")),
+    m.edited && !m.deleted && h("small", { class: "quiet" }, t("edited")),
     reactions(m));
-  return row(key, m.from, m.at, head, body, m.deleted ? t("deletedMessage") : m.text, m.own ? "own" : "");
 }
 
 /** What is not sent yet, or could not be. @param {Outgoing} o @param {boolean} head @param {Message | null | undefined} quoted */
 export function outgoingRow(o, head, quoted) {
-  const name = store.me?.name ?? "";
   const failed = o.state === "failed";
   const state = h("div", { class: failed ? "state bad" : "state quiet" }, icon(failed ? "alert" : "clock"),
     h("span", null, failed ? o.error?.text ?? t("notSent") : t(store.link === "online" ? "sending" : "waiting")),
     failed && [act("retry", t("retry"), o.localKey), act("rewrite", t("edit"), o.localKey), act("discard", t("discard"), o.localKey)]);
-  const body = h("div", { class: "body" }, head && h("div", { class: "name" }, who(name)),
+  return row(`w${o.localKey}`, o, head, store.me?.name ?? "", failed ? "failed" : "waiting",
     o.replyTo > 0 && quote(o.replyTo, quoted), text("", o.text, []), state);
-  return row(`w${o.localKey}`, name, o.at, head, body, o.text, failed ? "own failed" : "own waiting");
 }
 
 /** @param {string} what @param {string} label @param {string} key */
 const act = (what, label, key) => h("button", { type: "button", class: "plain", dataset: { act: what, key } }, label);
 
-/** @param {string} key @param {string} from @param {number} at @param {boolean} head @param {HTMLElement} body @param {string} said @param {string} more */
-function row(key, from, at, head, body, said, more) {
-  const made = h("div", {
-    class: `row${head ? " head" : ""} ${more}`, role: "article", tabindex: -1, dataset: { key },
-    "aria-label": `${from}, ${time(at)}: ${plain(said).slice(0, 200)}`,
-  }, h("time", { class: "at quiet", datetime: new Date(at).toISOString(), title: full.format(at) }, time(at)), body);
-  for (const inside of body.querySelectorAll("a, button")) inside.tabIndex = -1; // only those of the row one is at
+/** @param {string} key @param {{at: number}} of @param {boolean} head @param {string} from @param {string} more @param {...any} inside */
+function row(key, of, head, from, more, ...inside) {
+  const made = h("div", { class: `row ${head ? "head " : ""}${more}`, role: "article", tabindex: -1, dataset: { key } },
+    h("time", { class: "at quiet", datetime: new Date(of.at).toISOString() }, time(of.at)),
+    head && h("div", { class: "name" }, who(from)), ...inside);
+  for (const each of made.querySelectorAll("a, button")) each.tabIndex = -1; // only those of the row one is at
   return made;
+}
+
+/** Says what a row is, once that is of use. @param {HTMLElement} row @param {any} of */
+function describe(row, of) {
+  if (row.hasAttribute("aria-label") || !of) return;
+  const said = of.deleted ? t("deletedMessage") : plain(of.text).slice(0, 200);
+  row.setAttribute("aria-label", `${of.from ?? store.me?.name}, ${time(of.at)}: ${said}`);
+  /** @type {HTMLElement} */ (row.querySelector(".at")).title = full.format(of.at);
 }
 
 /** @param {string} key @param {string} said @param {string[]} mentions */
@@ -120,7 +123,7 @@ export function changeRow(m) {
   const key = `change_${change}${alone && (change === "joined" || change === "left") ? "_self" : ""}`;
   const said = t(key, values) + (m.reason ? ` (${m.reason})` : "");
   return h("div", { class: "event quiet", dataset: { key: String(m.seq) } },
-    h("time", { class: "at", datetime: new Date(m.at).toISOString(), title: full.format(m.at) }, time(m.at)), h("p", { dir: "auto" }, said));
+    h("time", { class: "at", datetime: new Date(m.at).toISOString() }, time(m.at)), h("p", { dir: "auto" }, said));
 }
 
 /**
@@ -151,8 +154,11 @@ export function listenToRows(rows, list) {
   /** @param {HTMLElement | null} row */
   function equip(row) {
     const m = messageAt(row);
+    if (tools.parentElement !== row) tools.parentElement?.classList.remove("armed");
+    if (row) describe(row, list.of(row.dataset.key ?? ""));
     if (!row || !m) return tools.remove();
     if (tools.parentElement === row) return;
+    row.classList.add("armed");
     tools.replaceChildren(...offered(m).map(([what, sign, key]) => h("button", {
       type: "button", class: "icon", "aria-label": t(what), title: `${t(what)} (${key})`, dataset: { act: what },
     }, icon(sign))));
@@ -203,6 +209,7 @@ export function listenToRows(rows, list) {
   rows.addEventListener("focusin", (event) => {
     const row = rowAt(event.target);
     if (!row) return;
+    describe(row, list.of(row.dataset.key ?? ""));
     if (row.matches(":focus-visible, :has(:focus-visible)")) equip(row);
     activate(row);
   });
@@ -226,7 +233,11 @@ export function listenToRows(rows, list) {
     const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: all.length - 1 }[event.key];
     if (to === undefined) return false;
     if (to >= all.length) composer.focus();
-    else all[Math.max(0, to)]?.focus();
+    else {
+      const next = all[Math.max(0, to)];
+      describe(next, list.of(next.dataset.key ?? "")); // before it is read out
+      next.focus();
+    }
     return true;
   }
 
