@@ -198,7 +198,7 @@ function word(line, at, context, leaf) {
   if (name && fresh && sign === "#" && context.rooms?.has("#" + name)) {
     leaf({ tag: "a", cls: "room", href: "#" + name, kids: [shown] }, end);
   } else if (name && fresh && sign !== "#" && context.names.has(name)) {
-    leaf({ tag: "span", cls: name === context.me ? "mention me" : "mention", kids: [shown] }, end);
+    leaf({ tag: "span", cls: name === context.me ? "mention mine" : "mention", kids: [shown] }, end);
   } else return Math.max(end, at + 1);
   return end;
 }

@@ -127,7 +127,7 @@ export async function toNewest(focus = false) {
   pinned = true;
   last = Infinity;
   draw();
-  if (focus) /** @type {HTMLElement | null} */ (rows.querySelector(".row:last-child"))?.focus({ preventScroll: true });
+  if (focus) /** @type {HTMLElement | null} */ (rows.querySelector(".message:last-child"))?.focus({ preventScroll: true });
 }
 
 /** Scrolls a page up (-1) or down (1). @param {number} direction */
@@ -264,7 +264,7 @@ function fill(c, list, low, high) {
   place(next);
   shown = next;
   if (lost && document.activeElement !== lost && !rows.contains(document.activeElement)) {
-    const again = shown.get(lost.dataset.key ?? "")?.element ?? box.querySelector(".row:last-child");
+    const again = shown.get(lost.dataset.key ?? "")?.element ?? box.querySelector(".message:last-child");
     /** @type {any} */ (again)?.focus({ preventScroll: true });
   }
 }

@@ -56,7 +56,7 @@ const act = (what, label, key) => h("button", { type: "button", class: "plain", 
 
 /** @param {string} key @param {{at: number}} of @param {boolean} head @param {string} from @param {string} more @param {...any} inside */
 function row(key, of, head, from, more, ...inside) {
-  const made = h("div", { class: `row ${head ? "head " : ""}${more}`, role: "article", tabindex: -1, dataset: { key } },
+  const made = h("div", { class: `message ${head ? "head " : ""}${more}`, role: "article", tabindex: -1, dataset: { key } },
     h("time", { class: "at quiet", datetime: new Date(of.at).toISOString() }, time(of.at)),
     head && h("div", { class: "name" }, who(from)), ...inside);
   for (const each of made.querySelectorAll("a, button")) each.tabIndex = -1; // only those of the row one is at
@@ -134,7 +134,7 @@ export function changeRow(m) {
 export function listenToRows(rows, list) {
   const tools = h("div", { class: "tools", role: "toolbar", "aria-label": t("messageActions") });
   /** @type {HTMLElement | null} */ let active = null;
-  const rowAt = (/** @type {any} */ target) => /** @type {HTMLElement | null} */ (target?.closest?.(".row"));
+  const rowAt = (/** @type {any} */ target) => /** @type {HTMLElement | null} */ (target?.closest?.(".message"));
   /** The message of a row, if it is sent and not deleted. @param {HTMLElement | null} row @returns {Message | null} */
   const messageAt = (row) => {
     const of = row && list.of(row.dataset.key ?? "");
@@ -228,7 +228,7 @@ export function listenToRows(rows, list) {
 
   /** Up, down, first, last. @param {KeyboardEvent} event @param {HTMLElement} row @returns whether it was that */
   function walk(event, row) {
-    const all = /** @type {HTMLElement[]} */ ([...rows.querySelectorAll(".row")]);
+    const all = /** @type {HTMLElement[]} */ ([...rows.querySelectorAll(".message")]);
     const at = all.indexOf(row);
     const to = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: all.length - 1 }[event.key];
     if (to === undefined) return false;
@@ -258,7 +258,7 @@ function finger(rows, pressed) {
   const end = () => { clearTimeout(timer); timer = 0; };
   rows.addEventListener("pointerdown", (event) => {
     const target = /** @type {HTMLElement} */ (event.target);
-    const row = /** @type {HTMLElement | null} */ (target.closest(".row"));
+    const row = /** @type {HTMLElement | null} */ (target.closest(".message"));
     end();
     if (event.pointerType === "mouse" || !row || target.closest("button")) return;
     [x, y] = [event.clientX, event.clientY];
