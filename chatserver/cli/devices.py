@@ -66,4 +66,4 @@ def _line(device: "Device") -> str:
         for each in (device.made, device.seen)
     )
     client = one_line(device.client) or "a browser"
-    return f"{device.id:>4}  since {made}  seen {seen}  {one_line(device.address)}  {client}"
+    return f"{device.number:>4}  since {made}  seen {seen}  {one_line(device.address)}  {client}"

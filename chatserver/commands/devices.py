@@ -14,7 +14,7 @@ def devices(context: Context) -> Reply | None:
     return DevicesReply(
         devices=tuple(
             Device(
-                device=each.id,
+                device=each.number,
                 made=timestamp(each.made),
                 seen=timestamp(each.seen),
                 address=each.address,

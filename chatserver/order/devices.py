@@ -46,7 +46,7 @@ _ENDED_AT_ONCE: Final = 500
 class Known(Struct, frozen=True):
     """A device as its owner, or an operator, is told of it. Times are in ms since 1970."""
 
-    id: int
+    number: int
     account: int
     name: str
     """The account's, as its owner spells it."""
@@ -129,12 +129,12 @@ class Devices:
         with self._directory.looking() as state:
             found = state.accounts[account]
             known = [_known(found.name, state.devices[each]) for each in found.devices]
-        return tuple(sorted(known, key=lambda each: (-each.seen, -each.id)))
+        return tuple(sorted(known, key=lambda each: (-each.seen, -each.number)))
 
     def end(self, account: int, *numbers: int) -> int:
         """Log devices of an account out, all of them where no number is given. Their sessions are
         over on return. Return how many there were."""
-        found = [each for each in self.of(account) if not numbers or each.id in numbers]
+        found = [each for each in self.of(account) if not numbers or each.number in numbers]
         if found:
             tokens = tuple(each.token for each in found)
             self._run(DevicesEnded(at=self._clock.now(), tokens=tokens))
@@ -191,7 +191,7 @@ class Devices:
 
 def _known(name: str, device: Device) -> Known:
     return Known(
-        id=device.id,
+        number=device.number,
         account=device.account,
         name=name,
         token=device.token,

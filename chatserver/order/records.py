@@ -91,8 +91,9 @@ class Conversation(Struct, eq=False):
 class Device(Struct, eq=False):
     """Where an account may come from without its password: who has the token. Times are in ms."""
 
-    id: int
     account: int
+    number: int
+    """What the account's owner calls it: one more than the highest there was."""
     token: str
     """The SHA-256 of the token, in hexadecimal digits: the token itself is nowhere."""
     password: str
@@ -140,8 +141,8 @@ class Unsaved(Struct):
     accounts: dict[int, Account] = field(default_factory=dict)
     conversations: dict[int, Conversation] = field(default_factory=dict)
     members: dict[tuple[int, int], Member] = field(default_factory=dict)
-    devices: dict[int, Device | None] = field(default_factory=dict)
-    """By number; None for one that there is no more."""
+    devices: dict[str, Device | None] = field(default_factory=dict)
+    """By the digest of the token; None for one that there is no more."""
     deleted: list[int] = field(default_factory=list)
     """Messages that are to go."""
     gone: dict[int, bool] = field(default_factory=dict)

@@ -54,7 +54,6 @@ class State:
         self._direct: dict[tuple[int, ...], Conversation] = {}
         self._next_account = 1
         self._next_conversation = 1
-        self._next_device = 1
         self._visible_keys: list[str] = []  # in order, and their names beside them
         self._visible_names: list[str] = []
         self._busy: Mapping[str, str] | None = None
@@ -260,20 +259,18 @@ class State:
         self, account: Account, token: str, password: str, address: str, client: str
     ) -> Device:
         """Let an account come with a token, whose digest this is."""
-        made = Device(
-            self._next_device, account.id, token, password, self.at, self.at, address, client
-        )
-        self.set(self, "_next_device", made.id + 1)
+        number = 1 + max((self.devices[each].number for each in account.devices), default=0)
+        made = Device(account.id, number, token, password, self.at, self.at, address, client)
         self._put(self.devices, token, made)
         self.set(account, "devices", (*account.devices, token))
-        self._put(self.unsaved.devices, made.id, made)
+        self._put(self.unsaved.devices, token, made)
         return made
 
     def change_device(self, device: Device, **changes: object) -> None:
         """Change what is known of a device, and note that it is newer than the disk."""
         for name, value in changes.items():
             self.set(device, name, value)
-        self._put(self.unsaved.devices, device.id, device)
+        self._put(self.unsaved.devices, device.token, device)
 
     def remove_device(self, device: Device) -> None:
         """Let nobody come with a token any more."""
@@ -281,8 +278,7 @@ class State:
         self._remove(self.devices, device.token)
         rest = tuple([each for each in account.devices if each != device.token])
         self.set(account, "devices", rest)
-        self._journal.append((self.unsaved.devices, device.id, self.unsaved.devices.get(device.id)))
-        self.unsaved.devices[device.id] = None
+        self._put(self.unsaved.devices, device.token, None)
 
     def add_message(
         self, conversation: Conversation, row: MessageRow, mentions: tuple[int, ...] = ()
@@ -371,7 +367,6 @@ class State:
                 account = self.accounts[item.account]
                 account.devices = (*account.devices, item.token)
                 self.devices[item.token] = item
-                self._next_device = max(self._next_device, item.id + 1)
             case Account():
                 self.accounts[item.id] = item
                 self._next_account = max(self._next_account, item.id + 1)

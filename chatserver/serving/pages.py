@@ -229,7 +229,7 @@ class Pages:
         """End the token, and what is connected by it."""
         device = self._device(visit, request)
         if device is not None:
-            self._services.devices.end(device.account, device.id)
+            self._services.devices.end(device.account, device.number)
         return Response(204, headers=(self._cookie_header(visit, "", 0),))
 
     def _enter(self, visit: Visit, request: Request) -> Answer:

@@ -136,7 +136,9 @@ def write(connection: sqlite3.Connection, state: State) -> None:
         put(_PUT_MEMBER, map(_member, unsaved.members.values()))
     if unsaved.devices:
         devices = unsaved.devices.items()
-        put("DELETE FROM devices WHERE id = ?", [(number,) for number, each in devices if not each])
+        put(
+            "DELETE FROM devices WHERE token = ?", [(token,) for token, each in devices if not each]
+        )
         put(_PUT_DEVICE, [_device(each) for _, each in devices if each])
     if unsaved.invitations:
         invitations = [(*key, by) for key, by in unsaved.invitations.items()]

@@ -196,7 +196,7 @@ def stored_devices(path: Path, name: str) -> list[Device]:
     with _newest(path) as snapshot:
         rows = snapshot.execute(
             f"SELECT {columns} FROM accounts JOIN devices ON account = accounts.id"  # noqa: S608 - constants
-            " WHERE folded = ? AND accounts.deleted IS NULL ORDER BY seen DESC, devices.id DESC",
+            " WHERE folded = ? AND accounts.deleted IS NULL ORDER BY seen DESC, number DESC",
             (name,),
         )
         return [Device(*row) for row in rows]

@@ -202,7 +202,7 @@ def end_devices(path: Path, name: str, device: int | None, now: int) -> int:
     with _alone(path) as state:
         account = state.account(name)
         found = [] if account is None else [state.devices[each] for each in account.devices]
-        over = [each.token for each in found if device in (None, each.id)]
+        over = [each.token for each in found if device in (None, each.number)]
         apply(state, DevicesEnded(at=now, tokens=tuple(over)))
     return len(over)
 

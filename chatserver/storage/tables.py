@@ -51,15 +51,15 @@ CREATE TABLE invitations (             -- who may join a room, and who has said 
     PRIMARY KEY (conversation, account)
 ) WITHOUT ROWID;
 CREATE TABLE devices (                 -- from where accounts may come without their password
-    id INTEGER PRIMARY KEY,
+    token TEXT PRIMARY KEY,            -- its SHA-256: the token is nowhere
     account INTEGER NOT NULL,
-    token TEXT NOT NULL UNIQUE,        -- its SHA-256: the token is nowhere
+    number INTEGER NOT NULL,           -- what its owner calls it
     password TEXT NOT NULL,            -- a digest of the hash for which it was made
     made INTEGER NOT NULL,             -- ms since 1970
     seen INTEGER NOT NULL,
     address TEXT NOT NULL,
     client TEXT NOT NULL               -- what kind of program it is, as that says
-);
+) WITHOUT ROWID;
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,               -- ms since 1970, UTC
@@ -121,7 +121,7 @@ CONVERSATION: Final = (
     "id, kind, name, people, topic, access, history, speaking, maker, made, deleted"
 )
 MEMBER: Final = "account, conversation, role, since, read, notify, left, muted"
-DEVICE: Final = "id, account, token, password, made, seen, address, client"
+DEVICE: Final = "account, number, token, password, made, seen, address, client"
 MESSAGE: Final = "seq, at, conversation, sender, kind, text, reply_to, key"
 CHANGE: Final = "seq, at, conversation, by, kind, target, who, value, key"
 """The columns as they are written: those of a message and a change in the order of their rows in

@@ -86,7 +86,7 @@ def test_nobody_revokes_the_devices_of_others(server: Server) -> None:
     token = made(server, "alice")
     (device,) = server.devices.of(server.account_id("alice"))
     _, context, _ = coming(server, made(server, "bob"))
-    assert refusal(server.ask(context, "revoke", device=device.id))[0] == "bad_request"
+    assert refusal(server.ask(context, "revoke", device=device.number))[0] == "bad_request"
     assert comes(server, token)
 
 

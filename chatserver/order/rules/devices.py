@@ -13,7 +13,7 @@ def made(state: State, item: DeviceMade) -> Outcome:
         return gone(state)
     while item.most and len(account.devices) >= item.most:
         devices = [state.devices[each] for each in account.devices]
-        state.remove_device(min(devices, key=lambda each: (each.seen, each.id)))
+        state.remove_device(min(devices, key=lambda each: (each.seen, each.number)))
     state.add_device(account, item.token, item.password, item.address, item.client)
     return Outcome(state.seq)
 
