@@ -223,7 +223,8 @@ function greeted(reply) {
   }
   resumed = true;
   store.me = { ...store.me, name: reply.name, busy: reply.busy, hidden: reply.hidden, held: reply.busy ? reply.missed : 0 };
-  if (reply.seq < since) putBack(reply.seq);
+  const known = [...store.conversations.values()].map((c) => Math.max(c.newest, c.tail.list.at(-1)?.seq ?? 0));
+  if (reply.seq < Math.max(since, ...known)) putBack(reply.seq);
   replay = reply.replay ? { first: Infinity, top: since } : null;
   hole = null;
   if (!reply.replay && !reply.busy) reached(reply.seq);
@@ -239,7 +240,7 @@ function putBack(seq) {
     empty(c);
     c.newest = c.read = c.counted = c.unread = c.mentions = 0;
   }
-  since = seq;
+  since = Math.min(since, seq);
   db.meta("since", since);
   outbox.newestIs(seq).catch(toast);
 }

@@ -51,21 +51,21 @@ function join(c, reached) {
   touch(`messages:${c.key}`);
 }
 
-/** Load what was said before. @param {string} key @returns {Promise<boolean>} whether there is more */
-export function older(key) {
-  return once(key, async (c) => {
-    const stretch = c.view;
-    const [first] = said(stretch.list);
-    if (!first) return load(c);
-    if (stretch.start) return false;
-    const { rows, more } = await page(c, { before: first.seq });
-    if (stretch !== c.view) return true;
-    stretch.start = !more;
-    c.gap = more ? Math.max(0, c.gap - rows.length) : 0;
-    put(c, stretch, rows);
-    return more;
-  });
+/** Load what was said before a stretch, or its newest where it is empty. @returns whether there is more */
+async function before(c, stretch) {
+  if (stretch.start) return false;
+  const [first] = said(stretch.list);
+  const { rows, more } = await page(c, first ? { before: first.seq } : {});
+  if (stretch !== c.view && stretch !== c.tail) return true;
+  stretch.start = !more;
+  if (stretch === c.tail) c.gap = more ? Math.max(0, c.gap - rows.length) : 0;
+  put(c, stretch, rows);
+  if (!first && rows.length) c.last = Math.max(c.last, rows[rows.length - 1].at);
+  return more;
 }
+
+/** Load what was said before. @param {string} key @returns {Promise<boolean>} whether there is more */
+export const older = (key) => once(key, (c) => before(c, c.view));
 
 /** Load what was said after what is looked at. @param {string} key @returns {Promise<boolean>} whether there is more */
 export function newer(key) {
@@ -101,23 +101,13 @@ export async function around(key, seq) {
   return there();
 }
 
-async function load(c) {
-  c.view = c.tail;
-  touch(`messages:${c.key}`);
-  if (said(c.tail.list).length || c.tail.start) return !c.tail.start;
-  const { rows, more } = await page(c, {});
-  c.tail.start = !more;
-  put(c, c.tail, rows);
-  if (rows.length) c.last = Math.max(c.last, rows[rows.length - 1].at);
-  return more;
-}
-
-/** Look at the newest again. @param {string} key */
+/** Look at the newest again, a page of it at least. @param {string} key @returns {Promise<boolean>} whether there is more */
 export function tail(key) {
   const c = conversation(key);
-  if (c.view !== c.tail) c.view = c.tail;
+  c.view = c.tail;
   touch(`messages:${key}`);
-  return said(c.tail.list).length || c.tail.start ? Promise.resolve(!c.tail.start) : once(key, load);
+  if (c.tail.start || said(c.tail.list).length >= PAGE) return Promise.resolve(!c.tail.start);
+  return once(key, () => before(c, c.tail));
 }
 
 /** Find the first message of that day or after, and look at it. @returns {Promise<number>} its seq, or 0 */

@@ -163,13 +163,14 @@ async function lost(greeted, least = 0) {
   if (!wanted) return;
   become("offline");
   waiting = setTimeout(connect, Math.max(least, Math.min(MOST, LEAST * 2 ** failures++) * (0.5 + Math.random() / 2)));
-  // A browser does not say why it was refused; a plain request does.
+  // A browser does not say why a socket was refused; a plain request does.
   if (!greeted && (await unknown()) && wanted && !socket) end({ code: "not_logged_in", text: t("sessionEnded") });
 }
 
 async function unknown() {
   try {
-    return (await fetch("/ws", { cache: "no-store" })).status === 401;
+    const answer = await fetch("/api/session", { cache: "no-store" });
+    return answer.ok && (await answer.json()).name === null;
   } catch {
     return false;
   }

@@ -17,6 +17,8 @@ class CuttingProxy:
 
     def __init__(self, host: str, port: int, step: int = STEP) -> None:
         self._step = step
+        self._first = 0
+        self._numbers = itertools.count(1)
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -29,6 +31,12 @@ class CuttingProxy:
 
     def heal(self) -> None:
         self._healed = True
+
+    def hurt(self, first: int = 0) -> None:
+        """Cut again: the next connections, counted anew, live for `first` bytes more."""
+        self._first = first
+        self._numbers = itertools.count(1)
+        self._healed = False
 
     def cut(self) -> None:
         """Cut every link there is."""
@@ -55,7 +63,7 @@ class CuttingProxy:
         thread.start()
 
     def _accept(self) -> None:
-        for number in itertools.count(1):
+        while True:
             try:
                 client, _ = self._listener.accept()
             except OSError:
@@ -63,7 +71,9 @@ class CuttingProxy:
             server = socket.create_connection(self._target)
             with self._lock:
                 self._sockets |= {client, server}
-            limits = (number * self._step, None) if number % 2 else (None, number * self._step)
+            number = next(self._numbers)
+            limit = self._first + number * self._step
+            limits = (limit, None) if number % 2 else (None, limit)
             self._start(self._forward, server, client, limits[0])
             self._start(self._forward, client, server, limits[1])
 

@@ -1,0 +1,92 @@
+"""A browser for the tests: Debian's Chromium, or Playwright's own, or none, and then a reason."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import (
+    StartServer,
+    _left_running,
+    _no_fault_is_logged,
+    server,
+    start_server,
+)
+from e2e.process import ServerProcess
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="there is no Playwright")
+
+from .visit import OpenVisit, Visit, url_of  # noqa: E402
+
+__all__ = ["StartServer", "_left_running", "_no_fault_is_logged", "server", "start_server"]
+
+_OPTIONS = ("--no-sandbox", "--disable-gpu")
+_SYSTEM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+
+
+def _launched(playwright: "sync_api.Playwright") -> "sync_api.Browser":
+    found = next(filter(None, map(shutil.which, _SYSTEM)), None)
+    if found is None and not Path(playwright.chromium.executable_path).exists():
+        command = [sys.executable, "-m", "playwright", "install", "chromium-headless-shell"]
+        subprocess.run(command, capture_output=True, timeout=50, check=False)
+    try:
+        return playwright.chromium.launch(executable_path=found, args=list(_OPTIONS))
+    except sync_api.Error as error:
+        pytest.skip(f"there is no Chromium: {str(error).splitlines()[0]}")
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator["sync_api.Browser"]:
+    """One browser; it ends with the tests of this folder, as its event loop must not be there for
+    others."""
+    with sync_api.sync_playwright() as playwright:
+        found = _launched(playwright)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def new_context(
+    browser: "sync_api.Browser",
+) -> Iterator[Callable[..., "sync_api.BrowserContext"]]:
+    """Make browsers of other people, or on other devices: with cookies and stores of their own."""
+    made: list[sync_api.BrowserContext] = []
+
+    def make(**options: object) -> "sync_api.BrowserContext":
+        made.append(browser.new_context(locale="en-GB", **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def visit(new_context: Callable[..., "sync_api.BrowserContext"]) -> Iterator[OpenVisit]:
+    """Open the page: `visit(server, "ann")` is logged in. It fails a test in which anything stood
+    in the console of any tab."""
+    visits: list[Visit] = []
+
+    def open_(
+        at: ServerProcess | tuple[str, int],
+        name: str = "",
+        path: str = "/",
+        context: "sync_api.BrowserContext | None" = None,
+        **options: object,
+    ) -> Visit:
+        place = at.place if isinstance(at, ServerProcess) else at
+        visits.append(Visit(context or new_context(**options), url_of(place), path))
+        return visits[-1].login(name) if name else visits[-1]
+
+    yield open_
+    noises = [noise for each in visits for noise in each.noises]
+    assert not noises, "\n".join(noises)
+
+
+@pytest.fixture
+def page_of(visit: OpenVisit, server: ServerProcess) -> Callable[[str], Visit]:
+    """Open the page of the module's server as somebody: `page_of("ann001")`."""
+    return lambda name: visit(server, name)
