@@ -1,8 +1,15 @@
 // @ts-check
+import { mountComposer } from "./composer.js";
 import * as db from "./db.js";
-import { clear, h, toast } from "./dom.js";
+import { toast } from "./dom.js";
+import { mountList } from "./list.js";
+import { mountLogin } from "./login.js";
 import * as outbox from "./outbox.js";
+import { mountPalette } from "./palette.js";
+import { mountPanel } from "./panel.js";
 import * as past from "./past.js";
+import { mountSearch } from "./search.js";
+import { mountSidebar } from "./sidebar.js";
 import {
   conversation, empty, fold, forget, gap, isMe, keyOf, keyWith, listed, person, presence, readUpTo, store, take, touch, typing,
 } from "./store.js";
@@ -23,8 +30,6 @@ let replay = null;
 let hole = null;
 let listing = false;
 let resumed = false;
-
-const VIEWS = { side: "sidebar", list: "list", composer: "composer", panel: "panel", login: "login", palette: "palette" };
 
 /* Routes */
 
@@ -317,53 +322,28 @@ wire.on((event) => {
   } else HEARD[event.event]?.(event);
 });
 
-/* Views */
-
-async function mount() {
-  await Promise.all(Object.entries(VIEWS).map(async ([id, file]) => {
-    try {
-      const module = await import(`./${file}.js`);
-      module[`mount${file[0].toUpperCase()}${file.slice(1)}`]?.($(id));
-    } catch (error) {
-      console.warn(file, error);
-    }
-  }));
-  const search = await import("./search.js").catch(() => null);
-  search?.mountSearch?.($("panel"));
-}
-
-/** A bare form, until there is a better one. */
-function bareLogin() {
-  const field = (name, type) => h("input", { name, type, "aria-label": name, autocomplete: type === "password" ? "current-password" : "username" });
-  const form = h("form", {
-    onsubmit(event) {
-      event.preventDefault();
-      const { name, password } = event.target.elements;
-      wire.login(name.value, password.value).catch(toast);
-    },
-  }, field("name", "text"), field("password", "password"), h("button", null, t("loginButton")));
-  clear($("login"), form);
-}
-
 store.subscribe("conversations", snapshot);
 // Another tab has logged in.
 addEventListener("storage", ({ key, newValue }) => key === ACCOUNT && newValue && !store.me && begin(newValue).catch(toast));
 
-async function start() {
-  await mount();
-  if (!$("login").hasChildNodes()) bareLogin();
+function start() {
+  mountSidebar($("side"));
+  mountList($("list"));
+  mountComposer($("composer"));
+  mountPanel($("panel"));
+  mountSearch($("panel"));
+  mountLogin($("login"));
+  mountPalette();
   let name = null;
   try {
     name = localStorage.getItem(ACCOUNT);
   } catch {
     // Nothing is remembered.
   }
-  if (name) await begin(name);
-  else {
-    store.link = "logged_out";
-    $("login").hidden = false;
-    touch("link");
-  }
+  if (name) return begin(name).catch(toast);
+  store.link = "logged_out";
+  $("login").hidden = false;
+  touch("link");
 }
 
 start();

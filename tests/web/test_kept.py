@@ -24,6 +24,7 @@ def test_a_draft_is_there_after_the_tab_was_killed(server: ServerProcess, visit:
     again = visit(server, context=tab.context, path=f"/u/{bob}").online()
     assert again.box == "half a thou"
     again.say("half a thought")
+    again.eventually("return chat.outbox.unsent()", 0)
     assert _said(server, bob, ann) == ["half a thought"]
     again.eventually("return (await chat.db.load()).drafts.size", 0)
 
