@@ -64,6 +64,7 @@ setup(
         "dev": [
             "hypothesis>=6.100",
             "mypy>=1.13",
+            "playwright>=1.49",
             "pexpect>=4.9",
             "pyte>=0.8.2",
             "pytest>=8.2",

@@ -225,6 +225,13 @@ class Pages:
         _log.info("logged in: address=%s account=%s by=web", visit.address, account.name)
         return Response(204, headers=(self._cookie_header(visit, token, _DEVICE_SECONDS),))
 
+    def _session(self, visit: Visit, request: Request) -> Response:
+        """Say who the browser is logged in as: it tells no script why a WebSocket was refused."""
+        device = self._device(visit, request)
+        name = None if device is None else device.name
+        headers = (("Content-Type", "application/json"), _KEEP_NOTHING)
+        return Response(200, msgspec.json.encode({"name": name}), headers)
+
     def _logout(self, visit: Visit, request: Request) -> Response:
         """End the token, and what is connected by it."""
         device = self._device(visit, request)
@@ -288,6 +295,7 @@ class Pages:
 _ENDPOINTS: Final[dict[str, dict[str, Endpoint]]] = {
     "/healthz": {"GET": Pages._health},
     "/ws": {"GET": Pages._enter},
+    "/api/session": {"GET": Pages._session},
     "/api/login": {"POST": Pages._login},
     "/api/logout": {"POST": Pages._logout},
 }

@@ -18,8 +18,10 @@ def test_a_draft_is_there_after_the_tab_was_killed(server: ServerProcess, visit:
     tab = visit(server, ann)
     tab.open(bob)
     tab.write("half a thou")
-    tab.eventually("return (await chat.db.load()).drafts.get(conversation(chat.store.store.open).key)?.text",
-                   "half a thou")
+    tab.eventually(
+        "return (await chat.db.load()).drafts.get(conversation(chat.store.store.open).key)?.text",
+        "half a thou",
+    )
     tab.crash()
     again = visit(server, context=tab.context, path=f"/u/{bob}").online()
     assert again.box == "half a thou"

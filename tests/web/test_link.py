@@ -40,7 +40,9 @@ def test_a_link_cut_at_every_few_bytes(server: ServerProcess, visit: OpenVisit) 
         proxy.heal()
         tab.online()
         said = _history(server, ann, bob)
-        assert [each for each in said if each.startswith("mine")] == [f"mine {n}" for n in range(10)]
+        assert [each for each in said if each.startswith("mine")] == [
+            f"mine {n}" for n in range(10)
+        ]
         assert len(said) == 20
         tab.until("conversation(given).messages.length === 20", bob)
         assert tab.texts(bob) == said
@@ -104,7 +106,9 @@ def test_a_server_that_was_put_back_from_a_backup(
     for number in range(5):
         tab.say(f"lost {number}")
     tab.eventually("return chat.outbox.unsent()", 0)
-    tab.js("chat.outbox.saveDraft('#lobby', {text: 'a draft', replyTo: conversation('bob').newest})")
+    tab.js(
+        "chat.outbox.saveDraft('#lobby', {text: 'a draft', replyTo: conversation('bob').newest})"
+    )
     server.kill()
     shutil.rmtree(server.data)
     shutil.copytree(tmp_path / "backup", server.data)

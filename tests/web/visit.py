@@ -5,9 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page
-
 from e2e.client import PASSWORD, PATIENCE, eventually
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page
 
 _MODULES = ("store", "outbox", "wire", "past", "actions", "main", "db")
 """Whose exports scripts of the tests reach as `chat.store` and so on."""
@@ -41,7 +40,9 @@ class Visit:
         self.page: Page = context.new_page()
         self.page.set_default_timeout(PATIENCE * 1000)
         self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.noises.append(f"{error.name}: {error.message}"))
+        self.page.on(
+            "pageerror", lambda error: self.noises.append(f"{error.name}: {error.message}")
+        )
         self.go(path)
 
     def go(self, path: str) -> None:
