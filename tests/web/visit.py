@@ -69,7 +69,7 @@ class Visit:
         return self
 
     def js(self, script: str, given: object = None) -> Any:
-        """Run a script in the page: `given` is what it is given; it returns a value or a promise."""
+        """Run a script in the page, which finds what it is given as `given`; return its result."""
         return self.page.evaluate(f"async (given) => {{ {script} }}", given)
 
     def until(self, condition: str, given: object = None) -> None:
