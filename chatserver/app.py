@@ -88,7 +88,7 @@ def dialects(registry: Registry, settings: Settings) -> Choice:
     limit, characters = settings.message.max_line_bytes, settings.message.max_characters
     offers = [Offer(is_json, lambda: JsonDialect(registry, limit, characters))]
     if settings.web.enabled:
-        offers.append(Offer(is_http, lambda: WebDialect(registry, limit, characters)))
+        offers.append(Offer(is_http, lambda: WebDialect(registry, limit, characters), "http/1.1"))
     return Choice(tuple(offers), otherwise=lambda: TextDialect(limit))
 
 
@@ -220,12 +220,13 @@ class ChatServer:
                 rates=TokenBuckets(settings.session.rate_per_second, settings.session.rate_burst),
             )
             registry = all_commands()
+            choice = self._dialects(registry, settings)
             self._handler = ClientHandler(
                 services,
                 registry,
-                self._dialects(registry, settings),
+                choice,
                 self._flusher,
-                self._tls_contexts(),
+                self._tls_contexts(choice.protocols),
                 Pages(services, self._store.identity, Assets()),
             )
             self._account_watch = AccountWatch(services)
@@ -278,7 +279,7 @@ class ChatServer:
         except OSError as error:
             raise StartError(f"Cannot read {self.accounts.path}: {error.strerror}.") from error
 
-    def _tls_contexts(self) -> TlsContexts:
+    def _tls_contexts(self, protocols: tuple[str, ...]) -> TlsContexts:
         """Return the operator's certificate, or the server's own, made at the first start."""
         tls = self.settings.tls
         if bool(tls.certificate) != bool(tls.key):
@@ -288,7 +289,7 @@ class ChatServer:
                 self.certificate, key = Path(tls.certificate), Path(tls.key)
             else:
                 self.certificate, key = ensure_certificate(self.data / "tls")
-            return TlsContexts(self.certificate, key)
+            return TlsContexts(self.certificate, key, protocols)
         except OSError as error:
             where = tls.certificate or self.data / "tls"
             reason = error.strerror or error

@@ -5,6 +5,7 @@ the operator and a test holds the two together. 0 switches a limit or a time-out
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -109,6 +110,7 @@ class WebSettings(Section, frozen=True, kw_only=True):
     enabled: bool = True
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -152,6 +154,11 @@ def load_settings(
     source = str(file) if file else "the settings"
     settings: Settings = convert(source, values, Settings)
     passwords = settings.passwords
+    for each in settings.web.trusted_proxies:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise SettingsError(f"{source}: web.trusted_proxies: {error}.") from error
     if passwords.memory_kib < 8 * passwords.parallelism:
         raise SettingsError(f"{source}: passwords.memory_kib: expected at least 8 x parallelism.")
     return settings

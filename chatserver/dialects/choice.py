@@ -13,6 +13,8 @@ class Offer(Struct, frozen=True):
     recognises: Callable[[bytes], bool | None]
     """Whether these are its own; None while it takes more of them to tell."""
     make: Callable[[], Dialect]
+    protocol: str = ""
+    """What it is called where a client asks for it by name (ALPN)."""
 
 
 class Choice(Struct, frozen=True):
@@ -20,6 +22,15 @@ class Choice(Struct, frozen=True):
 
     offers: tuple[Offer, ...]
     otherwise: Callable[[], Dialect]
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The names of all that have one."""
+        return tuple(each.protocol for each in self.offers if each.protocol)
+
+    def named(self, protocol: str) -> Dialect | None:
+        """Return a dialect for a client that has asked for it by name."""
+        return next((each.make() for each in self.offers if protocol == each.protocol != ""), None)
 
     def of(self, first: bytes, *, last: bool) -> Dialect | None:
         """Return a dialect for a client that has said `first`; None while it takes more to tell.

@@ -6,8 +6,9 @@ in the handler thread of its client.
 
 import time
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import h11
 
@@ -30,7 +31,9 @@ _REQUEST_SECONDS: Final = 30.0
 
 _ONCE: Final = frozenset({b"origin", b"content-type", b"content-length", b"authorization"})
 """What a request may say only once: of two, nobody knows which one another program reads."""
-PLAIN: Final = (("Content-Type", "text/plain; charset=utf-8"),)
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+PLAIN: Final[Headers] = (("Content-Type", "text/plain; charset=utf-8"),)
 
 
 def is_http(first: bytes) -> bool | None:
@@ -61,7 +64,7 @@ class Response(NamedTuple):
 
     status: int
     body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
 
 
 class BadRequest(Exception):
@@ -77,10 +80,18 @@ class HttpConversation:
     """The requests of one connection, one after the other. Handler thread only, but for `flush`,
     which is the flusher's."""
 
-    def __init__(self, stream: Stream, first: bytes, watch: Callable[[Drainable], None]) -> None:
-        """`first` is what has been read already; `watch` has `flush` called when there is room."""
+    def __init__(
+        self,
+        stream: Stream,
+        first: bytes,
+        watch: Callable[[Drainable], None],
+        headers: Headers = (),
+    ) -> None:
+        """`first` is what has been read already; `watch` has `flush` called when there is room;
+        `headers` go with every response."""
         self.stream = stream
         self._watch = watch
+        self._headers = headers
         self._outbox = Outbox(stream.send, 0, stream.seal)
         stream.on_output = self._send_output
         self._http = h11.Connection(h11.SERVER, _MOST_HEADER_BYTES)
@@ -120,7 +131,7 @@ class HttpConversation:
 
     def respond(self, response: Response) -> None:
         """Answer, and wait until that has been taken. Raises Disconnected."""
-        headers = list(response.headers)
+        headers = [("Date", formatdate(usegmt=True)), *response.headers, *self._headers]
         if response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             headers.append(("Content-Length", str(len(response.body))))
         if not self._left:
@@ -139,14 +150,16 @@ class HttpConversation:
         self._left = 0
         self.respond(Response(error.status, f"{error.text}\n".encode(), PLAIN))
 
-    def upgrade(self, headers: tuple[tuple[str, str], ...]) -> bytes:
+    def upgrade(self, headers: Headers) -> bytes:
         """Answer that another protocol follows. Return what has been read of that already."""
         self._send(self._written(h11.InformationalResponse(status_code=101, headers=list(headers))))
         return self._http.trailing_data[0] + self._unread
 
     def check_is_there(self) -> None:
-        """Raise Disconnected when the client has gone."""
-        if self.stream.is_gone():
+        """Raise Disconnected when the client has gone, or has said that it wants no more."""
+        more = None if self._unread else self.stream.receive(0)
+        self._unread += more or b""
+        if more == b"" or self.stream.is_gone():
             raise Disconnected("closed by the client")
 
     def _next(self) -> Request | None:

@@ -38,9 +38,11 @@ at once, all their threads wait; with Python's own 5 ms, two processors do nothi
 
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-Handler = Callable[[Stream, Callable[[], bool]], None]
-"""Called in a thread of its own with the stream, and with what makes a client of this visitor, if
-there is room for one more."""
+Admit = Callable[[str], bool]
+"""Make a client of a visitor, of the address given, if there is room for one more."""
+
+Handler = Callable[[Stream, Admit], None]
+"""Called in a thread of its own with the stream, and with what admits this visitor."""
 
 
 class _Count:
@@ -202,7 +204,9 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
 
     def _handle(self, connection: socket.socket, visit: "_Visit") -> None:
         try:
-            self._handler(PlainStream(connection, visit.address), lambda: self._admit(visit))
+            self._handler(
+                PlainStream(connection, visit.address), lambda address: self._admit(visit, address)
+            )
         except Exception:
             _log.exception("the handler of a connection from %s failed", visit.address)
         finally:
@@ -216,13 +220,15 @@ class ChatTCPServer(socketserver.ThreadingTCPServer):
             self._adapt()
             return entered
 
-    def _admit(self, visit: "_Visit") -> bool:
-        """Make a client of a visitor, if there is room."""
+    def _admit(self, visit: "_Visit", address: str) -> bool:
+        """Make a client of a visitor, if there is room. `address` is the client's own, where it is
+        a proxy that visits."""
+        client = _Visit(address)
         with self._lock:
-            if not self._clients.add(visit.caller, alone=visit.alone):
+            if not self._clients.add(client.caller, alone=client.alone):
                 return False
             self._visitors.remove(visit.caller)
-            visit.is_client = True
+            visit.is_client, visit.caller = True, client.caller
             return True
 
     def _leave(self, visit: "_Visit") -> None:

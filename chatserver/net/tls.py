@@ -37,9 +37,12 @@ class TlsContexts:
     cannot be used, such as one that is half renewed, leaves the one before in force.
     """
 
-    def __init__(self, certificate: Path, key: Path) -> None:
+    def __init__(self, certificate: Path, key: Path, protocols: tuple[str, ...] = ()) -> None:
+        """`protocols` are those that a client may ask for by name (ALPN, RFC 7301); with who asks
+        for others, or for none, nothing is agreed on."""
         self._certificate = certificate
         self._key = key
+        self._protocols = protocols
         self._loaded = (self._identity(), self._load(ssl.TLSVersion.TLSv1_3))
         self._spare = self._load(ssl.TLSVersion.TLSv1_2)
 
@@ -69,6 +72,8 @@ class TlsContexts:
         context.minimum_version = oldest
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
         context.num_tickets = 0
+        if self._protocols:
+            context.set_alpn_protocols(self._protocols)
         context.load_cert_chain(self._certificate, self._key)
         return context
 
@@ -87,6 +92,8 @@ class TlsStream:
     def __init__(self, contexts: TlsContexts, raw: Stream, first: bytes) -> None:
         self.address = raw.address
         self.security = "TLS"
+        self.protocol = ""
+        """What was agreed on by name that is spoken inside, if anything was."""
         self.on_output: Callable[[], None] = nothing
         self._raw = raw
         self._lock = threading.Lock()
@@ -126,6 +133,7 @@ class TlsStream:
             else:
                 self._send_all(self._outgoing.read(), deadline)
                 self.security = self._ssl.version() or self.security
+                self.protocol = self._ssl.selected_alpn_protocol() or ""
                 return
 
     def fileno(self) -> int:

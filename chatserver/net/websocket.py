@@ -36,15 +36,16 @@ class Handshake(NamedTuple):
     text: bytes
 
 
-def handshake(path: str, headers: Mapping[str, str]) -> Handshake:
-    """Return the answer to a GET request that has these headers."""
-    response = ServerProtocol(logger=_SILENT).accept(Request(path, Headers(headers)))
+def handshake(method: str, path: str, headers: Mapping[str, str]) -> Handshake:
+    """Return the answer to a request that has these headers."""
+    request = Request(path, Headers(headers), method)
+    response = ServerProtocol(logger=_SILENT).accept(request)
     kept = tuple(
         each for each in response.headers.raw_items() if each[0] not in ("Connection", "Date")
     )
     if response.status_code == 101:
         return Handshake(101, (*kept, ("Connection", "Upgrade")), b"")
-    kept = tuple(each for each in kept if each[0] == "Upgrade")
+    kept = tuple(each for each in kept if each[0] in ("Upgrade", "Allow"))
     return Handshake(response.status_code, kept, bytes(response.body or b""))
 
 
@@ -54,6 +55,7 @@ class WebSocketStream:
     def __init__(self, raw: Stream, max_size: int, first: bytes = b"") -> None:
         """`max_size` is how many bytes a message may have; `first` has been read already."""
         self.address = raw.address
+        """Whose it is: where a proxy stands between, not the proxy's."""
         self.security = raw.security
         self._raw = raw
         self._protocol = ServerProtocol(state=State.OPEN, max_size=max_size, logger=_SILENT)

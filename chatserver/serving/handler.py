@@ -8,7 +8,6 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatserver.commands.context import Context
@@ -19,6 +18,7 @@ from chatserver.dialects.dialect import Dialect, Direct
 from chatserver.errors import CommandError, Disconnected
 from chatserver.net.flusher import Flusher
 from chatserver.net.ratelimit import TokenBucket
+from chatserver.net.server import Admit
 from chatserver.net.stream import Stream
 from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream
 from chatserver.order.items import Acked, Went
@@ -101,7 +101,7 @@ class ClientHandler:
         for connection in self.connections():
             connection.end("shutting_down", "The server is shutting down.")
 
-    def __call__(self, stream: Stream, admit: Callable[[], bool]) -> None:
+    def __call__(self, stream: Stream, admit: Admit) -> None:
         """Serve one connection. Raises nothing that a client can cause.
 
         `admit` makes a client of it, if there is room: browsers that only fetch the page are none.
@@ -124,16 +124,15 @@ class ClientHandler:
         if opened is not None:
             self._serve_client(number, opened)
 
-    def _begin(self, raw: Stream, admit: Callable[[], bool]) -> "_Opened | None":
+    def _begin(self, raw: Stream, admit: Admit) -> "_Opened | None":
         """Return how somebody talks to us; None for who has gone, or only came for the page."""
-        stream = raw
         try:
-            stream, first = self._open(raw)
-            if first == b"":
-                return None  # gone before it said anything: a port check
-            dialect, data = self._choose(stream, first)
+            found = self._open(raw)
+            if found is None:
+                return None  # a port check
+            stream, dialect, data = found
             if not dialect.over_http:
-                return _Opened(stream, dialect, data, admit())
+                return _Opened(stream, dialect, data, admit(stream.address))
             entered = self._pages.serve(stream, data, admit, self._flusher)
             if entered is not None:
                 return _Opened(entered.stream, dialect, b"", True, entered.device)
@@ -166,15 +165,18 @@ class ClientHandler:
             ending = connection.ending
             opened.stream.close(_LINGER_SECONDS if ending is None or ending.code else 0.0)
 
-    def _open(self, stream: Stream) -> tuple[Stream, bytes | None]:
-        """Return the stream to talk on, inside TLS if the client wants that, and the first bytes:
-        b"" at the end, None after a second of silence. Raises Disconnected."""
+    def _open(self, stream: Stream) -> tuple[Stream, Dialect, bytes] | None:
+        """Return the stream to talk on, inside TLS if the client wants that, its dialect, and what
+        it has said; None for one that has gone without a word. Raises Disconnected."""
         first = stream.receive(timeout=_SILENCE_SECONDS)
-        if not first or first[0] != FIRST_BYTE:
-            return stream, first
-        secured = TlsStream(self._tls, stream, first)
-        secured.handshake(self._services.settings.login.deadline_seconds or _HANDSHAKE_SECONDS)
-        return secured, secured.receive(timeout=_SILENCE_SECONDS)
+        if first and first[0] == FIRST_BYTE:
+            secured = TlsStream(self._tls, stream, first)
+            secured.handshake(self._services.settings.login.deadline_seconds or _HANDSHAKE_SECONDS)
+            named = self._dialects.named(secured.protocol)
+            if named is not None:  # whoever has asked for it may take his time to say something
+                return secured, named, b""
+            stream, first = secured, secured.receive(timeout=_SILENCE_SECONDS)
+        return None if first == b"" else (stream, *self._choose(stream, first))
 
     def _choose(self, stream: Stream, first: bytes | None) -> tuple[Dialect, bytes]:
         """Return the dialect of somebody who has said `first`, None for a second of silence, and
@@ -222,7 +224,7 @@ class ClientHandler:
         if not admitted:
             connection.end("server_full", "The server is full; try again later.")
         elif not (
-            isinstance(connection.stream, TlsStream)
+            connection.stream.security != "plaintext"
             or self._services.settings.server.allow_plaintext
             or is_loopback(connection.address)
         ):

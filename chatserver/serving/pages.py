@@ -16,12 +16,15 @@ import msgspec
 
 from chatserver.errors import CommandError, Disconnected
 from chatserver.net.flusher import Flusher
-from chatserver.net.http import PLAIN, HttpConversation, Request, Response
+from chatserver.net.http import PLAIN, Headers, HttpConversation, Request, Response
+from chatserver.net.proxies import Proxies
 from chatserver.net.ratelimit import TokenBucket, TokenBuckets
+from chatserver.net.server import Admit
 from chatserver.net.stream import Stream
 from chatserver.net.websocket import WebSocketStream, handshake
 from chatserver.order.devices import Known
 from chatserver.order.items import Purged
+from chatserver.order.outcome import Outcome
 from chatserver.order.pending import Waiter
 from chatserver.services import Services
 from chatserver.serving.assets import Asset, Assets
@@ -88,16 +91,21 @@ class Entered(NamedTuple):
 
 
 class Visit(NamedTuple):
-    """One connection of a browser, and how it is admitted as a client, if it becomes one."""
+    """A request, and from where it came: which a proxy that is trusted says."""
 
     conversation: HttpConversation
+    admit: Admit
+    request: Request
     address: str
     secure: bool
-    admit: Callable[[], bool]
+
+    def header(self, name: str) -> str:
+        """Return a header of the request, or nothing."""
+        return self.request.headers.get(name, "")
 
 
 Answer: TypeAlias = Response | Entered
-Endpoint: TypeAlias = Callable[["Pages", Visit, Request], Answer]
+Endpoint: TypeAlias = Callable[["Pages", Visit], Answer]
 
 
 class Pages:
@@ -106,49 +114,60 @@ class Pages:
     def __init__(self, services: Services, server_id: str, assets: Assets) -> None:
         """`server_id` tells this server's cookies from those of another on the same machine."""
         self._services = services
+        self._settings = services.settings.web
         self._assets = assets
+        self._proxies = Proxies(self._settings.trusted_proxies)
         self._cookie = f"chat-{server_id[:12]}"
         self._new_sessions = TokenBuckets(_SESSIONS_AN_HOUR / 3600, _SESSIONS_AN_HOUR)
         self._healthy_at = float("-inf")
-        own = () if not services.settings.tls.certificate else (_TRANSPORT,)
         # Where people have to accept our own certificate, it would take the button for that away.
-        self._headers = (*_HEADERS, *own)
+        self._headers = (*_HEADERS, *((_TRANSPORT,) if services.settings.tls.certificate else ()))
 
-    def serve(
-        self, stream: Stream, first: bytes, admit: Callable[[], bool], flusher: Flusher
-    ) -> Entered | None:
-        """Answer requests; return where one of them leads into the chat. Raises Disconnected."""
-        conversation = HttpConversation(stream, first, flusher.watch)
+    def serve(self, stream: Stream, first: bytes, admit: Admit, flusher: Flusher) -> Entered | None:
+        """Answer requests; return where one of them leads into the chat."""
+        conversation = HttpConversation(stream, first, flusher.watch, self._headers)
         limits = self._services.settings.session
         bucket = TokenBucket(limits.rate_per_second, limits.rate_burst)
-        secure = stream.security != "plaintext"
-        visit = Visit(conversation, stream.address, secure, admit)
         try:
             for request in conversation.requests():
                 time.sleep(min(bucket.take(1), _MOST_REST_SECONDS))
-                answer = self._answer(visit, request)
+                visit = self._visit(conversation, admit, request)
+                answer = self._answer(visit)
                 if isinstance(answer, Entered):
                     return answer
-                conversation.respond(answer._replace(headers=(*answer.headers, *self._headers)))
-                _log.debug("http: address=%s %s %s", visit.address, request.method, answer.status)
+                conversation.respond(answer)
+                _log.debug("http: address=%s %s %d", visit.address, request.method, answer.status)
+        except Disconnected as error:
+            _log.debug("http: address=%s: %s", stream.address, error.reason)
         finally:
             flusher.forget(conversation)
         return None
 
-    def _answer(self, visit: Visit, request: Request) -> Answer:
+    def _visit(self, conversation: HttpConversation, admit: Admit, request: Request) -> Visit:
+        stream = conversation.stream
+        address, scheme = stream.address, "http" if stream.security == "plaintext" else "https"
+        if self._proxies.trusts(address):
+            address = self._proxies.origin(address, request.headers.get("x-forwarded-for", ""))
+            scheme = request.headers.get("x-forwarded-proto", scheme).lower()
+        return Visit(conversation, admit, request, address, scheme == "https")
+
+    def _answer(self, visit: Visit) -> Answer:
         """Return what a request is answered with; whatever fails, it is answered."""
         try:
-            host = request.headers.get("host", "")
-            if not _HOST.fullmatch(host) or not request.target.startswith("/"):
+            if visit.request.path == "/healthz":  # for whoever asks, by whatever name
+                return self._route(visit)
+            host, target = visit.header("host"), visit.request.target
+            if not _HOST.fullmatch(host) or not target.startswith("/"):
                 return _said(400, "That is no address of this server.")
-            if not (visit.secure or self._services.settings.server.allow_plaintext) and (
-                not is_loopback(visit.address)
+            if not (
+                visit.secure
+                or self._services.settings.server.allow_plaintext
+                or is_loopback(visit.address)
             ):
-                return Response(308, headers=(("Location", f"https://{host}{request.target}"),))
-            hosts = self._services.settings.web.hosts
-            if hosts and _without_port(host) not in map(str.lower, hosts):
+                return Response(308, headers=(("Location", f"https://{host}{target}"),))
+            if self._settings.hosts and _without_port(host) not in _lower(self._settings.hosts):
                 return _said(421, "This server is not called that.")
-            return self._route(visit, request)
+            return self._route(visit)
         except CommandError as error:
             return _refused(error)
         except Disconnected:
@@ -157,17 +176,17 @@ class Pages:
             _log.exception("a request by HTTP failed")
             return _said(500, "Something went wrong on the server.")
 
-    def _route(self, visit: Visit, request: Request) -> Answer:
-        endpoints = _ENDPOINTS.get(request.path)
+    def _route(self, visit: Visit) -> Answer:
+        method, path = visit.request.method, visit.request.path
+        endpoints = _ENDPOINTS.get(path)
         if endpoints is None:
-            return self._file(request)
-        method = "GET" if request.method == "HEAD" else request.method
-        endpoint = endpoints.get(method)
+            return self._file(visit.request)
+        endpoint = endpoints.get("GET" if method == "HEAD" else method)
         if endpoint is None:
             return _not_so(*endpoints)
-        if method != "GET" and not self._is_own_origin(visit, request):
+        if (path == "/ws" or method not in ("GET", "HEAD")) and not self._is_own_origin(visit):
             return _said(403, "That came from another page.")
-        return endpoint(self, visit, request)
+        return endpoint(self, visit)
 
     # -- the page --
 
@@ -184,26 +203,25 @@ class Pages:
             return _not_so("GET")
         return _sent(asset, request, cache)
 
-    def _health(self, _: Visit, __: Request) -> Response:
-        """Tell whether what people say is written; asked of the log once a second at most."""
+    def _health(self, _: Visit) -> Response:
+        """Tell whether what people say is written; the log is asked once a second at most."""
         now = time.monotonic()
         if now - self._healthy_at > _HEALTH_SECONDS:
             waiter = Waiter()
             self._services.order.append(Purged(at=self._services.clock.now(), seqs=()), waiter)
-            if waiter.wait(_HEALTH_SECONDS) is None:
+            if not isinstance(waiter.wait(_HEALTH_SECONDS), Outcome):
                 return _said(503, "The log does not answer.")
             self._healthy_at = now
         return _said(200, "ok")
 
     # -- who it is --
 
-    def _login(self, visit: Visit, request: Request) -> Response:
+    def _login(self, visit: Visit) -> Response:
         """Check a name and a password, and give the browser a token for them."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
+        if visit.header("content-type").partition(";")[0].strip().lower() != "application/json":
             return _said(415, "Send the name and the password as application/json.")
         try:
-            given = msgspec.json.decode(request.body, type=_Login)
+            given = msgspec.json.decode(visit.request.body, type=_Login)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise CommandError("bad_request", "Send a name and a password.") from None
         services = self._services
@@ -219,71 +237,66 @@ class Pages:
                 retry_after=wait,
             )
         rate.take(1)
-        token = services.devices.make(
-            account, visit.address, browser(request.headers.get("user-agent", ""))
-        )
+        token = services.devices.make(account, visit.address, browser(visit.header("user-agent")))
         _log.info("logged in: address=%s account=%s by=web", visit.address, account.name)
-        return Response(204, headers=(self._cookie_header(visit, token, _DEVICE_SECONDS),))
+        return Response(204, headers=(self._set_cookie(visit, token, _DEVICE_SECONDS),))
 
-    def _session(self, visit: Visit, request: Request) -> Response:
+    def _session(self, visit: Visit) -> Response:
         """Say who the browser is logged in as: it tells no script why a WebSocket was refused."""
-        device = self._device(visit, request)
+        device = self._device(visit)
         name = None if device is None else device.name
         headers = (("Content-Type", "application/json"), _KEEP_NOTHING)
         return Response(200, msgspec.json.encode({"name": name}), headers)
 
-    def _logout(self, visit: Visit, request: Request) -> Response:
+    def _logout(self, visit: Visit) -> Response:
         """End the token, and what is connected by it."""
-        device = self._device(visit, request)
+        device = self._device(visit)
         if device is not None:
             self._services.devices.end(device.account, device.number)
-        return Response(204, headers=(self._cookie_header(visit, "", 0),))
+        return Response(204, headers=(self._set_cookie(visit, "", 0),))
 
-    def _enter(self, visit: Visit, request: Request) -> Answer:
+    def _enter(self, visit: Visit) -> Answer:
         """Open the WebSocket."""
-        if request.method == "HEAD":
-            return _not_so("GET")
-        if not self._is_own_origin(visit, request):
-            return _said(403, "That came from another page.")
-        device = self._device(visit, request)
+        request, conversation = visit.request, visit.conversation
+        device = self._device(visit)
         if device is None:
             return _said(401, "Log in first.")
-        answer = handshake(request.path, request.headers)
+        answer = handshake(request.method, request.path, request.headers)
         if answer.status != 101:
             return Response(answer.status, answer.text, (*PLAIN, *answer.headers))
-        if not visit.admit():
-            error = CommandError("server_full", "The server is full; try again later.")
-            return _refused(error, 503, ("Retry-After", "30"))
-        conversation = visit.conversation
+        if not visit.admit(visit.address):
+            error = CommandError(
+                "server_full", "The server is full; try again later.", retry_after=30
+            )
+            return _refused(error)
         first = conversation.upgrade(answer.headers)
         limit = self._services.settings.message.max_line_bytes
         stream = WebSocketStream(conversation.stream, limit, first)
+        stream.address = visit.address
+        if visit.secure and stream.security == "plaintext":
+            stream.security = "TLS up to a proxy"
         return Entered(stream, device.token)
 
-    def _is_own_origin(self, visit: Visit, request: Request) -> bool:
+    def _is_own_origin(self, visit: Visit) -> bool:
         """Tell whether a request comes from our own page: no other may use its cookie."""
-        origin = request.headers.get("origin", "").lower()
+        origin = visit.header("origin").lower()
         scheme = "https" if visit.secure else "http"
-        own = f"{scheme}://{request.headers['host']}".lower()
-        return origin == own or origin in map(str.lower, self._services.settings.web.origins)
+        own = f"{scheme}://{visit.header('host')}".lower()
+        return origin == own or origin in _lower(self._settings.origins)
 
-    def _device(self, visit: Visit, request: Request) -> Known | None:
-        token = self._token(visit, request)
-        return self._services.devices.find(token) if token else None
-
-    def _token(self, visit: Visit, request: Request) -> str:
-        """Return the token in the cookie, or nothing."""
-        name = self._cookie_name(visit)
-        for each in request.headers.get("cookie", "").split(";"):
-            key, _, value = each.strip().partition("=")
-            if key == name:
-                return value
-        return ""
+    def _device(self, visit: Visit) -> Known | None:
+        """Return the device whose token is in the cookie."""
+        wanted = self._cookie_name(visit)
+        for each in visit.header("cookie").split(";"):
+            name, _, value = each.strip().partition("=")
+            if name == wanted:
+                return self._services.devices.find(value)
+        return None
 
     def _cookie_name(self, visit: Visit) -> str:
         return f"__Host-{self._cookie}" if visit.secure else self._cookie
 
-    def _cookie_header(self, visit: Visit, token: str, seconds: int) -> tuple[str, str]:
+    def _set_cookie(self, visit: Visit, token: str, seconds: int) -> tuple[str, str]:
         secure = " Secure;" if visit.secure else ""
         return (
             "Set-Cookie",
@@ -304,7 +317,7 @@ _ENDPOINTS: Final[dict[str, dict[str, Endpoint]]] = {
 
 def _sent(asset: Asset, request: Request, cache: tuple[str, str]) -> Response:
     """Return a file as it is asked for: compressed or not, or that it has not changed."""
-    headers: tuple[tuple[str, str], ...] = (
+    headers: Headers = (
         cache,
         ("ETag", asset.tag),
         ("Vary", "Accept-Encoding"),
@@ -339,20 +352,20 @@ def _not_so(*methods: str) -> Response:
     return answer._replace(headers=(*answer.headers, ("Allow", ", ".join(allowed))))
 
 
-def _refused(error: CommandError, status: int = 0, *headers: tuple[str, str]) -> Response:
+def _refused(error: CommandError) -> Response:
     """Return an error as JSON, with the fields that it has in the chat."""
-    body = {"code": error.code, "text": error.text}
-    fields: dict[str, object] = dict(body)
+    fields: dict[str, object] = {"code": error.code, "text": error.text}
+    headers: Headers = (("Content-Type", "application/json"), _KEEP_NOTHING)
     if error.attempts_left is not None:
         fields["attempts_left"] = error.attempts_left
     if error.retry_after is not None:
         fields["retry_after"] = error.retry_after
         headers = (*headers, ("Retry-After", str(error.retry_after)))
-    return Response(
-        status or _STATUS.get(error.code, 503),
-        msgspec.json.encode(fields),
-        (("Content-Type", "application/json"), _KEEP_NOTHING, *headers),
-    )
+    return Response(_STATUS.get(error.code, 503), msgspec.json.encode(fields), headers)
+
+
+def _lower(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(each.lower() for each in texts)
 
 
 def _without_port(host: str) -> str:

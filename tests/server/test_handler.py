@@ -51,7 +51,7 @@ class Line:
         near, self.far = socket.socketpair()
         self.far.settimeout(DEADLINE)
         handler = handler_of(server, flusher)
-        self._served = begun(handler, PlainStream(near, "127.0.0.1"), lambda: True)
+        self._served = begun(handler, PlainStream(near, "127.0.0.1"), lambda _: True)
 
     def end(self) -> None:
         """Close it, and wait for the handler."""

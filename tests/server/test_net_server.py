@@ -4,14 +4,14 @@ import errno
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 from scoped import Scoped
 
 from chatserver.net import server as module
-from chatserver.net.server import ChatTCPServer
+from chatserver.net.server import Admit, ChatTCPServer
 from chatserver.net.stream import Stream
 
 from .fakes import DEADLINE, raising
@@ -45,11 +45,11 @@ class Host(Scoped):
         self.server.stop()
         self.leave()
 
-    def handle(self, stream: Stream, admit: Callable[[], bool]) -> None:
+    def handle(self, stream: Stream, admit: Admit) -> None:
         if self.broken:
             raise RuntimeError("a bug")
         self.addresses.append(stream.address)
-        stream.send(b"welcome\n" if self.asks and admit() else b"refused\n")
+        stream.send(b"welcome\n" if self.asks and admit(stream.address) else b"refused\n")
         while stream.receive():
             pass
 
@@ -165,7 +165,7 @@ def test_an_address_and_an_ipv6_64_have_a_limit_but_not_this_machine(
         if kind == "visitors":
             return visit if server._enter(visit) else None
         assert server._enter(visit)
-        if server._admit(visit):
+        if server._admit(visit, address):
             return visit
         server._leave(visit)
         return None

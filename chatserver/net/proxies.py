@@ -1,0 +1,37 @@
+"""Who stands before the server: proxies that are trusted to say for whom they ask."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+
+class Proxies:
+    """Addresses, or networks like `10.0.0.0/8`. Raises ValueError for what is neither."""
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        self._networks = tuple(ip_network(each) for each in trusted)
+
+    def trusts(self, address: str) -> bool:
+        """Tell whether a proxy that is trusted has this address."""
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in each for each in self._networks)
+
+    def origin(self, proxy: str, forwarded_for: str) -> str:
+        """Return for whom `proxy` asks, by the addresses in X-Forwarded-For: the last that is none
+        of a proxy itself. What stands before that, anybody may have written."""
+        last = proxy
+        for each in reversed(forwarded_for.split(",")):
+            parsed = _parsed(each.strip())
+            if parsed is None:
+                break
+            last = str(parsed)
+            if not self.trusts(last):
+                break
+        return last
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
