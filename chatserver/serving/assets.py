@@ -55,7 +55,7 @@ class Assets:
 
 
 def _is_one(path: Path) -> bool:
-    return path.suffix in _KINDS and path.is_file()
+    return path.suffix in _KINDS and not path.name.startswith(".") and path.is_file()
 
 
 def _asset(name: str, data: bytes) -> Asset:

@@ -19,6 +19,7 @@ from typing import IO, TypeVar
 from argon2 import PasswordHasher
 
 from .client import PASSWORD, PATIENCE, Client, JsonClient, Place, TextClient, eventually
+from .web import WebClient
 
 AnyClient = TypeVar("AnyClient", bound=Client)
 
@@ -202,9 +203,9 @@ class ServerProcess:
         return self._logged_in(TextClient(self.place), name)
 
     def client(self, dialect: str, name: str = "", *, secure: bool = False) -> Client:
-        """Connect in json or text, inside TLS or not, and given a name log in."""
-        kind = JsonClient if dialect == "json" else TextClient
-        return self._logged_in(kind(self.place, secure=secure), name)
+        """Connect in json, text or web, inside TLS or not, and given a name log in."""
+        kinds: dict[str, type[Client]] = {"json": JsonClient, "text": TextClient, "web": WebClient}
+        return self._logged_in(kinds[dialect](self.place, secure=secure), name)
 
     @contextmanager
     def people(self, *names: str) -> Iterator[list[JsonClient]]:

@@ -13,6 +13,7 @@ from .conftest import StartServer
 from .process import ServerProcess, chat
 
 DIALECTS = pytest.mark.parametrize("dialect", ["json", "text"])
+EVERY_DIALECT = pytest.mark.parametrize("dialect", ["json", "text", "web"])
 WIRES = pytest.mark.parametrize("secure", [False, True], ids=["plaintext", "TLS"])
 
 
@@ -31,7 +32,7 @@ def try_to_say(client: Client, text: str) -> None:
             client.write(line({"op": "broadcast", "text": text}))
 
 
-@DIALECTS
+@EVERY_DIALECT
 @WIRES
 def test_nothing_can_be_said_once_the_command_has_returned(
     server: ServerProcess, dialect: str, secure: bool
@@ -62,7 +63,7 @@ def test_nothing_can_be_said_once_the_command_has_returned(
         again.login(changed, new.strip())
 
 
-@DIALECTS
+@EVERY_DIALECT
 @WIRES
 def test_an_account_that_an_editor_disables_is_logged_out(
     server: ServerProcess, dialect: str, secure: bool
@@ -81,7 +82,7 @@ def test_an_account_that_an_editor_disables_is_logged_out(
         assert refusal["code"] == "bad_credentials"
 
 
-@DIALECTS
+@EVERY_DIALECT
 @WIRES
 def test_old_sessions_get_nothing_of_the_new_owner(
     server: ServerProcess, dialect: str, secure: bool

@@ -136,7 +136,7 @@ def test_what_ended_while_away_is_told_after_a_restart_too(start_server: StartSe
 
 
 @pytest.mark.parametrize("access", ["closed", "open"])
-@pytest.mark.parametrize("dialect", ["json", "text"])
+@pytest.mark.parametrize("dialect", ["json", "text", "web"])
 def test_a_newcomer_is_told_what_becomes_of_words_that_he_can_read(
     server: ServerProcess, trio: list[JsonClient], dialect: str, access: str
 ) -> None:

@@ -55,7 +55,7 @@ def test_busy_in_text_holds_messages_and_idle_shows_them(server: ServerProcess) 
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plaintext", "TLS"])
-@pytest.mark.parametrize("dialect", ["json", "text"])
+@pytest.mark.parametrize("dialect", ["json", "text", "web"])
 @pytest.mark.parametrize("first", ["desk", "laptop"])
 def test_the_busy_see_everything_in_order_at_idle_but_for_what_they_said_there(
     server: ServerProcess, dialect: str, secure: bool, first: str
