@@ -346,6 +346,11 @@ def test_a_login_gives_a_cookie_that_enters_and_a_logout_takes_it_back(
     assert near.ask("POST", "/api/logout", cookie=answer.cookie).status == 204
 
 
+def test_a_page_can_ask_who_it_is_logged_in_as(near: Visitor) -> None:
+    assert near.get("/api/session").json == {"name": None}
+    assert near.get("/api/session", cookie=near.log_in().cookie).json == {"name": "alice"}
+
+
 def test_inside_tls_the_cookie_is_for_tls_alone(far: Visitor) -> None:
     answer = far.log_in()
     name, _, rest = answer.headers["Set-Cookie"].partition("=")
