@@ -13,6 +13,9 @@ let timer = 0;
 let pending = new Map();
 let pendingMeta = new Map();
 
+/** Once it is closed nothing is written: what is not in it yet is not safe, and said to be so. */
+const closed = () => !base && !plain;
+
 const done = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -103,6 +106,7 @@ export async function load() {
 
 /** Keep a draft, or none. Resolves when it is safe. */
 export async function saveDraft(key, draft) {
+  if (closed()) return;
   if (plain) {
     if (draft) plain.drafts[key] = draft;
     else delete plain.drafts[key];
@@ -116,6 +120,7 @@ export async function saveDraft(key, draft) {
 
 /** What is to be sent, in its order. */
 export async function outbox() {
+  if (closed()) return [];
   return base ? done(base.transaction("outbox").objectStore("outbox").getAll()) : structuredClone(plain.outbox);
 }
 
@@ -137,6 +142,7 @@ export async function enqueue(entry, draftOf) {
 
 /** Change an entry of the outbox (by its `n`), unless another tab has taken it out. */
 export async function update(n, change) {
+  if (closed()) return;
   if (plain) {
     const entry = plain.outbox.find((each) => each.n === n);
     if (entry) Object.assign(entry, change);
@@ -150,6 +156,7 @@ export async function update(n, change) {
 
 /** Take an entry out of the outbox. With `row`, it has become that message. */
 export async function settle(n, key, row) {
+  if (closed()) return;
   if (plain) {
     plain.outbox = plain.outbox.filter((each) => each.n !== n);
     return spill();

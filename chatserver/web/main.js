@@ -170,6 +170,7 @@ function remember(name) {
 
 function ended(event) {
   remember(null);
+  outbox.writeDrafts();
   db.close();
   store.me = null;
   store.link = "logged_out";

@@ -77,7 +77,8 @@ function writeDraft(key) {
   return db.saveDraft(key, empty ? null : { ...draft });
 }
 
-function writeDrafts() {
+/** Write the drafts that wait for that. */
+export function writeDrafts() {
   for (const key of [...saving.keys()]) writeDraft(key);
 }
 

@@ -15,10 +15,9 @@ from e2e.conftest import (
     start_server,
 )
 from e2e.process import ServerProcess
+from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync_playwright
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="there is no Playwright")
-
-from .visit import OpenVisit, Visit, url_of  # noqa: E402
+from .visit import OpenVisit, Visit, url_of
 
 __all__ = ["StartServer", "_left_running", "_no_fault_is_logged", "server", "start_server"]
 
@@ -26,22 +25,22 @@ _OPTIONS = ("--no-sandbox", "--disable-gpu")
 _SYSTEM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
-def _launched(playwright: "sync_api.Playwright") -> "sync_api.Browser":
+def _launched(playwright: Playwright) -> Browser:
     found = next(filter(None, map(shutil.which, _SYSTEM)), None)
     if found is None and not Path(playwright.chromium.executable_path).exists():
         command = [sys.executable, "-m", "playwright", "install", "chromium-headless-shell"]
         subprocess.run(command, capture_output=True, timeout=50, check=False)
     try:
         return playwright.chromium.launch(executable_path=found, args=list(_OPTIONS))
-    except sync_api.Error as error:
+    except Error as error:
         pytest.skip(f"there is no Chromium: {str(error).splitlines()[0]}")
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator["sync_api.Browser"]:
+def browser() -> Iterator[Browser]:
     """One browser; it ends with the tests of this folder, as its event loop must not be there for
     others."""
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         found = _launched(playwright)
         yield found
         found.close()
@@ -49,12 +48,12 @@ def browser() -> Iterator["sync_api.Browser"]:
 
 @pytest.fixture
 def new_context(
-    browser: "sync_api.Browser",
-) -> Iterator[Callable[..., "sync_api.BrowserContext"]]:
+    browser: Browser,
+) -> Iterator[Callable[..., BrowserContext]]:
     """Make browsers of other people, or on other devices: with cookies and stores of their own."""
-    made: list[sync_api.BrowserContext] = []
+    made: list[BrowserContext] = []
 
-    def make(**options: object) -> "sync_api.BrowserContext":
+    def make(**options: object) -> BrowserContext:
         made.append(browser.new_context(locale="en-GB", **options))
         return made[-1]
 
@@ -64,7 +63,7 @@ def new_context(
 
 
 @pytest.fixture
-def visit(new_context: Callable[..., "sync_api.BrowserContext"]) -> Iterator[OpenVisit]:
+def visit(new_context: Callable[..., BrowserContext]) -> Iterator[OpenVisit]:
     """Open the page: `visit(server, "ann")` is logged in. It fails a test in which anything stood
     in the console of any tab."""
     visits: list[Visit] = []
@@ -73,7 +72,7 @@ def visit(new_context: Callable[..., "sync_api.BrowserContext"]) -> Iterator[Ope
         at: ServerProcess | tuple[str, int],
         name: str = "",
         path: str = "/",
-        context: "sync_api.BrowserContext | None" = None,
+        context: BrowserContext | None = None,
         **options: object,
     ) -> Visit:
         place = at.place if isinstance(at, ServerProcess) else at
