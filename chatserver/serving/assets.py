@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,10 @@ _KINDS: Final = {
     ".woff2": "font/woff2",
     ".webmanifest": "application/manifest+json",
 }
+_FOR_READERS: Final = re.compile(rb"(?ms)^[ \t]*(?:/\*.*?\*/[ \t]*$|//[^\n]*$|[ \t]+|$)\n?")
+"""What only those read who look at the sources of scripts and sheets: comments on lines of their
+own, indentation, empty lines. There is no text of several lines in them, which a test sees to."""
+
 _BASE: Final = b"{{base}}"
 
 
@@ -39,7 +44,7 @@ class Assets:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         """Read the folder. Raises OSError."""
-        found = {each.name: each.read_bytes() for each in sorted(folder.iterdir()) if _is_one(each)}
+        found = {each.name: _read(each) for each in sorted(folder.iterdir()) if _is_one(each)}
         whole = hashlib.sha256()
         for name, data in found.items():
             whole.update(f"{name} {len(data)}\n".encode() + data)
@@ -56,6 +61,11 @@ class Assets:
 
 def _is_one(path: Path) -> bool:
     return path.suffix in _KINDS and not path.name.startswith(".") and path.is_file()
+
+
+def _read(path: Path) -> bytes:
+    data = path.read_bytes()
+    return _FOR_READERS.sub(b"", data) if path.suffix in (".js", ".css") else data
 
 
 def _asset(name: str, data: bytes) -> Asset:
