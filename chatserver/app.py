@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import platform
 import sys
 import threading
 from collections.abc import Callable
@@ -68,6 +69,7 @@ from chatserver.system.files import tighten
 from chatserver.system.folderlock import FolderInUse, lock_for_server
 from chatserver.system.processors import roaming
 from chatwire.events import Bye
+from chatwire.loopback import is_loopback
 from chatwire.protocol import encode
 
 _log = logging.getLogger(__name__)
@@ -126,6 +128,17 @@ class ChatServer:
         """Where it listens, as `HOST:PORT`; every address is 0.0.0.0."""
         host = self.settings.server.host or "0.0.0.0"  # noqa: S104 - only shown
         return f"[{host}]:{self._server.port}" if ":" in host else f"{host}:{self._server.port}"
+
+    @property
+    def page(self) -> str:
+        """Where a browser finds the page: on this machine without TLS, where it listens there."""
+        host, port = self.settings.server.host, self._server.port
+        near, far = f"http://localhost:{port}/", f"https://{platform.node()}:{port}/"
+        if not host:
+            return f"{near} here, {far} elsewhere"
+        if host == "localhost" or is_loopback(host):
+            return near
+        return f"https://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def start(self) -> None:
         """Start every thread, the acceptor last."""

@@ -131,7 +131,7 @@ chatclient.faces: dialogue summons
 chatclient.faces: jsonlines plain terminal
 # the command line, and bots, which have the same options and endings
 chatclient.cli: . exits options | chatclient: handlers schedule
-chatclient: bot | chatclient.cli: connect send tail
+chatclient: bot | chatclient.cli: connect open send tail
 chatclient: __main__
 """
 

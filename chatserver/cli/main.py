@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = {
     "connect": ("chatclient.cli.connect", "Log in to a server and chat."),
     "send": ("chatclient.cli.send", "Send one message and end, for cron and scripts."),
+    "open": ("chatclient.cli.open", "Open the page of a server in a browser."),
     "tail": ("chatclient.cli.tail", "Follow the chat as lines, for logs and scripts."),
     "adduser": ("chatserver.cli.accounts", "Add accounts."),
     "passwd": ("chatserver.cli.accounts", "Change an account's password."),
@@ -31,6 +32,10 @@ _ELSEWHERE = {
     "export": ("chatserver.cli.archive", "Write messages out as JSON lines or text."),
 }
 """Commands whose module is imported when they are asked for, and what `--help` says of them."""
+
+
+_FUNCTIONS = {"open": "open_"}
+"""Those whose name is taken in Python."""
 
 
 class _Text(click.types.StringParamType):
@@ -60,7 +65,9 @@ class _LazyGroup(click.Group):
         if cmd_name not in _ELSEWHERE:
             found = super().get_command(ctx, cmd_name)
             return None if found is None else _with_texts(found)
-        command: click.Command = getattr(import_module(_ELSEWHERE[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(
+            import_module(_ELSEWHERE[cmd_name][0]), _FUNCTIONS.get(cmd_name, cmd_name)
+        )
         return _with_texts(command)
 
     def format_commands(  # the context is click's
@@ -180,6 +187,8 @@ def serve(
     settle()
     server.start()
     click.echo(f"chat {__version__} listening on {server.place}, data in {folder}")
+    if settings.web.enabled:
+        click.echo(f"The page for browsers: {server.page}")
     click.echo(f"TLS certificate SHA-256 fingerprint: {fingerprint(server.certificate)}")
     if not server.accounts.all():
         where = "" if data is None else f" --data {data}"

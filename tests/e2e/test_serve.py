@@ -40,6 +40,7 @@ def test_it_starts_with_nothing_configured_and_keeps_its_data_to_itself(tmp_path
         first, *_, last = server.output.splitlines()
         assert f"listening on 127.0.0.1:{server.place[1]}" in first
         assert str(home / "share" / "chat") in first
+        assert f"browsers: http://localhost:{server.place[1]}/\n" in server.output
         assert last.endswith("add one with: chat adduser NAME")
         added = chat("adduser", "bob", "--password-stdin", typed=PASSWORD, env=env)
         assert added.returncode == 0, added.stderr

@@ -13,6 +13,7 @@ import pytest
 from e2e.client import PASSWORD, PATIENCE, JsonClient, TextClient, rounds
 from e2e.machines import Cable, there
 from e2e.process import PYTHON, environment, port_of
+from e2e.web import WebClient
 
 from .conftest import Start, StartFar
 from .secure import TlsJsonClient, TlsTextClient, trusting
@@ -45,10 +46,13 @@ class Crowd:
 
 
 @contextmanager
-def crowd(server: Target) -> Iterator[Crowd]:
-    """Connect one client of each kind; a version of TLS counts as a kind."""
+def crowd(server: Target, *, pages: bool = False) -> Iterator[Crowd]:
+    """Connect one client of each kind; a version of TLS counts as a kind. `pages` are some that log
+    in before they are connected."""
     with ExitStack() as stack:
         programs: list[JsonClient] = [server.json()]
+        if pages:
+            programs += [WebClient(server.place, secure=secure) for secure in (False, True)]
         people: list[TextClient] = [server.text()]
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             programs.append(TlsJsonClient(server.place, trusting(version)))
@@ -67,7 +71,7 @@ def test_idle(start: Start) -> None:
 
 def test_kicked(start: Start) -> None:
     server = start()
-    with crowd(server) as clients:
+    with crowd(server, pages=True) as clients:
         clients.login(server)
         server.passwords.write_text("")
         clients.are_told("kicked", "-- ")
@@ -75,7 +79,7 @@ def test_kicked(start: Start) -> None:
 
 def test_shutting_down(start: Start) -> None:
     server = start()
-    with crowd(server) as clients:
+    with crowd(server, pages=True) as clients:
         clients.login(server)
         server.begin_to_stop()
         clients.are_told("shutting_down", "shutting down")
@@ -120,7 +124,7 @@ def test_full(start: Start) -> None:
 
 def test_no_answer_to_a_ping(start: Start) -> None:
     server = start(session_ping_seconds=0.4)
-    with crowd(server) as clients:
+    with crowd(server, pages=True) as clients:
         clients.login(server)
         for program in clients.programs:
             assert program.bye() == "too_slow"
