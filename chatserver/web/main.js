@@ -91,13 +91,19 @@ function opened(key) {
     store.open = key;
     if (key !== null) {
       const c = conversation(key);
-      c.newFrom = c.unread ? c.read + 1 : 0;
+      c.newFrom = firstUnread(c);
       visit(c);
     }
     touch("conversations");
   }
   const seq = history.state?.seq;
   if (key !== null && seq) past.around(key, seq).catch(toast);
+}
+
+/** Where the line stands behind which something is new, or 0. */
+function firstUnread(c) {
+  if (!c.unread) return 0;
+  return c.tail.list.find((each) => each.seq > c.read && !each.own && each.kind !== "change")?.seq ?? c.read + 1;
 }
 
 /** A conversation is no longer looked at; one of which there is nothing is not kept. */
@@ -259,7 +265,7 @@ async function list() {
   listing = false;
   closeHole();
   const open = store.open === null ? null : conversation(store.open);
-  if (open?.unread && !open.newFrom) open.newFrom = open.read + 1;
+  if (open && !open.newFrom) open.newFrom = firstUnread(open);
   for (const each of last.users) person(each.name, { here: each.online, seen: Date.now() - each.seconds_ago * 1000 });
   for (const each of who.users) person(each.name, { here: true, busy: each.busy, idle: each.idle_seconds > 600 });
   if (store.me?.busy) {

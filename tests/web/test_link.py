@@ -120,3 +120,53 @@ def test_a_server_that_was_put_back_from_a_backup(
     draft = tab.js("return conversation('#lobby').draft")
     assert draft == {"text": "a draft", "replyTo": 0, "editing": 0}
     assert _history(server, "bob", "ann") == ["kept", "unsent"]
+
+
+def test_what_is_held_while_one_is_busy_comes_once_it_is_over(
+    server: ServerProcess, visit: OpenVisit
+) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    tab = visit(server, ann)
+    tab.open(bob)
+    with server.json(bob) as other:
+        other.request("send", to=[ann], text="before")
+        tab.until("conversation(given).messages.length === 1", bob)
+        tab.js("await chat.actions.busy('in a meeting')")
+        for text in ("one", "two"):
+            other.request("send", to=[ann], text=text)
+        tab.say("mine")
+        tab.eventually("return chat.outbox.unsent()", 0)
+        tab.go(f"/u/{bob}")  # what is held is held for the account, not for a link
+        tab.online()
+        tab.until("chat.store.store.me.reply === 'in a meeting' && chat.store.store.me.held > 1")
+        other.request("send", to=[ann], text="three")
+        tab.js("await chat.actions.idle()")
+        tab.until("conversation(given).messages.length === 5", bob)
+        other.request("send", to=[ann], text="four")
+        tab.until("conversation(given).messages.length === 6", bob)
+    wanted = ["before", "one", "two", "mine", "three", "four"]
+    assert tab.texts(bob) == wanted
+    tab.go(f"/u/{bob}")
+    tab.online()
+    assert tab.texts(bob) == wanted
+
+
+def test_being_taken_out_of_a_room(server: ServerProcess, visit: OpenVisit) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    room = f"room-{ann}"
+    with server.json(bob) as other:
+        other.request("create", room=room, access="closed")
+        other.request("invite", room=room, name=ann)
+        tab = visit(server, ann)
+        tab.js("await chat.actions.join(given)", room)
+        tab.open(f"#{room}")
+        tab.say("hello")
+        other.request("send", room=room, text="secret")
+        tab.until("conversation(given).messages.filter((m) => !m.change).length === 2", f"#{room}")
+        other.request("remove", room=room, name=ann, reason="by mistake")
+        tab.page.wait_for_selector(f"#toasts :text('{bob} took you out of #{room}: by mistake')")
+        tab.until("conversation(given)?.joined === false", f"#{room}")
+        assert tab.texts(f"#{room}") == []
+        tab.eventually("return (await chat.db.load()).messages.size", 0)
+        tab.js("chat.main.go('/')")
+        tab.until("!conversation(given)", f"#{room}")
