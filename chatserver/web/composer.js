@@ -23,6 +23,7 @@ const MOST = 8; // completions
 /** @type {HTMLElement} */ let quiet;
 /** @type {HTMLElement} */ let note;
 /** @type {HTMLElement} */ let choices;
+/** @type {HTMLElement} */ let answer;
 
 let key = "";
 let stop = () => {};
@@ -43,7 +44,8 @@ export function mountComposer(el) {
   });
   quiet = h("span", { class: "one-line" });
   note = h("span", { class: "note", role: "status" });
-  clear(form, notice, mode, choices,
+  answer = h("div", { class: "answer", role: "status", hidden: true });
+  clear(form, answer, notice, mode, choices,
     h("div", { class: "box" }, box,
       h("button", { type: "button", class: "icon", "aria-label": t("insertEmoji"), title: t("insertEmoji"), onclick: insertEmoji }, icon("smile")),
       h("button", { type: "submit", class: "icon send", "aria-label": t("send"), title: t("send") }, icon("send"))),
@@ -72,6 +74,7 @@ function open() {
   const parts = [[`draft:${key}`, show], [`typing:${key}`, surroundings]].map(([part, fn]) => store.subscribe(/** @type {string} */ (part), /** @type {any} */ (fn)));
   stop = () => parts.forEach((end) => end());
   form.hidden = !key;
+  say("");
   show();
   if (key && !coarse() && !document.querySelector("dialog[open]")) focus();
 }
@@ -120,8 +123,11 @@ function leave() {
 /** The draft as the store has it. */
 function show() {
   const { text, replyTo, editing } = draft();
-  if (box.value !== text) box.value = text;
-  grow();
+  if (box.value !== text) {
+    box.value = text;
+    closeChoices();
+    grow();
+  }
   const seq = editing || replyTo;
   const m = seq ? conversation()?.messages.find((one) => one.seq === seq) : null;
   mode.hidden = !seq;
@@ -130,7 +136,6 @@ function show() {
       m && !editing && h("span", { class: "quiet", dir: "auto" }, ` ${plain(m.text)}`)),
       h("button", { type: "button", class: "icon", "aria-label": t("cancel"), title: `${t("cancel")} (Esc)`, onclick: leave }, icon("close")));
   }
-  closeChoices();
   count();
   surroundings();
 }
@@ -210,6 +215,7 @@ async function submit() {
   if (count()) return toast(note.textContent);
   const where = key;
   working = true;
+  say("");
   try {
     if (editing) await correct(where, editing, said, text);
     else if (/^\/(?!\/)/.test(said)) await command(where, said, text);
@@ -235,6 +241,8 @@ function sent(where, text) {
   const rest = box.value.startsWith(text) ? box.value.slice(text.length) : box.value;
   if (rest) outbox.saveDraft(where, { text: rest, replyTo: 0, editing: 0 });
   box.value = rest;
+  closeChoices();
+  grow();
   show();
 }
 
@@ -251,10 +259,23 @@ async function correct(where, seq, said, text) {
 /** @param {string} where @param {string} line @param {string} text */
 async function command(where, line, text) {
   const { run } = await import("./commands.js");
-  const said = await run(line, where);
+  let said;
+  try {
+    said = await run(line, where);
+  } catch (/** @type {any} */ error) {
+    return say(error.text ?? error.message, true);
+  }
   outbox.saveDraft(where, { text: "", replyTo: draft().replyTo, editing: 0 });
   sent(where, text);
-  if (said) toast(said);
+  say(said ?? "");
+}
+
+/** Shows what a command answered, until one goes on. @param {string} text @param {boolean} [bad] */
+function say(text, bad = false) {
+  answer.hidden = !text;
+  answer.classList.toggle("bad", bad);
+  clear(answer, text && h("p", { tabindex: 0 }, text),
+    text && h("button", { type: "button", class: "icon", "aria-label": t("close"), title: `${t("close")} (Esc)`, onclick: () => { say(""); focus(); } }, icon("close")));
 }
 
 /* Completing */
@@ -339,6 +360,7 @@ function key_(event) {
   else if (found.length && event.key === "Escape") closeChoices();
   else if (event.key === "Tab" && !event.shiftKey && box.value.startsWith("/")) completeCommand(event).catch(toast);
   else if (event.key === "Enter" && !event.shiftKey && !coarse()) submit();
+  else if (event.key === "Escape" && !answer.hidden) say("");
   else if (event.key === "Escape") return leave();
   else if (event.key === "ArrowUp" && !box.value && !draft().editing) return editLast();
   else if (event.key === "PageUp" || event.key === "PageDown") page(event.key === "PageUp" ? -1 : 1);

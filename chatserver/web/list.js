@@ -4,7 +4,7 @@ import { clear, h, icon, toast } from "./dom.js";
 import { plain } from "./format.js";
 import { goTo } from "./main.js";
 import * as past from "./past.js";
-import { changeRow, listenToRows, messageRow, outgoingRow } from "./row.js";
+import { changeRow, dayRow, isHead, listenToRows, messageRow, newRow, outgoingRow } from "./row.js";
 import { store } from "./store.js";
 import { day, t } from "./words.js";
 
@@ -13,9 +13,9 @@ import { day, t } from "./words.js";
 const MOST = 300; // rows in the page
 const STEP = 25; // that are added at a time: as many as fit into a frame
 const BEGIN = 60; // with which a conversation begins
-const GROUP = 5 * 60e3; // ms within which a sender is named once
 const NEAR = 32; // px from the end that count as the end
 const READ = 1000; // ms in view until read
+const SETTLE = 3000; // ms in which what comes first may still change where one begins
 
 /** @type {HTMLElement} */ let box; // what scrolls
 /** @type {HTMLElement} */ let top;
@@ -33,11 +33,12 @@ let heard = 0; // up to where was announced
 let view = /** @type {any} */ (null); // the stretch that was drawn
 let drawn = 0; // how many messages it had
 /** @type {{seq: number, place: "middle" | "day" | "new"} | null} */ let goal = null; // where to go with the next drawing
-/** @type {{key: string, bottom: number} | null} */ let anchor = null;
+/** @type {{key: string, bottom: number, scroll: number} | null} */ let anchor = null;
 /** @typedef {{element: HTMLElement, of: any, sign: string}} Shown */
 /** @type {Map<string, Shown>} */ let shown = new Map();
 /** @type {Map<string, Promise<any>>} */ const loading = new Map();
 let failed = "";
+let settling = 0; // a timer; until then, and while nobody has touched it, the list is where it should begin
 let stop = () => {};
 let reading = 0;
 let announcing = 0;
@@ -54,6 +55,7 @@ export function mountList(el) {
   clear(el, box, newest, said);
   listenToRows(rows, { jump: (seq) => jump(key, seq), of: (name) => shown.get(name)?.of, conversation });
   box.addEventListener("scroll", scrolled, { passive: true });
+  for (const touched of ["wheel", "touchmove", "pointerdown", "keydown"]) el.addEventListener(touched, () => { settling = 0; }, { passive: true });
   const resized = new ResizeObserver(restore);
   resized.observe(box);
   resized.observe(rows);
@@ -84,6 +86,7 @@ function open() {
   view = null;
   failed = "";
   pinned = true;
+  settling = seq ? 0 : Infinity;
   if (!seq) goal = null;
   if (c) {
     const parts = [`messages:${key}`, "conversations"].map((part) => store.subscribe(part, draw));
@@ -95,6 +98,7 @@ function open() {
 /** Goes to a message, loading what is around it. @param {string} where @param {number} seq */
 export async function jump(where, seq) {
   if (where !== key) return goTo(where, seq);
+  settling = 0;
   goal = { seq, place: "middle" };
   const there = await past.around(where, seq).catch(toast);
   if (!there) goal = null;
@@ -108,6 +112,7 @@ export async function jumpToDate(where, date) {
   const seq = await past.toDate(where, date).catch(toast);
   if (seq === 0) toast(t("noSuchDate"));
   if (!seq || where !== store.open) return;
+  settling = 0;
   goal = { seq, place: "day" };
   draw();
 }
@@ -124,6 +129,7 @@ export async function toNewest(focus = false) {
     }
   }
   goal = null;
+  settling = 0;
   pinned = true;
   last = Infinity;
   draw();
@@ -145,8 +151,10 @@ function draw() {
     clear(top, store.open === null && h("p", { class: "quiet" }, t("chooseConversation")));
     return update();
   }
+  if (!pinned && anchor?.scroll !== box.scrollTop) keep(); // scrolled since, and not told yet
   const list = c.messages;
-  if (view !== list || !drawn) another(list);
+  if (view !== list || !drawn) another(c, list);
+  settle(c, list);
   drawn = list.length;
   const own = c.waiting.length && !shown.has(`w${c.waiting[c.waiting.length - 1].localKey}`);
   if (own && c.atEnd && view) pinned = true; // what one says is seen
@@ -155,7 +163,7 @@ function draw() {
   if (goal) aim(list);
   let [low, high] = range(list);
   if (high - low > MOST) {
-    if (pinned || last === Infinity) low = high - (MOST - STEP);
+    if (pinned) low = high - (MOST - STEP);
     else high = low + MOST;
     bound(list, low, high);
   }
@@ -168,15 +176,21 @@ function draw() {
   requestAnimationFrame(more);
 }
 
-/** Another stretch of the past, or the first: where to begin. @param {Message[]} list */
-function another(list) {
-  const c = /** @type {any} */ (conversation());
+/** Another stretch of the past, or the first. @param {any} c @param {Message[]} list */
+function another(c, list) {
   if (view && drawn && list.length && first <= list[list.length - 1].seq && last >= list[0].seq) return;
-  const from = c.newFrom && !goal && list.findIndex((m) => m.seq >= c.newFrom);
-  if (from > 0 || (from === 0 && list.length > 10)) goal = { seq: list[from].seq, place: "new" };
   pinned = !goal && c.atEnd;
   bound(list, list.length - BEGIN, list.length);
   heard = list[list.length - 1]?.seq ?? 0;
+}
+
+/** Where one begins: at what is new, or at the end. @param {any} c @param {Message[]} list */
+function settle(c, list) {
+  if (!list.length || performance.now() > settling) return;
+  if (settling === Infinity && store.link === "online") settling = performance.now() + SETTLE;
+  const from = c.newFrom ? indexOf(list, c.newFrom) : list.length;
+  if (from < list.length) goal = { seq: list[from].seq, place: "new" };
+  else pinned = c.atEnd;
 }
 
 /** @param {Message[]} list @param {number} low @param {number} high */
@@ -240,13 +254,12 @@ function fill(c, list, low, high) {
     next.set(name, before && before.of === of && before.sign === sign ? before : { element: make(), of, sign });
   };
   let before = low > 0 ? list[low - 1] : null;
-  let fresh = false; // a line stands before the next row
   for (let at = low; at < high; at++) {
     const m = list[at];
-    fresh = separators(put, before, m, c.newFrom, !fresh && low === at) || fresh;
+    const line = separators(put, before, m, c.newFrom, at === low);
     if (m.kind === "change") put(String(m.seq), m, "", () => changeRow(m));
     else {
-      const head = isHead(before, m) || next.size === 0 || startsGroup(next);
+      const head = isHead(before, m) || line;
       const quoted = m.replyTo ? find(list, m.replyTo) : null;
       put(String(m.seq), m, `${head}${quoted?.text ?? quoted}${store.me?.name}`, () => messageRow(c, m, head, quoted));
     }
@@ -269,15 +282,6 @@ function fill(c, list, low, high) {
   }
 }
 
-/** Whether what was put last is a line, not a row. @param {Map<string, Shown>} next */
-const startsGroup = (next) => {
-  const name = [...next.keys()].pop() ?? "";
-  return name === "new" || name.startsWith("d");
-};
-
-/** @param {Message | null} before @param {Message} m */
-const isHead = (before, m) => !before || before.kind === "change" || before.from !== m.from || m.at - before.at > GROUP || m.replyTo > 0;
-
 /** @param {Message[]} list @param {number} seq @returns {Message | undefined} */
 const find = (list, seq) => {
   const m = list[indexOf(list, seq)];
@@ -290,11 +294,11 @@ function separators(put, before, m, newFrom, begin) {
   const other = !before || new Date(before.at).toDateString() !== today;
   if (other || begin) {
     const name = `d${m.seq}`;
-    put(name, day(m.at), "", () => h("div", { class: "day quiet", dataset: { key: name } }, h("time", { datetime: new Date(m.at).toISOString().slice(0, 10) }, day(m.at))));
+    put(name, day(m.at), "", () => dayRow(name, m.at));
   }
   const line = newFrom > 0 && m.seq >= newFrom && (!before || before.seq < newFrom);
-  if (line) put("new", newFrom, "", () => h("div", { class: "new", dataset: { key: "new" } }, h("span", null, t("newMessages"))));
-  return other || line;
+  if (line) put("new", newFrom, "", newRow);
+  return other || begin || line;
 }
 
 /** Puts rows into the page in their order, moving as few as possible. @param {Map<string, Shown>} next */
@@ -338,18 +342,26 @@ function keep() {
   }
   let row = /** @type {HTMLElement | null} */ (all[low] ?? null);
   while (row?.matches(".day, .new")) row = /** @type {HTMLElement | null} */ (row.nextElementSibling);
-  anchor = row && { key: row.dataset.key ?? "", bottom: row.getBoundingClientRect().bottom - from };
+  anchor = row && { key: row.dataset.key ?? "", bottom: row.getBoundingClientRect().bottom - from, scroll: box.scrollTop };
 }
 
 /** Puts what is read back to where it was. */
 function restore() {
   if (pinned) box.scrollTop = box.scrollHeight;
   else {
-    const row = anchor && shown.get(anchor.key)?.element;
-    if (!row || !anchor) return;
+    if (!anchor) return;
+    const row = (shown.get(anchor.key) ?? nearest(Number(anchor.key)))?.element;
+    if (!row) return;
     const moved = row.getBoundingClientRect().bottom - box.getBoundingClientRect().top - anchor.bottom;
     if (Math.abs(moved) > 0.4) box.scrollTop += moved;
+    anchor.scroll = box.scrollTop;
   }
+}
+
+/** The first row that is not before a `seq` which is no longer there. @param {number} seq */
+function nearest(seq) {
+  for (const [name, one] of shown) if (Number(name) >= seq) return one;
+  return null;
 }
 
 function scrolled() {

@@ -7,12 +7,13 @@ import { emojiOnly, format, hue, plain } from "./format.js";
 import { go } from "./main.js";
 import * as outbox from "./outbox.js";
 import { isMe, store } from "./store.js";
-import { t, time } from "./words.js";
+import { day, t, time } from "./words.js";
 
 /** @typedef {import("./store.js").Message} Message */
 /** @typedef {import("./store.js").Outgoing} Outgoing */
 /** @typedef {import("./store.js").Conversation} Conversation */
 
+const GROUP = 5 * 60e3; // ms within which a sender is named once
 const TALL = 24; // lines that are shown of a long message
 const PRESS = 450; // ms of a long press
 const SLIP = 10; // px that a finger may move meanwhile
@@ -113,6 +114,17 @@ function reactions(m) {
   return h("div", { class: "reactions" }, chips,
     h("button", { type: "button", class: "reaction add", "aria-label": t("react"), title: t("react"), dataset: { act: "react" } }, icon("smile")));
 }
+
+/** Whether a message names its sender. @param {Message | null} before @param {Message} m */
+export const isHead = (before, m) =>
+  !before || before.kind === "change" || before.from !== m.from || m.at - before.at > GROUP || m.replyTo > 0;
+
+/** The line of a day. @param {string} key @param {number} at */
+export const dayRow = (key, at) =>
+  h("div", { class: "day quiet", dataset: { key } }, h("time", { datetime: new Date(at).toISOString().slice(0, 10) }, day(at)));
+
+/** The line before what is new. */
+export const newRow = () => h("div", { class: "new", dataset: { key: "new" } }, h("span", null, t("newMessages")));
 
 /** What changed in a room, as a quiet line. @param {Message} m */
 export function changeRow(m) {
