@@ -28,7 +28,7 @@ chatwire: wording
 chatserver: . control errors settings speech | chatserver.system: . allocator files processors
 chatserver.system: folderlock
 # one client's bytes
-chatserver.net: . addresses certificate flusher outbox proxies ratelimit stream
+chatserver.net: . addresses certificate flusher outbox proxies proxyheader ratelimit stream
 chatserver.net: http local server tls websocket
 # who may log in
 chatserver.accounts: . file lockout queueing

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from chatwire.loopback import is_loopback
+
 
 class Proxies:
     """Addresses, or networks like `10.0.0.0/8`. Raises ValueError for what is neither."""
@@ -20,13 +22,25 @@ class Proxies:
         of a proxy itself. What stands before that, anybody may have written."""
         last = proxy
         for each in reversed(forwarded_for.split(",")):
-            parsed = _parsed(each.strip())
-            if parsed is None:
+            client = told(last, each.strip())
+            if client is None:
                 break
-            last = str(parsed)
+            last = client
             if not self.trusts(last):
                 break
         return last
+
+
+def told(proxy: str, address: str) -> str | None:
+    """Return the address of a client as `proxy` tells it; None for what is none.
+
+    A proxy on another machine that says "this machine" means its own: that is not told of ours,
+    where less is asked of people.
+    """
+    parsed = _parsed(address)
+    if parsed is None or (parsed.is_loopback and not is_loopback(proxy)):
+        return None
+    return str(parsed)
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:

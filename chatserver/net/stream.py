@@ -19,6 +19,9 @@ from typing import Final, Protocol
 from chatserver.errors import Disconnected
 
 CHUNK_BYTES: Final = 65536
+UP_TO_PROXY: Final = "TLS up to a proxy"
+"""The security of a stream whose client speaks TLS with a proxy that is trusted."""
+
 _IDLE_BYTES: Final = 1024
 """Asked for until more comes at once: the buffer is there as long as a thread waits in `recv`, and
 most of them wait most of the time."""

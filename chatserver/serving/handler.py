@@ -16,10 +16,12 @@ from chatserver.commands.registry import Registry, Request
 from chatserver.dialects.choice import Choice
 from chatserver.dialects.dialect import Dialect, Direct
 from chatserver.errors import CommandError, Disconnected
+from chatserver.net import proxyheader
 from chatserver.net.flusher import Flusher
+from chatserver.net.proxies import Proxies, told
 from chatserver.net.ratelimit import TokenBucket
 from chatserver.net.server import Admit
-from chatserver.net.stream import Stream
+from chatserver.net.stream import UP_TO_PROXY, Stream
 from chatserver.net.tls import FIRST_BYTE, TlsContexts, TlsStream
 from chatserver.order.items import Acked, Went
 from chatserver.order.outcome import Outcome
@@ -80,6 +82,7 @@ class ClientHandler:
         self._flusher = flusher
         self._tls = tls
         self._pages = pages
+        self._proxies = Proxies(services.settings.web.trusted_proxies)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
@@ -168,7 +171,7 @@ class ClientHandler:
     def _open(self, stream: Stream) -> tuple[Stream, Dialect, bytes] | None:
         """Return the stream to talk on, inside TLS if the client wants that, its dialect, and what
         it has said; None for one that has gone without a word. Raises Disconnected."""
-        first = stream.receive(timeout=_SILENCE_SECONDS)
+        first = self._hear(stream)
         if first and first[0] == FIRST_BYTE:
             secured = TlsStream(self._tls, stream, first)
             secured.handshake(self._services.settings.login.deadline_seconds or _HANDSHAKE_SECONDS)
@@ -177,6 +180,34 @@ class ClientHandler:
                 return secured, named, b""
             stream, first = secured, secured.receive(timeout=_SILENCE_SECONDS)
         return None if first == b"" else (stream, *self._choose(stream, first))
+
+    def _hear(self, stream: Stream) -> bytes | None:
+        """Return what a client says first, b"" at its end, None for a second of silence.
+
+        Where it is a proxy that is trusted, it may say before that for whom it speaks. From then on
+        that is the address of the stream. Raises Disconnected.
+        """
+        data = stream.receive(timeout=_SILENCE_SECONDS)
+        if not data or not self._proxies.trusts(stream.address):
+            return data
+        deadline = time.monotonic() + _SILENCE_SECONDS
+        while (sure := proxyheader.begins(data)) is not False:
+            try:
+                header = proxyheader.read(data)
+            except ValueError as error:
+                raise Disconnected(f"a header of the PROXY protocol is wrong: {error}") from error
+            if header is not None:
+                stream.address = told(stream.address, header.address) or stream.address
+                if header.secure:
+                    stream.security = UP_TO_PROXY
+                return header.rest or stream.receive(timeout=_SILENCE_SECONDS)
+            more = stream.receive(max(0.0, deadline - time.monotonic()))
+            if not more:
+                if sure:
+                    raise Disconnected("a header of the PROXY protocol did not come to its end")
+                break
+            data += more
+        return data
 
     def _choose(self, stream: Stream, first: bytes | None) -> tuple[Dialect, bytes]:
         """Return the dialect of somebody who has said `first`, None for a second of silence, and

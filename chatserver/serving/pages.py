@@ -20,7 +20,7 @@ from chatserver.net.http import PLAIN, Headers, HttpConversation, Request, Respo
 from chatserver.net.proxies import Proxies
 from chatserver.net.ratelimit import TokenBucket, TokenBuckets
 from chatserver.net.server import Admit
-from chatserver.net.stream import Stream
+from chatserver.net.stream import UP_TO_PROXY, Stream
 from chatserver.net.websocket import WebSocketStream, handshake
 from chatserver.order.devices import Known
 from chatserver.order.items import Purged
@@ -274,7 +274,7 @@ class Pages:
         stream = WebSocketStream(conversation.stream, limit, first)
         stream.address = visit.address
         if visit.secure and stream.security == "plaintext":
-            stream.security = "TLS up to a proxy"
+            stream.security = UP_TO_PROXY
         return Entered(stream, device.token)
 
     def _is_own_origin(self, visit: Visit) -> bool:
