@@ -62,6 +62,7 @@ setup(
     extras_require={
         "keyring": ["keyring>=24"],
         "dev": [
+            "axe-playwright-python>=0.1.4",
             "hypothesis>=6.100",
             "mypy>=1.13",
             "playwright>=1.49",

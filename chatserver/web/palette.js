@@ -35,7 +35,8 @@ function show(box, closed) {
   box.addEventListener("close", () => {
     box.removeEventListener("click", outside);
     closed();
-    if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    if (document.activeElement === before) before.blur(); // Chromium gives the focus back, but not the caret
+    if (before instanceof HTMLElement && before.isConnected && before !== document.body) before.focus({ preventScroll: true });
     else toBox();
   }, { once: true });
   box.showModal();
