@@ -21,9 +21,13 @@ _KINDS: Final = {
     ".woff2": "font/woff2",
     ".webmanifest": "application/manifest+json",
 }
-_FOR_READERS: Final = re.compile(rb"(?ms)^[ \t]*(?:/\*.*?\*/[ \t]*$|//[^\n]*$|[ \t]+|$)\n?")
+_FOR_READERS: Final = re.compile(
+    rb"(?ms)^[ \t]*(?:/\*(?:(?!\*/).)*\*/[ \t]*$|//[^\n]*$|[ \t]+|$)\n?"
+    rb"|/\*\* @type \{[^\n]*?\} \*/ ?"
+)
 """What only those read who look at the sources of scripts and sheets: comments on lines of their
-own, indentation, empty lines. There is no text of several lines in them, which a test sees to."""
+own, types, indentation, empty lines. There is no text of several lines in them, which a test sees
+to."""
 
 _BASE: Final = b"{{base}}"
 

@@ -58,13 +58,12 @@ export function unsent() {
   return found;
 }
 
-/** Keep what is being written: at once in the store, within 300 ms on disk. */
+/** Keep what is being written: at once in the store, within 300 ms on disk. Who writes it shows it. */
 export function saveDraft(key, draft) {
   const c = conversation(key);
   const before = c.draft;
   c.draft = { text: "", replyTo: 0, editing: 0, ...draft };
   if (!before.text !== !c.draft.text) touch("conversations");
-  touch(`draft:${key}`);
   if (!saving.has(key)) saving.set(key, setTimeout(() => writeDraft(key), SOON));
 }
 

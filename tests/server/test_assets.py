@@ -15,6 +15,7 @@ def test_what_is_for_readers_of_the_sources_is_not_sent(tmp_path: Path) -> None:
     (tmp_path / "a.js").write_text(
         "// why\n/**\n * What it does.\n */\nfunction f() {\n  // here\n\n"
         '  return "a // b" + "/* c */"; // stays\n}\n  /* over */\nf();\n'
+        "/** @type {{a: string}} */ let a;\n  /** @type {any} */ let b; // b\n/* c */\n"
     )
     (tmp_path / "a.css").write_text("/* tokens\n   of all */\na {\n  color: red;\n}\n")
     (tmp_path / "index.html").write_text("<p>\n  // not a comment\n</p>\n")
@@ -23,7 +24,8 @@ def test_what_is_for_readers_of_the_sources_is_not_sent(tmp_path: Path) -> None:
         each.name: asset.data for each in tmp_path.iterdir() if (asset := assets.get(each.name))
     }
     assert sent == {
-        "a.js": b'function f() {\nreturn "a // b" + "/* c */"; // stays\n}\nf();\n',
+        "a.js": b'function f() {\nreturn "a // b" + "/* c */"; // stays\n}\nf();\n'
+        b"let a;\nlet b; // b\n",
         "a.css": b"a {\ncolor: red;\n}\n",
         "index.html": b"<p>\n  // not a comment\n</p>\n",
     }
