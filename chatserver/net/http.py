@@ -203,10 +203,7 @@ class HttpConversation:
             raise BadRequest(error.error_status_hint, f"{_sentence(error)}.") from error
 
     def _receive(self) -> bool:
-        """Give h11 some more; False at the end. Raises BadRequest when it does not come in time.
-
-        Never more at once than its limit, which it looks at only while something is missing.
-        """
+        """Give h11 some more; False at the end. Raises BadRequest when it does not come in time."""
         if not self._unread:
             data = self.stream.receive(max(0.0, self._deadline - time.monotonic()))
             if data is None:
@@ -214,8 +211,8 @@ class HttpConversation:
             if not data:
                 return False
             self._unread = data
-        self._http.receive_data(self._unread[:_MOST_HEADER_BYTES])
-        self._unread = self._unread[_MOST_HEADER_BYTES:]
+        self._http.receive_data(self._unread)
+        self._unread = b""
         return True
 
     def _written(self, message: h11.Event) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from e2e.client import PASSWORD, PATIENCE, JsonClient, Place, TextClient, eventually, line
+from e2e.web import PING, WebClient, frame
 
 from .amounts import SCALE, amounts, figure, needs_proc
 from .chatting import Pair, logins_are_quick
@@ -351,23 +352,39 @@ def test_who_has_left_is_gone_whatever_is_still_to_be_carried_out(
 
 
 @pytest.mark.parametrize("count", BLANK_LINE_SENDERS)
-@pytest.mark.parametrize("nothing", [b"\n", b"{\n"], ids=["empty", "brace"])
+@pytest.mark.parametrize(
+    "nothing",
+    [b"\n", b"{\n", frame(b"", PING), frame(b"", 0, fin=False)],
+    ids=["empty", "brace", "ping", "part"],
+)
 def test_lines_with_nothing_in_them_are_not_free(
     limited: Target, count: int, nothing: bytes
 ) -> None:
     server = limited
 
+    rest: dict[socket.socket, bytes] = {}
+
     def flood(client: socket.socket) -> None:
+        data = rest.get(client, b"") + nothing * (60_000 // len(nothing))
         with suppress(BlockingIOError):
-            client.send(nothing * 30_000)
+            left = len(data) - client.send(data)
+            rest[client] = data[len(data) - left % len(nothing) :] if left % len(nothing) else b""
         with suppress(BlockingIOError):
             client.recv(1 << 20)
         time.sleep(0.001)
 
     with under_attack(server, 30) as attack, ExitStack() as stack:
-        clients = [stack.enter_context(connect(server.place)) for _ in range(count)]
+        if nothing.endswith(b"\n"):
+            clients = [stack.enter_context(connect(server.place)) for _ in range(count)]
+            for client in clients:
+                client.sendall(b"{}\n")
+        else:
+            pages = [stack.enter_context(WebClient(server.place)) for _ in range(count)]
+            for page in pages:
+                page.login(server.account("page"))
+                page.write_raw(frame(b"{", fin=False))
+            clients = [page.socket for page in pages]
         for client in clients:
-            client.sendall(b"{}\n")
             client.setblocking(False)
         with meanwhile(*(partial(flood, client) for client in clients)):
             load = load_of(server.process, 0.7)
