@@ -29,7 +29,8 @@ chatserver: . control errors settings speech | chatserver.system: . allocator fi
 chatserver.system: folderlock
 # one client's bytes
 chatserver.net: . addresses certificate flusher outbox proxies proxyheader ratelimit stream
-chatserver.net: http local server tls websocket
+chatserver.net: http local server tls
+chatserver.net: websocket
 # who may log in
 chatserver.accounts: . file lockout queueing
 chatserver.accounts: passwords

@@ -52,6 +52,7 @@ class Request(NamedTuple):
     target: str
     headers: dict[str, str]
     body: bytes = b""
+    version: str = "HTTP/1.1"
 
     @property
     def path(self) -> str:
@@ -182,7 +183,8 @@ class HttpConversation:
                 if not self._receive():
                     return None
             else:
-                return Request(head.method.decode(), head.target.decode(), headers, body)
+                version = f"HTTP/{head.http_version.decode()}"
+                return Request(head.method.decode(), head.target.decode(), headers, body, version)
 
     def _head(self) -> h11.Request | None:
         """Return the request line and headers."""

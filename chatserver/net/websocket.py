@@ -9,16 +9,17 @@ behind whole frames, because only one thread at a time seals.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request as Wanted
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from chatserver.errors import Disconnected
+from chatserver.net.http import Request
 from chatserver.net.stream import Stream
 
 _SILENT: Final = logging.getLogger(f"{__name__}.protocol")
@@ -36,10 +37,10 @@ class Handshake(NamedTuple):
     text: bytes
 
 
-def handshake(method: str, path: str, headers: Mapping[str, str]) -> Handshake:
-    """Return the answer to a request that has these headers."""
-    request = Request(path, Headers(headers), method)
-    response = ServerProtocol(logger=_SILENT).accept(request)
+def handshake(request: Request) -> Handshake:
+    """Return the answer to a request for a WebSocket."""
+    wanted = Wanted(request.path, Headers(request.headers), request.method, request.version)
+    response = ServerProtocol(logger=_SILENT).accept(wanted)
     kept = tuple(
         each for each in response.headers.raw_items() if each[0] not in ("Connection", "Date")
     )

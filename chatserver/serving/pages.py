@@ -257,11 +257,11 @@ class Pages:
 
     def _enter(self, visit: Visit) -> Answer:
         """Open the WebSocket."""
-        request, conversation = visit.request, visit.conversation
+        conversation = visit.conversation
         device = self._device(visit)
         if device is None:
             return _said(401, "Log in first.")
-        answer = handshake(request.method, request.path, request.headers)
+        answer = handshake(visit.request)
         if answer.status != 101:
             return Response(answer.status, answer.text, (*PLAIN, *answer.headers))
         if not visit.admit(visit.address):

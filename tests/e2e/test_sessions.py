@@ -4,9 +4,12 @@ import sqlite3
 import threading
 from contextlib import closing, suppress
 
+import pytest
+
 from .client import Event, Flood, JsonClient, at_once, eventually, rounds, seqs
 from .conftest import StartServer
 from .process import ServerProcess
+from .web import WebClient
 
 
 def presence(events: list[Event], name: str) -> list[str]:
@@ -45,13 +48,16 @@ def test_broken_connection_is_a_logout(server: ServerProcess) -> None:
         witness.expect(event="presence", name=bob, state="offline")
 
 
-def test_reader_that_stops_is_cut_off_while_the_others_go_on(start_server: StartServer) -> None:
+@pytest.mark.parametrize("kind", [JsonClient, WebClient])
+def test_reader_that_stops_is_cut_off_while_the_others_go_on(
+    start_server: StartServer, kind: type[JsonClient]
+) -> None:
     server = start_server(session_outbox_bytes=131072)
     ann, bob, eve = server.accounts("ann", "bob", "eve")
     with (
         server.json(ann) as sender,
         server.json(eve) as reader,
-        JsonClient(server.place, receive_buffer=4096) as stalled,
+        kind(server.place, receive_buffer=4096) as stalled,
     ):
         stalled.login(bob)
         count = 0
@@ -67,6 +73,7 @@ def test_reader_that_stops_is_cut_off_while_the_others_go_on(start_server: Start
         events = stalled.to_end()
         assert events[-1]["event"] == "bye"
         assert events[-1]["code"] == "too_slow"
+        assert not isinstance(stalled, WebClient) or stalled.close_code == 1013
         got = [each["text"].split()[0] for each in events if each["event"] == "message"]
         assert got == [*map(str, range(len(got)))]
         assert len(got) < count

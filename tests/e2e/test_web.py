@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from .client import PASSWORD, PATIENCE, JsonClient, TextClient, at_once, line, trusting
+from .client import PASSWORD, PATIENCE, SCALE, JsonClient, TextClient, at_once, line, trusting
 from .conftest import StartServer
 from .process import ServerProcess, chat
 from .web import BINARY, CLOSE, PING, WebClient, frame
@@ -232,6 +232,19 @@ def test_idle_browsers_are_closed_and_count_not_as_clients(start_server: StartSe
         began = time.monotonic()
         assert [each.recv(1) for each in idle] == [b""] * 20
         assert time.monotonic() - began < 10
+
+
+def test_browsers_that_are_idle_keep_no_server_from_ending(start_server: StartServer) -> None:
+    server = start_server()
+    with socket.create_connection(server.place, PATIENCE) as idle, WebClient(server.place) as page:
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(4096)
+        page.write(b"POST /api/login HTTP/1.1\r\nContent-Le")  # and one that is in the middle
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 3 * SCALE
+        assert idle.recv(1) == b""
+        assert "did not go in time" not in server.log
 
 
 def test_a_hundred_pages_at_once(server: ServerProcess) -> None:

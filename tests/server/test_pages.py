@@ -8,6 +8,7 @@ from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
+from e2e.web import frame
 from scoped import Scoped
 
 from chatserver.commands.dispatcher import _INTERNAL
@@ -438,6 +439,25 @@ def test_what_is_no_handshake_is_refused_and_the_connection_goes_on(near: Visito
     assert near.enter(cookie, sec_websocket_version="8").status == 400
     assert near.ask("HEAD", "/ws", cookie=cookie, **UPGRADE).status == 405
     assert near.get("/").status == 200
+
+
+def test_a_handshake_in_http_1_0_is_none(near: Visitor) -> None:
+    cookie = near.log_in().cookie
+    lines = {"host": near.host, "origin": near.origin, "cookie": cookie, **UPGRADE}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    near.far.sendall(f"GET /ws HTTP/1.0\r\n{head}\r\n".encode())
+    assert Answered(near.far, "GET").status == 505
+    assert near.entered() is None
+
+
+def test_a_handshake_with_a_body_and_a_frame_behind_it(near: Visitor) -> None:
+    cookie = near.log_in().cookie
+    data = b"abc" + frame(b'{"op":"who"}')
+    answer = near.ask("GET", "/ws", data, cookie=cookie, content_length="3", **UPGRADE)
+    assert answer.status == 101
+    entered = near.entered()
+    assert entered is not None
+    assert entered.stream.receive() == b'{"op":"who"}\n'
 
 
 def test_where_there_is_no_room_it_is_said_and_the_page_is_still_there(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatserver.errors import Disconnected
+from chatserver.net.http import Request
 from chatserver.net.websocket import WebSocketStream, handshake
 
 from .fakes import FakeStream
@@ -200,7 +201,7 @@ GOOD = {
 
 def test_a_handshake_is_answered_and_agrees_to_nothing_else() -> None:
     offered = {"sec-websocket-extensions": "permessage-deflate", "sec-websocket-protocol": "chat"}
-    answer = handshake("GET", "/ws", GOOD | offered)
+    answer = handshake(Request("GET", "/ws", GOOD | offered))
     assert answer.status == 101
     assert dict(answer.headers) == {
         "Upgrade": "websocket",
@@ -220,6 +221,6 @@ def test_a_handshake_is_answered_and_agrees_to_nothing_else() -> None:
     ],
 )
 def test_what_is_no_handshake_is_refused(changed: dict[str, str], status: int) -> None:
-    answer = handshake("GET", "/ws", GOOD | changed)
+    answer = handshake(Request("GET", "/ws", GOOD | changed))
     assert answer.status == status
     assert answer.text
