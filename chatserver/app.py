@@ -32,7 +32,8 @@ from chatserver.dialects.json import JsonDialect, is_json
 from chatserver.dialects.text import TextDialect
 from chatserver.dialects.web import WebDialect
 from chatserver.errors import CommandError
-from chatserver.net.certificate import ensure_certificate
+from chatserver.net.authority import AUTHORITY_NAME, renew
+from chatserver.net.certificate import CERTIFICATE_NAME, ensure_certificate, fingerprint
 from chatserver.net.flusher import Flusher
 from chatserver.net.http import is_http
 from chatserver.net.ratelimit import TokenBuckets
@@ -234,13 +235,14 @@ class ChatServer:
             )
             registry = all_commands()
             choice = self._dialects(registry, settings)
+            authority = None if settings.tls.certificate else self.data / "tls" / AUTHORITY_NAME
             self._handler = ClientHandler(
                 services,
                 registry,
                 choice,
                 self._flusher,
                 self._tls_contexts(choice.protocols),
-                Pages(services, self._store.identity, Assets()),
+                Pages(services, self._store.identity, Assets(), authority),
             )
             self._account_watch = AccountWatch(services)
             self._housekeeper = Housekeeper(
@@ -253,6 +255,7 @@ class ChatServer:
                     settings.history.retention_days,
                     self._clock,
                 ),
+                hourly=self._renew_certificate,
             )
             self._server = self._listen()
             self._read_accounts()
@@ -301,12 +304,26 @@ class ChatServer:
             if tls.certificate:
                 self.certificate, key = Path(tls.certificate), Path(tls.key)
             else:
+                self._renew_certificate()
                 self.certificate, key = ensure_certificate(self.data / "tls")
             return TlsContexts(self.certificate, key, protocols)
         except OSError as error:
             where = tls.certificate or self.data / "tls"
             reason = error.strerror or error
             raise StartError(f"The TLS certificate in {where} cannot be used: {reason}.") from error
+
+    def _renew_certificate(self) -> None:
+        """Have the authority, where there is one, sign a new certificate before the old one ends;
+        the next connection gets it. By the housekeeper, and at the start."""
+        if self.settings.tls.certificate:
+            return
+        folder = self.data / "tls"
+        try:
+            if renew(folder):
+                seen = fingerprint(folder / CERTIFICATE_NAME)
+                _log.info("the authority has signed a new certificate, fingerprint %s", seen)
+        except (OSError, ValueError) as error:
+            _log.warning("the certificate in %s cannot be renewed: %s", folder, error)
 
     def _listen(self) -> ChatTCPServer:
         server = self.settings.server

@@ -29,7 +29,7 @@ chatserver: . control errors settings speech | chatserver.system: . allocator fi
 chatserver.system: folderlock
 # one client's bytes
 chatserver.net: . addresses certificate flusher outbox proxies proxyheader ratelimit stream
-chatserver.net: http local server tls
+chatserver.net: authority http local server tls
 chatserver.net: websocket
 # who may log in
 chatserver.accounts: . file lockout queueing
@@ -86,6 +86,7 @@ chatserver.dialects: json text
 chatserver.dialects: web
 # what the threads do
 chatserver.serving: . account_watch accounts_keeper assets browser control housekeeper
+chatserver.serving: trust
 chatserver.serving: pages
 chatserver.serving: handler
 # the only file that chooses the parts
@@ -94,7 +95,7 @@ chatserver: app
 chatserver.cli: . progress
 chatserver.cli: main
 chatserver.cli: control
-chatserver.cli: accounts archive devices rooms | chatserver: __main__
+chatserver.cli: accounts archive ca devices rooms | chatserver: __main__
 """
 """A floor is a line, the lowest first: packages, and their files; `.` is the package itself."""
 

@@ -49,7 +49,8 @@ class Trust:
     """Decides about servers: by what is known of them, and by asking about the others.
 
     `ask` is None where there is nobody to ask; `say` gets what a person should know (by default,
-    the log does). With a `fingerprint` only that one is accepted, and nothing is asked or written.
+    the log does). With a `fingerprint`, of a certificate or of a public key, only that one is
+    accepted, and nothing is asked or written.
     Raises ValueError when it is not a SHA-256 fingerprint.
     """
 
@@ -135,7 +136,9 @@ class Trust:
         seen = fingerprint_of(certificate)
         place = place_of(host, port)
         if self._expected is not None:
-            if seen != self._expected:
+            # That of the key will do: it stays the same when a certificate is renewed.
+            key = normal_fingerprint(_readable_key(place, certificate))
+            if self._expected not in (seen, key):
                 raise Untrusted(
                     f"{place} has another certificate than expected: its fingerprint is {seen},"
                     f" not {self._expected}."

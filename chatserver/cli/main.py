@@ -26,6 +26,7 @@ _ELSEWHERE = {
     "users": ("chatserver.cli.accounts", "List the accounts."),
     "role": ("chatserver.cli.accounts", "Make an account an admin, or a member again."),
     "devices": ("chatserver.cli.devices", "List or log out the browsers of an account."),
+    "ca": ("chatserver.cli.ca", "Make an authority, so that phones trust the server."),
     "rooms": ("chatserver.cli.rooms", "List all rooms, closed ones too."),
     "backup": ("chatserver.cli.archive", "Copy the data folder, also while the server runs."),
     "restore": ("chatserver.cli.archive", "Put a backup into an empty data folder."),

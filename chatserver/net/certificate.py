@@ -10,7 +10,7 @@ import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from chatserver.system.files import make_folder, write_atomically
 
@@ -41,11 +41,39 @@ def fingerprint(certificate: Path) -> str:
 
     Raises OSError or ValueError when there is none.
     """
+    return colons(hashlib.sha256(read_der(certificate)))
+
+
+def read_der(certificate: Path) -> bytes:
+    """Return the first certificate in a PEM file, without its envelope.
+
+    Raises OSError or ValueError when there is none.
+    """
     text = certificate.read_text("ascii")
     begin = text.index("-----BEGIN CERTIFICATE-----")
     end = text.index("-----END CERTIFICATE-----", begin) + len("-----END CERTIFICATE-----")
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(text[begin:end])).hexdigest().upper()
-    return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+    return ssl.PEM_cert_to_DER_cert(text[begin:end])
+
+
+class _Digest(Protocol):
+    def hexdigest(self) -> str: ...
+
+
+def colons(digest: _Digest) -> str:
+    """Return a digest as fingerprints are shown: `AB:CD:…`."""
+    digits = digest.hexdigest().upper()
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+
+
+def own_names() -> tuple[str, ...]:
+    """Return the names and addresses by which other machines may reach this one, as far as the
+    system knows them; in a network at home that is also `NAME.local`."""
+    host = socket.gethostname() or "localhost"
+    names = _host_names(host)
+    names += [] if "." in host or not host.isascii() else [f"{host}.local"]
+    addresses = [each for each in _addresses(host) if not (each.is_loopback or each.is_link_local)]
+    found = [each for each in names if each.partition(".")[0] != "localhost"]
+    return tuple(dict.fromkeys([*found, *map(str, addresses)]))
 
 
 def _make() -> tuple[bytes, bytes]:
@@ -88,7 +116,17 @@ def _host_names(host: str) -> list[str]:
 
 
 def _addresses(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    found = {"127.0.0.1", "::1"}
+    found = {"127.0.0.1", "::1", *_towards("192.0.2.1"), *_towards("2001:db8::1")}
     with suppress(OSError):
         found |= {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None)}
     return sorted(map(ipaddress.ip_address, found), key=str)
+
+
+def _towards(address: str) -> list[str]:
+    """Return the address of this machine from which it would send there. Nothing is sent: the name
+    of a machine often stands for nothing but loopback."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((address, 9))
+        return [str(probe.getsockname()[0]).partition("%")[0]]
+    return []

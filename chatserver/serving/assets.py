@@ -54,7 +54,7 @@ class Assets:
             whole.update(f"{name} {len(data)}\n".encode() + data)
         self.base = f"/a/{whole.hexdigest()[:12]}"
         self._files = {
-            name: _asset(name, data.replace(_BASE, self.base.encode()))
+            name: asset(_KINDS[Path(name).suffix], data.replace(_BASE, self.base.encode()))
             for name, data in found.items()
         }
 
@@ -72,10 +72,11 @@ def _read(path: Path) -> bytes:
     return _FOR_READERS.sub(b"", data) if path.suffix in (".js", ".css") else data
 
 
-def _asset(name: str, data: bytes) -> Asset:
+def asset(kind: str, data: bytes) -> Asset:
+    """Return a file of a kind as it is sent."""
     packed = gzip.compress(data, 9, mtime=0)
     return Asset(
-        kind=_KINDS[Path(name).suffix],
+        kind=kind,
         data=data,
         packed=packed if len(packed) < len(data) else b"",
         tag=f'W/"{hashlib.sha256(data).hexdigest()[:16]}"',

@@ -1,4 +1,5 @@
-"""What has to happen by the clock: deadlines, pings, read positions, retention. One thread."""
+"""What has to happen by the clock: deadlines, pings, read positions, retention, the end of
+certificates. One thread."""
 
 import logging
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chatserver.errors import CommandError
+from chatserver.net.stream import nothing
 from chatserver.order.retention import Retention
 from chatserver.services import Services
 from chatserver.sessions.connection import Connection
@@ -21,6 +23,7 @@ _PAUSE_A_CLIENT: Final = 0.001
 
 _GIVE_BACK_SECONDS: Final = 5.0
 _DEVICES_SECONDS: Final = 600.0
+_HOUR_SECONDS: Final = 3600.0
 
 
 class Housekeeper:
@@ -32,8 +35,10 @@ class Housekeeper:
         connections: Callable[[], tuple[Connection, ...]],
         retention: Retention,
         interval: float = 1.0,
+        hourly: Callable[[], None] = nothing,
     ) -> None:
-        """It looks at everybody every `interval` seconds, and less often when they are many."""
+        """It looks at everybody every `interval` seconds, and less often when they are many;
+        `hourly` is called once an hour."""
         self._services = services
         self._connections = connections
         self._retention = retention
@@ -41,6 +46,8 @@ class Housekeeper:
         self._stopped = threading.Event()
         self._give_back_at = 0.0
         self._devices_at = 0.0
+        self._hourly = hourly
+        self._hourly_at = 0.0
         self._present = 0  # how many clients there were at the last look
         self._clients = 0  # the most there were since memory was given back
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
@@ -79,6 +86,9 @@ class Housekeeper:
         if now >= self._devices_at:
             self._devices_at = now + _DEVICES_SECONDS
             self._services.devices.sweep()
+        if now >= self._hourly_at:
+            self._hourly_at = now + _HOUR_SECONDS
+            self._hourly()
 
     def _check_deadlines(self, connection: Connection, now: float) -> None:
         settings = self._services.settings

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from math import ceil
+from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -29,6 +30,7 @@ from chatserver.order.pending import Waiter
 from chatserver.services import Services
 from chatserver.serving.assets import Asset, Assets
 from chatserver.serving.browser import browser
+from chatserver.serving.trust import PATHS, TrustPages
 from chatwire.loopback import is_loopback
 from chatwire.names import fold
 
@@ -111,11 +113,15 @@ Endpoint: TypeAlias = Callable[["Pages", Visit], Answer]
 class Pages:
     """The endpoints. Each is carried out in the handler thread of whoever asks."""
 
-    def __init__(self, services: Services, server_id: str, assets: Assets) -> None:
-        """`server_id` tells this server's cookies from those of another on the same machine."""
+    def __init__(
+        self, services: Services, server_id: str, assets: Assets, authority: Path | None = None
+    ) -> None:
+        """`server_id` tells this server's cookies from those of another on the same machine;
+        `authority` is where the certificate of one is, once there is one."""
         self._services = services
         self._settings = services.settings.web
         self._assets = assets
+        self._trust = TrustPages(authority, assets)
         self._proxies = Proxies(self._settings.trusted_proxies)
         self._cookie = f"chat-{server_id[:12]}"
         self._new_sessions = TokenBuckets(_SESSIONS_AN_HOUR / 3600, _SESSIONS_AN_HOUR)
@@ -161,6 +167,7 @@ class Pages:
                 return _said(400, "That is no address of this server.")
             if not (
                 visit.secure
+                or visit.request.path in PATHS  # what is there is public, and says why
                 or self._services.settings.server.allow_plaintext
                 or is_loopback(visit.address)
             ):
@@ -202,6 +209,13 @@ class Pages:
         if request.method not in ("GET", "HEAD"):
             return _not_so("GET")
         return _sent(asset, request, cache)
+
+    def _authority(self, visit: Visit) -> Response:
+        """Return the certificate of the authority, or how to install it."""
+        found = self._trust.get(visit.request.path)
+        if found is None:
+            return _said(404, "There is nothing to install: this server has no authority.")
+        return _sent(found, visit.request, _ASK_AGAIN)
 
     def _health(self, _: Visit) -> Response:
         """Tell whether what people say is written; the log is asked once a second at most."""
@@ -307,6 +321,7 @@ class Pages:
 
 _ENDPOINTS: Final[dict[str, dict[str, Endpoint]]] = {
     "/healthz": {"GET": Pages._health},
+    **{path: {"GET": Pages._authority} for path in PATHS},
     "/ws": {"GET": Pages._enter},
     "/api/session": {"GET": Pages._session},
     "/api/login": {"POST": Pages._login},

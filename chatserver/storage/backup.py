@@ -32,6 +32,8 @@ _FILES: Final = (
     ACCOUNTS_FILE,
     f"{_TLS_FOLDER}/certificate.pem",
     f"{_TLS_FOLDER}/key.pem",
+    f"{_TLS_FOLDER}/authority.pem",
+    f"{_TLS_FOLDER}/authority-key.pem",
     STORE_FILE,
 )
 

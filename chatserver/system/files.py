@@ -18,7 +18,11 @@ _OURS: Final = ("user_pass.txt", ".user_pass.txt.", "chat.db", "chat.lock", "sea
 """How the names begin of what the server and its commands make in the data folder."""
 
 _OUR_FOLDERS: Final = ("tls", "lost+found")
-_IN_TLS: Final = ("certificate.pem", "key.pem", ".certificate.pem.", ".key.pem.")
+_IN_TLS: Final = tuple(
+    f"{hidden}{name}.pem"
+    for name in ("certificate", "key", "authority", "authority-key")
+    for hidden in ("", ".")
+)
 
 
 def make_folder(path: Path) -> None:

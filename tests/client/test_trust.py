@@ -64,6 +64,14 @@ def test_the_same_key_is_met_again_without_a_question(file: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_the_fingerprint_of_a_key_stays_when_the_certificate_is_renewed(file: Path) -> None:
+    trust = Trust(file, fingerprint=ALICE.pin)
+    for identity in (ALICE, ALICE.renewed()):
+        trust.check(HOST, PORT, identity.der)
+    assert MALLORY.fingerprint in refused(trust, MALLORY)
+    assert not file.exists()
+
+
 def test_a_changed_key_is_a_hard_stop_until_its_line_is_deleted(file: Path) -> None:
     meet(file, port=1)
     meet(file)

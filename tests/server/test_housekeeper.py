@@ -329,3 +329,14 @@ def test_stopping_does_not_wait_for_the_next_tick(server: Server) -> None:
     keeper = Housekeeper(server.services, tuple, server.retention, interval=3600)
     keeper.start()
     keeper.stop()
+
+
+def test_certificates_are_looked_at_every_hour(server: Server) -> None:
+    looked: list[None] = []
+    keeper = Housekeeper(
+        server.services, tuple, server.retention, hourly=lambda: looked.append(None)
+    )
+    now = time.monotonic()
+    for after, times in ((0, 1), (3599, 1), (3600, 2), (3601, 2), (7200, 3)):
+        keeper._tick(now + after)
+        assert len(looked) == times
