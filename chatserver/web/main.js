@@ -20,6 +20,7 @@ const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const ACCOUNT = "chat:account";
 const NUMBERED = new Set(["message", "edited", "deleted", "reacted", "room"]);
 const MONTH = 43_200;
+const SOON = 300;
 const narrow = matchMedia("(max-width: 899px)");
 
 let account = "";
@@ -29,6 +30,7 @@ let since = 0;
 let replay = null;
 let hole = null;
 let listing = false;
+let refreshing = 0;
 let resumed = false;
 
 /* Routes */
@@ -276,6 +278,15 @@ async function list() {
   if (store.open !== null) routed();
 }
 
+/** Ask again which rooms there are, and what one may do there: done on another device, one is not told. */
+function refresh() {
+  refreshing ||= setTimeout(async () => {
+    refreshing = 0;
+    const [conversations, rooms] = await Promise.all([wire.request("conversations"), wire.request("rooms")]).catch(() => []);
+    if (rooms) listed(conversations.conversations, rooms.rooms);
+  }, SOON);
+}
+
 /** Everything up to `seq` has come; while one is busy things are held back. */
 function reached(seq) {
   if (hole) hole.top = Math.max(hole.top, seq);
@@ -313,6 +324,7 @@ function numbered(event) {
     const words = { by: event.from, room: event.room, reason: event.reason };
     if (store.conversations.get(`#${event.room}`)?.joined) toast(t(event.reason ? "removedWhy" : "removedFrom", words));
   }
+  if (event.event === "room" && isMe(event.name ?? event.from) && !event.replay) refresh();
   const fresh = take(event);
   if (fresh) for (const each of arrivals) each(fresh.message, fresh.key, Boolean(event.replay));
 }

@@ -137,3 +137,21 @@ def test_a_session_that_has_ended(
     if how == "revoked":
         tab.login(ann)
         assert tab.js("return conversation(given).draft.text", bob) == "a draft"
+
+
+def test_a_room_made_on_another_device(
+    server: ServerProcess, page_of: Callable[[str], Visit]
+) -> None:
+    ann = server.account("ann")
+    tab = page_of(ann)
+    with server.json(ann) as other:
+        other.request("create", room=f"of-{ann}", access="closed")
+        other.request("topic", room=f"of-{ann}", topic="on call")
+        tab.until("conversation(given)?.role === 'owner'", f"#of-{ann}")
+        tab.eventually(
+            f"const c = conversation('#of-{ann}'); return [c.topic, c.access, c.people, c.joined]",
+            ["on call", "closed", 1, True],
+        )
+        assert tab.js("return chat.store.store.rooms.get(given).role", f"of-{ann}") == "owner"
+        other.request("leave", room=f"of-{ann}")
+        tab.until("!conversation(given)", f"#of-{ann}")
