@@ -39,6 +39,7 @@ from chatserver.net.http import is_http
 from chatserver.net.ratelimit import TokenBuckets
 from chatserver.net.server import ChatTCPServer
 from chatserver.net.tls import TlsContexts
+from chatserver.order.alerts import Alert, Alerts
 from chatserver.order.clock import Clock
 from chatserver.order.delivery import Delivery
 from chatserver.order.devices import Devices
@@ -60,6 +61,7 @@ from chatserver.serving.control import Control
 from chatserver.serving.handler import ClientHandler
 from chatserver.serving.housekeeper import Housekeeper
 from chatserver.serving.pages import Pages
+from chatserver.serving.push import Push
 from chatserver.sessions.directory import UserDirectory
 from chatserver.sessions.rooms import Rooms
 from chatserver.settings import Settings
@@ -113,6 +115,7 @@ class ChatServer:
         self.settings = settings
         self._progress = progress
         self._dialects = dialects
+        self._push: Push | None = None
         self.data = data
         self._lock = _lock_folder(data)
         try:
@@ -149,6 +152,8 @@ class ChatServer:
         self._order.append(Started(at=now, seen_at=seen_at))
         self._index.start()
         self._flusher.start()
+        if self._push is not None:
+            self._push.start()
         self._housekeeper.start()
         self._account_watch.start()
         if self._control is not None:
@@ -169,12 +174,18 @@ class ChatServer:
         if not self._server.wait_until_empty(_STOP_SECONDS):
             _log.warning("some clients did not go in time")
         self._replay.stop(_STOP_SECONDS)
+        if self._push is not None:
+            self._push.stop()
         self._order.stop()
         self._log.finish()
         self._flusher.stop()
         self._index.stop()
         self._store.close()
         os.close(self._lock)
+
+    def _alert(self, alert: Alert) -> None:
+        if self._push is not None:
+            self._push.post(alert)
 
     def _warm_up(self) -> None:
         """Do what takes long and need not be done before anybody can come."""
@@ -206,10 +217,13 @@ class ChatServer:
             self._presence = Presence(
                 directory, settings.session.presence_notices_up_to, self._replay.start
             )
-            self._log = Log(
-                self._store, directory, Delivery(directory, self._presence), self._index.forget
-            )
+            pushes = settings.web.enabled and settings.web.push
+            alert = Alerts(directory, self._alert).follow if pushes else None
+            delivery = Delivery(directory, self._presence, alert)
+            self._log = Log(self._store, directory, delivery, self._index.forget)
             self._order = LocalOrder(self._log)
+            if pushes:
+                self._push = Push(self.data, settings.web, self._order, self._clock)
             self._flusher = Flusher()
             registrar = Registrar(self.accounts, directory, self._order, self._clock)
             services = Services(
@@ -242,7 +256,7 @@ class ChatServer:
                 choice,
                 self._flusher,
                 self._tls_contexts(choice.protocols),
-                Pages(services, self._store.identity, Assets(), authority),
+                Pages(services, self._store.identity, Assets(), authority, self._push),
             )
             self._account_watch = AccountWatch(services)
             self._housekeeper = Housekeeper(

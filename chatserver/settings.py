@@ -111,6 +111,9 @@ class WebSettings(Section, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    push: bool = True
+    push_text: bool = True
+    push_to_private: bool = False
 
 
 class Settings(Section, frozen=True, kw_only=True):

@@ -28,8 +28,8 @@ chatwire: wording
 chatserver: . control errors settings speech | chatserver.system: . allocator files processors
 chatserver.system: folderlock
 # one client's bytes
-chatserver.net: . addresses certificate flusher outbox proxies proxyheader ratelimit stream
-chatserver.net: authority http local server tls
+chatserver.net: . addresses certificate flusher outbox proxies proxyheader ratelimit stream webpush
+chatserver.net: authority http local outward server tls
 chatserver.net: websocket
 # who may log in
 chatserver.accounts: . file lockout queueing
@@ -66,7 +66,7 @@ chatserver.sessions: directory
 chatserver.sessions: rooms
 # the order, from there to the outboxes, and how long it is kept
 chatserver.order: clock pending
-chatserver.order: order presence replay
+chatserver.order: alerts order presence replay
 chatserver.order: delivery
 chatserver.order: local log registrar retention
 chatserver.order: devices
@@ -85,7 +85,7 @@ chatserver.dialects: choice lines
 chatserver.dialects: json text
 chatserver.dialects: web
 # what the threads do
-chatserver.serving: . account_watch accounts_keeper assets browser control housekeeper
+chatserver.serving: . account_watch accounts_keeper assets browser control housekeeper push
 chatserver.serving: trust
 chatserver.serving: pages
 chatserver.serving: handler

@@ -27,9 +27,14 @@ def network(address: str) -> str:
     if parsed.sixtofour is not None:  # a /48 for each IPv4 address
         return f"{parsed.sixtofour} by 6to4"
     single = parsed.is_link_local or parsed.is_loopback
-    if single or any(parsed in each for each in _TRANSLATED):
+    if single or is_translated(parsed):
         return str(parsed)
     return str(IPv6Address(int(parsed) >> 64 << 64)) + "/64"
+
+
+def is_translated(address: IPv6Address) -> bool:
+    """Tell whether an address stands for an IPv4 one behind a translator."""
+    return any(address in each for each in _TRANSLATED)
 
 
 def readable(address: str) -> str:

@@ -55,6 +55,7 @@ _REFUSED: Final = (
     items.AccountRole,
     items.DeviceMade,
     items.DevicesEnded,
+    items.Subscribed,
 )
 _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {
     items.Said: talk.said,
@@ -85,6 +86,8 @@ _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {
     items.DeviceMade: devices.made,
     items.DeviceSeen: devices.seen,
     items.DevicesEnded: devices.ended,
+    items.Subscribed: devices.subscribed,
+    items.Unsubscribed: devices.unsubscribed,
     items.Started: upkeep.started,
     items.Alive: upkeep.alive,
     items.Trimmed: upkeep.trimmed,

@@ -11,7 +11,7 @@ who is hidden.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chatserver.errors import CommandError
@@ -46,7 +46,14 @@ _AUDIENCES: Final = 256
 class Delivery:
     """Answers who asked and tells whom it concerns; outboxes are sent once a batch."""
 
-    def __init__(self, directory: UserDirectory, presence: Presence) -> None:
+    def __init__(
+        self,
+        directory: UserDirectory,
+        presence: Presence,
+        alert: Callable[[Sequence[Entry]], None] | None = None,
+    ) -> None:
+        """`alert` sees to those whom messages concern and who are not here; it never blocks."""
+        self._alert = alert
         self._directory = directory
         self._presence = presence
         self._touched: set[Connection] = set()
@@ -191,6 +198,8 @@ class Delivery:
             else:
                 run.append(entry)
         self._show(run)
+        if messages and self._alert is not None:
+            self._alert(messages)
 
     def _show(self, run: Sequence[Entry]) -> None:
         """Show messages to their audience, which is the same for all of them."""

@@ -56,6 +56,9 @@ class Known(Struct, frozen=True):
     seen: int
     address: str
     client: str
+    endpoint: str = ""
+    push: str = ""
+    """Where a push service reaches it, and what else that takes, or nothing."""
 
 
 class Devices:
@@ -199,6 +202,8 @@ def _known(name: str, device: Device) -> Known:
         seen=device.seen,
         address=device.address,
         client=device.client,
+        endpoint=device.endpoint,
+        push=device.push,
     )
 
 

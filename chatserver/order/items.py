@@ -271,6 +271,21 @@ class DevicesEnded(Item, frozen=True, kw_only=True, tag="devices-ended/1"):
     tokens: tuple[str, ...]
 
 
+class Subscribed(Item, frozen=True, kw_only=True, tag="subscribed/1"):
+    """The device that has this token is reached by a push service: at the URL `endpoint`, with what
+    is in `push`. No other device is reached there any more."""
+
+    token: str
+    endpoint: str
+    push: str
+
+
+class Unsubscribed(Item, frozen=True, kw_only=True, tag="unsubscribed/1"):
+    """No device is reached at this URL any more."""
+
+    endpoint: str
+
+
 class Trimmed(Item, frozen=True, kw_only=True, tag="trimmed/1"):
     """Messages (`seqs`) and `changes` are deleted, because they are older than is kept.
 
@@ -318,6 +333,8 @@ AnyItem: TypeAlias = (
     | DeviceMade
     | DeviceSeen
     | DevicesEnded
+    | Subscribed
+    | Unsubscribed
     | Trimmed
     | Purged
 )

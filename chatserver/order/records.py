@@ -102,6 +102,10 @@ class Device(Struct, eq=False):
     seen: int
     address: str
     client: str
+    endpoint: str = ""
+    """The URL of a push service that reaches it; empty where none does."""
+    push: str = ""
+    """What else that takes, as JSON: whoever sends there knows what it means."""
 
 
 class Target(Struct, eq=False):

@@ -43,6 +43,8 @@ class State:
         self.conversations: dict[int, Conversation] = {}
         self.devices: dict[str, Device] = {}
         """By the digest of the token."""
+        self.reached: dict[str, Device] = {}
+        """Those of them that a push service reaches."""
         self.keys: dict[tuple[int, str], int] = {}
         """Keys in use that matter to the items about to be applied: whoever applies them puts
         them here first."""
@@ -136,9 +138,8 @@ class State:
     def busy_replies(self) -> Mapping[str, str]:
         """Return what the busy say meanwhile, by name: those that others can see to be here."""
         if self._busy is None:
-            self._busy = {
-                each.name: each.reply for each in self._visible_busy(self.accounts.values())
-            }
+            busy = [each for each in self.accounts.values() if each.busy and each.visible]
+            self._busy = {each.name: each.reply for each in busy}
         return self._busy
 
     def audience(self, conversation: Conversation) -> tuple[int, ...]:
@@ -270,12 +271,16 @@ class State:
         """Change what is known of a device, and note that it is newer than the disk."""
         for name, value in changes.items():
             self.set(device, name, value)
+        self._remove(self.reached, device.token)
+        if device.endpoint:
+            self._put(self.reached, device.token, device)
         self._put(self.unsaved.devices, device.token, device)
 
     def remove_device(self, device: Device) -> None:
         """Let nobody come with a token any more."""
         account = self.accounts[device.account]
         self._remove(self.devices, device.token)
+        self._remove(self.reached, device.token)
         rest = tuple([each for each in account.devices if each != device.token])
         self.set(account, "devices", rest)
         self._put(self.unsaved.devices, device.token, None)
@@ -317,7 +322,7 @@ class State:
             self.reindex(seq)
         for key in [key for key, seq in self.keys.items() if seq in gone]:
             self._remove(self.keys, key)
-        for seq in gone & self.targets.keys():
+        for seq in gone:
             self._remove(self.targets, seq)
 
     def reindex(self, seq: int) -> None:
@@ -367,6 +372,8 @@ class State:
                 account = self.accounts[item.account]
                 account.devices = (*account.devices, item.token)
                 self.devices[item.token] = item
+                if item.endpoint:
+                    self.reached[item.token] = item
             case Account():
                 self.accounts[item.id] = item
                 self._next_account = max(self._next_account, item.id + 1)
@@ -413,8 +420,7 @@ class State:
         self.seq, self.at, self.applied = self._before
         unsaved = self.unsaved
         unsaved.forget_acts()
-        gone = [number for number in unsaved.accounts if number not in self.accounts]
-        for number in gone:
+        for number in unsaved.accounts.keys() - self.accounts.keys():
             del unsaved.accounts[number]
         self._visible_keys = sorted(each.folded for each in self._by_name.values() if each.visible)
         self._visible_names = [self._by_name[key].name for key in self._visible_keys]
@@ -424,7 +430,7 @@ class State:
         mapping[key] = value
 
     def _remove(self, mapping: dict[Any, Any], key: object) -> None:
-        self._journal.append((mapping, key, mapping.pop(key)))
+        self._journal.append((mapping, key, mapping.pop(key, None)))
 
     def _show(self, key: str, account: Account) -> None:
         at = bisect_left(self._visible_keys, key)
@@ -437,10 +443,6 @@ class State:
         else:
             insort(self._visible_keys, key)
             self._visible_names.insert(at, account.name)
-
-    @staticmethod
-    def _visible_busy(accounts: Iterable[Account]) -> Iterator[Account]:
-        return (each for each in accounts if each.busy and each.visible)
 
 
 def first_state() -> State:

@@ -30,6 +30,7 @@ from chatserver.order.pending import Waiter
 from chatserver.services import Services
 from chatserver.serving.assets import Asset, Assets
 from chatserver.serving.browser import browser
+from chatserver.serving.push import Push
 from chatserver.serving.trust import PATHS, TrustPages
 from chatwire.loopback import is_loopback
 from chatwire.names import fold
@@ -114,10 +115,16 @@ class Pages:
     """The endpoints. Each is carried out in the handler thread of whoever asks."""
 
     def __init__(
-        self, services: Services, server_id: str, assets: Assets, authority: Path | None = None
+        self,
+        services: Services,
+        server_id: str,
+        assets: Assets,
+        authority: Path | None = None,
+        push: Push | None = None,
     ) -> None:
         """`server_id` tells this server's cookies from those of another on the same machine;
-        `authority` is where the certificate of one is, once there is one."""
+        `authority` is where the certificate of one is, once there is one; `push` wakes browsers."""
+        self._push = push
         self._services = services
         self._settings = services.settings.web
         self._assets = assets
@@ -269,6 +276,33 @@ class Pages:
             self._services.devices.end(device.account, device.number)
         return Response(204, headers=(self._set_cookie(visit, "", 0),))
 
+    # -- push --
+
+    def _push_key(self, _: Visit) -> Response:
+        """Say by which key browsers know this server, or that it pushes nothing."""
+        key = None if self._push is None else self._push.public_key()
+        headers = (("Content-Type", "application/json"), _KEEP_NOTHING)
+        return Response(200, msgspec.json.encode({"key": key}), headers)
+
+    def _subscribe(self, visit: Visit) -> Response:
+        """Have this device be told of messages while it is not here."""
+        device = self._device(visit)
+        if device is None:
+            return _said(401, "Log in first.")
+        if self._push is None:
+            return _said(404, "This server pushes nothing.")
+        self._push.subscribe(device, visit.request.body, visit.request.headers["origin"])
+        return Response(204)
+
+    def _unsubscribe(self, visit: Visit) -> Response:
+        """Have it not be told any more."""
+        device = self._device(visit)
+        if device is not None and self._push is not None:
+            self._push.unsubscribe(device)
+        return Response(204)
+
+    # -- the way in --
+
     def _enter(self, visit: Visit) -> Answer:
         """Open the WebSocket."""
         conversation = visit.conversation
@@ -326,6 +360,11 @@ _ENDPOINTS: Final[dict[str, dict[str, Endpoint]]] = {
     "/api/session": {"GET": Pages._session},
     "/api/login": {"POST": Pages._login},
     "/api/logout": {"POST": Pages._logout},
+    "/api/push": {
+        "GET": Pages._push_key,
+        "PUT": Pages._subscribe,
+        "DELETE": Pages._unsubscribe,
+    },
 }
 """What is not a file: by path and method, where HEAD is as GET."""
 

@@ -58,7 +58,9 @@ CREATE TABLE devices (                 -- from where accounts may come without t
     made INTEGER NOT NULL,             -- ms since 1970
     seen INTEGER NOT NULL,
     address TEXT NOT NULL,
-    client TEXT NOT NULL               -- what kind of program it is, as that says
+    client TEXT NOT NULL,              -- what kind of program it is, as that says
+    endpoint TEXT NOT NULL,            -- the URL of a push service that reaches it, if any
+    push TEXT NOT NULL                 -- what else that takes, as JSON
 ) WITHOUT ROWID;
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY,
@@ -121,7 +123,7 @@ CONVERSATION: Final = (
     "id, kind, name, people, topic, access, history, speaking, maker, made, deleted"
 )
 MEMBER: Final = "account, conversation, role, since, read, notify, left, muted"
-DEVICE: Final = "account, number, token, password, made, seen, address, client"
+DEVICE: Final = "account, number, token, password, made, seen, address, client, endpoint, push"
 MESSAGE: Final = "seq, at, conversation, sender, kind, text, reply_to, key"
 CHANGE: Final = "seq, at, conversation, by, kind, target, who, value, key"
 """The columns as they are written: those of a message and a change in the order of their rows in

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Final
 
 _OPEN_TO_OTHERS: Final = 0o077
-_OURS: Final = ("user_pass.txt", ".user_pass.txt.", "chat.db", "chat.lock", "search")
+_OURS: Final = (
+    "user_pass.txt",
+    ".user_pass.txt.",
+    "chat.db",
+    "chat.lock",
+    "search",
+    "push.pem",
+    ".push.pem.",
+)
 """How the names begin of what the server and its commands make in the data folder."""
 
 _OUR_FOLDERS: Final = ("tls", "lost+found")

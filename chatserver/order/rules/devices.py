@@ -1,6 +1,12 @@
 """From where an account may come without its password: devices that have a token."""
 
-from chatserver.order.items import DeviceMade, DeviceSeen, DevicesEnded
+from chatserver.order.items import (
+    DeviceMade,
+    DeviceSeen,
+    DevicesEnded,
+    Subscribed,
+    Unsubscribed,
+)
 from chatserver.order.outcome import Outcome, Refused
 from chatserver.order.rules.common import gone
 from chatserver.order.state import State
@@ -34,3 +40,26 @@ def ended(state: State, item: DevicesEnded) -> Outcome:
         if device is not None:
             state.remove_device(device)
     return Outcome(state.seq)
+
+
+def subscribed(state: State, item: Subscribed) -> Outcome:
+    """One is reached by a push service, and what is reached there is that one alone: a browser in
+    which somebody else has logged in since does not get what is for who was there before."""
+    device = state.devices.get(item.token)
+    if device is None:
+        return Refused(state.seq, code="logged_out", text="This device was logged out.")
+    _forget(state, item.endpoint, but=item.token)
+    state.change_device(device, endpoint=item.endpoint, push=item.push)
+    return Outcome(state.seq)
+
+
+def unsubscribed(state: State, item: Unsubscribed) -> Outcome:
+    """None is reached there."""
+    _forget(state, item.endpoint)
+    return Outcome(state.seq)
+
+
+def _forget(state: State, endpoint: str, but: str = "") -> None:
+    for device in tuple(state.reached.values()):
+        if device.endpoint == endpoint and device.token != but:
+            state.change_device(device, endpoint="", push="")
