@@ -128,6 +128,16 @@ def test_silent_sockets(server: Target, count: int) -> None:
         attack.height()
 
 
+@pytest.mark.parametrize("count", SILENT)
+def test_browsers_that_finish_no_request(server: Target, count: int) -> None:
+    with under_attack(server, 60 * count // 500) as attack, ExitStack() as stack:
+        for _ in range(count):
+            slow = stack.enter_context(connect(server.place))
+            slow.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
+        eventually(lambda: usage_of(server.process).threads > count)
+        attack.height()
+
+
 @pytest.mark.parametrize("count", SLOW_LOGINS)
 def test_logins_byte_by_byte_are_cut_off_at_the_deadline(start: Start, count: int) -> None:
     server = start(login_deadline_seconds=1.5 * SCALE)
@@ -264,6 +274,32 @@ def test_line_without_an_end(server: Target, kind: str, size: int) -> None:
         eventually(lambda: server.log.count("reason=line_too_long") == ended + 1)
 
 
+@pytest.mark.parametrize("size", ENDLESS_BYTES)
+@pytest.mark.parametrize(
+    ("begun", "status"),
+    [
+        (b"GET /", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", 431),
+        (b"POST /api/login HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999\r\n\r\n", 413),
+        (b"POST /api/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+    ],
+    ids=["target", "header", "body", "chunks"],
+)
+def test_request_without_an_end(server: Target, begun: bytes, status: int, size: int) -> None:
+    chunk = b"x" * 65536
+    with under_attack(server, 10) as attack, connect(server.place) as browser:
+        browser.sendall(begun)
+        answer = browser.recv(4096) if status != 431 else b""
+        sent = 0
+        with suppress(OSError):
+            while sent < size:
+                sent += browser.send(chunk)
+            answer = answer or browser.recv(4096)
+        assert sent < size
+        assert answer[:13] in (b"", b"HTTP/1.1 %d " % status)  # or it was reset under it
+        attack.height()
+
+
 @pytest.mark.parametrize("count", COMMANDS)
 def test_commands_in_one_write_are_answered_in_order_and_held_back(
     server: Target, count: int
@@ -337,16 +373,15 @@ def send_in_vain(client: socket.socket, data: bytes) -> None:
         client.sendall(data)
 
 
-@pytest.mark.parametrize("dialect", ["json", "text"])
+@pytest.mark.parametrize("dialect", ["json", "text", "web"])
 def test_who_has_left_is_gone_whatever_is_still_to_be_carried_out(
     limited: Target, dialect: str
 ) -> None:
     server = limited
     ann, bob = server.accounts("ann", "bob")
     with server.json(ann) as witness:
-        leaver = server.json(bob) if dialect == "json" else server.text(bob)
-        with leaver:
-            leaver.write((line({"op": "status"}) if dialect == "json" else b"status\n") * 1000)
+        with server.client(dialect, bob) as leaver:
+            leaver.write((b"status\n" if dialect == "text" else line({"op": "status"})) * 1000)
             leaver.reset()
         witness.expect(event="presence", name=bob, state="offline", within=4 * SCALE)
 
