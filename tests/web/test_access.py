@@ -19,9 +19,8 @@ _RUN = f"""async () => {{
 _WIDER = """() => {
     const all = "html, #side, #side .talks, #panel, #talk, dialog[open], dialog[open] *";
     const scrolls = (e) => {
-        const { display, overflowX } = getComputedStyle(e);
-        return display !== "inline" && overflowX !== "hidden" && e.clientWidth > 1
-            && e.scrollWidth > e.clientWidth + 1;
+        const free = ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
+        return (free || e === document.documentElement) && e.scrollWidth > e.clientWidth;
     };
     return [...document.querySelectorAll(all)].filter(scrolls)
         .map((e) => e.outerHTML.slice(0, 120));
