@@ -338,6 +338,11 @@ const ACTS = {
   idle: async () => describe(await actions.idle()),
   hide: async () => describe(await actions.hide()),
   appear: async () => describe(await actions.appear()),
+  rooms: async () => perform("find"),
+  members: async ({ room }) => {
+    open(placeOf({ room }));
+    perform("details");
+  },
   history: async (fields, key) => {
     const where = placeOf(fields) ?? key;
     return fields.before && where ? goTo(where, fields.before) : open(where);
@@ -377,12 +382,6 @@ export const setup = (room) => Object.entries(SETTINGS).filter(([, [field, value
 const WORDING = {
   who: ({ users }) => [users.length ? t("whoHere", { names: users.map((each) => noted(each.name, each.busy && t("busy"), each.idle_seconds >= 60 && t("quietFor", { time: ago(each.idle_seconds) }))).join(", ") }) : t("whoNobody")],
   last: ({ users }) => [users.length ? t("whoWas", { names: users.map((each) => noted(each.name, each.online ? t("now") : ago(each.seconds_ago))).join(", ") }) : t("lastNobody")],
-  rooms: ({ rooms }) => (rooms.length ? rooms.map(roomLine) : [t("roomsNone")]),
-  members: ({ room, members, invited }) => {
-    const named = (each) => noted(each.name, each.role !== "member" && t(`role_${each.role}`), each.busy && t("busy"), each.muted && t("muted"));
-    const part = (here) => members.filter((each) => each.here === here).map(named).join(", ");
-    return [part(true) && t("membersHere", { room, names: part(true) }), part(false) && t("membersAway", { names: part(false) }), invited?.length && t("membersInvited", { names: invited.join(", ") })].filter(Boolean);
-  },
   unread: ({ conversations }) => (conversations.length ? conversations.map((each) => t(each.mentions ? "unreadLineYou" : "unreadLine", {
     where: each.room ? `#${each.room}` : each.with.join(", "), n: least(each.unread, MOST_UNREAD), m: least(each.mentions, MOST_UNREAD),
   })) : [t("nothingUnread")]),
@@ -400,12 +399,6 @@ function sent({ delivered = [], stored = [], busy, unknown: nobody = [] }) {
     ...busyLines(busy), nobody.length && t("sentUnknown", { names: nobody.join(", ") }),
   ].filter(Boolean);
   return lines.length ? lines : [t("sent")];
-}
-
-function roomLine(room) {
-  const notes = noted(`#${room.name}`, t("nPeople", { n: room.people }), ["owner", "moderator"].includes(room.role) && t(`you_${room.role}`), room.access === "closed" && t("closed"),
-    room.speaking === "moderators" && t("setup_announce"), room.unread && t("nUnread", { n: least(room.unread, MOST_UNREAD) }), room.invited ? t("youInvited") : !room.role && t("notJoined"));
-  return room.topic ? `${notes} ${room.topic}` : notes;
 }
 
 /** The answer to a request in words, as the terminal has it; null where there is nothing to say. */

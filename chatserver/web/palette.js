@@ -19,8 +19,8 @@ let ids = 0;
 /** A dialog with a title and a button that closes it; the focus goes back to where it was. */
 export function dialog(title, ...content) {
   const id = `title-${(ids += 1)}`;
-  const box = h("dialog", { class: "sheet", "aria-labelledby": id });
-  box.append(h("div", { class: "sheet-in" },
+  const box = h("dialog", { class: "window", "aria-labelledby": id });
+  box.append(h("div", { class: "window-in" },
     h("header", null, h("h2", { id }, title),
       h("button", { class: "icon", type: "button", "aria-label": t("close"), onClick: () => box.close() }, icon("close"))),
     ...content));
@@ -165,7 +165,7 @@ export function picker({ label, hint = "", find, take, empty = t("nothingFits") 
   });
   list.addEventListener("pointerdown", (event) => event.preventDefault()); // the focus stays in the box
   refresh();
-  return { element: h("div", { class: "picker" }, input, list, none), input, refresh };
+  return { element: h("div", { class: "finder" }, input, list, none), input, refresh };
 }
 
 // -- The order of conversations --

@@ -108,7 +108,7 @@ function row(c) {
   return { key: c.key, sign, make };
 }
 
-const note = (name, text, extra = "") => h("span", { class: `note ${extra}`, title: text }, icon(name), h("span", { class: "hide-visually" }, `, ${text}`));
+const note = (name, text, extra = "") => h("span", { class: `sign ${extra}`, title: text }, icon(name), h("span", { class: "hide-visually" }, `, ${text}`));
 
 const invitations = () => [...store.rooms.values()].filter((each) => each.invited && !each.role).map((each) => ({
   key: `invited ${each.name}`, sign: "",

@@ -1,10 +1,9 @@
 """The `/`-line reads what is typed exactly as the terminal does."""
 
 import random
-from typing import Any
 
-import pytest
 from e2e.process import ServerProcess
+from msgspec import to_builtins
 
 from chatclient.talk.commandline import CommandLine
 from chatwire.protocol import decode_event, encode
@@ -39,23 +38,18 @@ def _typed() -> list[str]:
     return [*_WORDS, *lines]
 
 
-@pytest.fixture
-def help_reply(server: ServerProcess) -> HelpReply:
+def test_lines_are_read_as_the_terminal_reads_them(visit: OpenVisit, server: ServerProcess) -> None:
     with server.json() as client:
-        found = decode_event(encode(client.request("help")))
-    assert isinstance(found, HelpReply)
-    return found
+        reply = decode_event(encode(client.request("help")))
+    assert isinstance(reply, HelpReply)
+    tab = visit(server, server.account("ann"))
+    _arguments(tab, reply)
+    _usage(tab, reply)
+    _slips(tab, reply)
 
 
-def _ready(visit: OpenVisit, server: ServerProcess) -> Visit:
-    return visit(server, server.account("ann"))
-
-
-def test_lines_are_read_as_the_terminal_reads_them(
-    visit: OpenVisit, server: ServerProcess, help_reply: HelpReply
-) -> None:
-    tab = _ready(visit, server)
-    cases = [(each, rest) for each in help_reply.commands for rest in _typed()]
+def _arguments(tab: Visit, reply: HelpReply) -> None:
+    cases = [(each, rest) for each in reply.commands for rest in _typed()]
     found = tab.js(
         _COMMANDS + "return given.map((line) => { try { return parse(line).fields; }"
         " catch (error) { return error.text ?? String(error); } });",
@@ -65,34 +59,21 @@ def test_lines_are_read_as_the_terminal_reads_them(
         assert (command.name, rest, mine) == (command.name, rest, _parse(command, rest))
 
 
-def test_usage_and_aliases_are_the_terminals(
-    visit: OpenVisit, server: ServerProcess, help_reply: HelpReply
-) -> None:
-    tab = _ready(visit, server)
-    line = CommandLine(help_reply.commands)
-    for each in help_reply.commands:
-        assert tab.js(
-            _COMMANDS + "return usageLines(given)",
-            {"name": each.name, "parameters": [_plain(p) for p in each.parameters]},
-        ) == usage_lines(each.name, each.parameters)
-    for word in ("say hi", "away", "back", "names", "MSG bob hi"):
-        request = line.parse(f"/{word}")
-        assert request is not None
-        assert tab.js(_COMMANDS + "return parse(given)", f"/{word}") == {
-            "op": request.op,
-            "fields": request.fields,
-        }
+def _usage(tab: Visit, reply: HelpReply) -> None:
+    commands = [
+        {"name": each.name, "parameters": [to_builtins(p) for p in each.parameters]}
+        for each in reply.commands
+    ]
+    found = tab.js(_COMMANDS + "return given.map(usageLines)", commands)
+    assert found == [usage_lines(each.name, each.parameters) for each in reply.commands]
+    words = ("say hi", "away", "back", "names", "MSG bob hi")
+    asked = [CommandLine(reply.commands).parse(f"/{word}") for word in words]
+    wanted = [{"op": each.op, "fields": each.fields} for each in asked if each is not None]
+    assert tab.js(_COMMANDS + "return given.map((w) => parse(`/${w}`))", words) == wanted
 
 
-def _plain(parameter: Any) -> dict[str, Any]:
-    return {name: getattr(parameter, name) for name in ("name", "label", "kind", "required")}
-
-
-def test_slips_are_found_as_the_terminal_finds_them(
-    visit: OpenVisit, server: ServerProcess, help_reply: HelpReply
-) -> None:
-    tab = _ready(visit, server)
-    names = [each.name for each in help_reply.commands]
+def _slips(tab: Visit, reply: HelpReply) -> None:
+    names = [each.name for each in reply.commands]
     chance = random.Random(7)
     typed = ["hello", "halp", "serach", "jion", "wo", "sned", "rooom", "broadcats", "ehlp"]
     for name in names:
@@ -113,7 +94,7 @@ def test_a_command_is_done_and_its_answer_shown(visit: OpenVisit, server: Server
     tab.until("chat.store.store.open === given", f"#{room}")
     assert tab.page.url.endswith(f"/r/{room}")
     tab.say(f"/invite {bob} #{room}")
-    tab.until("document.querySelector('#toasts')?.textContent.includes('Invited.')")
+    tab.until("document.querySelector('#composer').textContent.includes('Invited.')")
     with server.json(bob) as other:
         other.ask("join", room=room)
         tab.say(f"/send {bob} for you alone")
@@ -127,28 +108,21 @@ def test_a_command_is_done_and_its_answer_shown(visit: OpenVisit, server: Server
     tab.until("!chat.store.store.me.busy")
 
 
-@pytest.mark.parametrize(
-    ("line", "error"),
-    [
-        (
-            "/serach x",
-            "There is no command 'serach': did you mean /search? Begin with // to say a slash.",
-        ),
-        ("/mute bob", "<room> is missing. Usage: mute <user> #<room> <minutes>"),
-        ("/join #nowhere-at-all", "There is no room #nowhere-at-all."),
-    ],
-)
-def test_what_is_refused_stays_in_the_box(
-    visit: OpenVisit, server: ServerProcess, line: str, error: str
-) -> None:
-    tab = _ready(visit, server)
+_REFUSED = {
+    "/serach x": "There is no command 'serach': did you mean /search? Begin with //",
+    "/mute bob": "<room> is missing. Usage: mute <user> #<room> <minutes>",
+    "/join #nowhere-at-all": "There is no room #nowhere-at-all.",
+}
+
+
+def test_what_is_refused_stays_in_the_box(visit: OpenVisit, server: ServerProcess) -> None:
+    tab = visit(server, server.account("ann"))
     tab.open("#lobby")
-    tab.write(line)
-    tab.page.locator("#composer textarea").press("Enter")
-    tab.page.locator("#toasts > *").first.wait_for()
-    shown = tab.page.locator("#toasts").inner_text()
-    assert error in shown
-    assert tab.box == line
+    for line, error in _REFUSED.items():
+        tab.write(line)
+        tab.page.locator("#composer textarea").press("Enter")
+        tab.page.locator("#composer").filter(has_text=error).wait_for()
+        assert tab.box == line
 
 
 def test_tab_completes_commands_names_and_rooms(visit: OpenVisit, server: ServerProcess) -> None:
