@@ -162,7 +162,8 @@ export const set = (room, options) => about("set", room, options, { change: "set
 
 /** What may notify: 'all', 'mentions' or 'none'. */
 export function notify(key, what) {
-  conversation(key).notify = what;
+  store.notices.set(key, what);
+  db.meta("notify", store.notices);
   touch("conversations");
 }
 
@@ -171,6 +172,5 @@ export async function logout() {
   const n = unsent();
   if (n && !(await ask(t("unsent", { n }), t("logOutAnyway"), t("stay")))) return false;
   await end();
-  await db.forget();
   return true;
 }

@@ -209,15 +209,14 @@ export function flush() {
   pendingMeta = new Map();
 }
 
-/** Forget all messages and what is known of conversations; drafts and outbox stay. */
-export async function forget() {
+/** Forget what was said and where; drafts, outbox and settings stay. */
+export function forget() {
   pending.clear();
   pendingMeta.clear();
   if (!base) return;
   const writing = base.transaction(["messages", "meta"], "readwrite");
   writing.objectStore("messages").clear();
-  writing.objectStore("meta").clear();
-  return finished(writing);
+  for (const each of ["since", "me", "conversations"]) writing.objectStore("meta").delete(each);
 }
 
 addEventListener("pagehide", flush);

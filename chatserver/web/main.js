@@ -14,7 +14,7 @@ import {
   conversation, empty, fold, forget, gap, isMe, keyOf, keyWith, listed, person, presence, readUpTo, store, take, touch, typing,
 } from "./store.js";
 import { t } from "./words.js";
-import { wire } from "./wire.js";
+import { session, wire } from "./wire.js";
 
 const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const ACCOUNT = "chat:account";
@@ -149,6 +149,7 @@ async function begin(name) {
   store.open = null;
   store.me = { name, admin: false, busy: false, reply: "", hidden: false, held: 0, ...kept.meta.get("me") };
   since = kept.meta.get("since") ?? 0;
+  store.notices = kept.meta.get("notify") ?? new Map();
   for (const known of kept.meta.get("conversations") ?? []) {
     const { startsAt, ...rest } = known;
     const c = Object.assign(conversation(known.key), rest);
@@ -179,6 +180,7 @@ function remember(name) {
 function ended(event) {
   remember(null);
   outbox.writeDrafts();
+  db.forget(); // nothing that was said stays in a browser that may not read it any more
   db.close();
   store.me = null;
   store.link = "logged_out";
@@ -195,7 +197,7 @@ function snapshot() {
   db.meta("conversations", [...store.conversations.values()].map((c) => ({
     key: c.key, topic: c.topic, access: c.access, speaking: c.speaking, history: c.history, role: c.role, people: c.people,
     joined: c.joined, newest: c.newest, read: c.read, unread: c.unread, mentions: c.mentions, counted: c.counted,
-    last: c.last, notify: c.notify, gap: c.gap, startsAt: c.tail.start ? c.tail.list[0]?.seq : 0,
+    last: c.last, gap: c.gap, startsAt: c.tail.start ? c.tail.list[0]?.seq : 0,
   })));
 }
 
@@ -211,7 +213,7 @@ const HEARD = {
     if (state !== "logged_out") store.link = state;
     touch("link");
     if (state !== "online") return;
-    outbox.drain().catch(toast);
+    outbox.drain();
     if (store.open !== null) visit(conversation(store.open));
   },
   login({ name }) {
@@ -345,7 +347,7 @@ store.subscribe("conversations", snapshot);
 // Another tab has logged in.
 addEventListener("storage", ({ key, newValue }) => key === ACCOUNT && newValue && !store.me && begin(newValue).catch(toast));
 
-function start() {
+async function start() {
   mountSidebar($("side"));
   mountList($("list"));
   mountComposer($("composer"));
@@ -359,7 +361,8 @@ function start() {
   } catch {
     // Nothing is remembered.
   }
-  if (name) return begin(name).catch(toast);
+  name ||= await session();
+  if (name) return begin(fold(name)).catch(toast);
   store.link = "logged_out";
   $("login").hidden = false;
   touch("link");

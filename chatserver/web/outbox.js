@@ -1,5 +1,6 @@
 // @ts-check
 import * as db from "./db.js";
+import { toast } from "./dom.js";
 import { at, conversation, messageOf, mine, store, touch } from "./store.js";
 import { on, request, state } from "./wire.js";
 import { t } from "./words.js";
@@ -146,6 +147,8 @@ export async function drain() {
       if (navigator.locks) await navigator.locks.request(`outbox:${account}`, round);
       else await round();
     } while (again && state === "online");
+  } catch (error) {
+    toast(error);
   } finally {
     draining = false;
   }

@@ -40,8 +40,6 @@ export class Conversation {
     /** Up to where `unread` has been counted by the server. */
     this.counted = 0;
     this.last = 0;
-    /** @type {'all'|'mentions'|'none'} */
-    this.notify = "all";
     /** What reaches the newest message, and what is looked at: the same, mostly. */
     /** @type {Stretch} */
     this.tail = { list: [], start: false, end: true };
@@ -55,6 +53,10 @@ export class Conversation {
     this.newFrom = 0;
   }
 
+  /** @returns {'all'|'mentions'|'none'} */
+  get notify() {
+    return store.notices.get(this.key) ?? "all";
+  }
   get messages() {
     return this.view.list;
   }
@@ -109,6 +111,8 @@ export const store = {
   rooms: new Map(),
   /** @type {Map<string, {name: string, here: boolean, busy: boolean, idle: boolean, seen: number}>} */
   people: new Map(),
+  /** What may notify, where that is not everything. @type {Map<string, 'all'|'mentions'|'none'>} */
+  notices: new Map(),
   /** @type {string | null} */
   open: null,
   /** Where drafts and messages are kept: 'all', 'drafts' or 'nothing'. */

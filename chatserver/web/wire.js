@@ -164,15 +164,16 @@ async function lost(greeted, least = 0) {
   become("offline");
   waiting = setTimeout(connect, Math.max(least, Math.min(MOST, LEAST * 2 ** failures++) * (0.5 + Math.random() / 2)));
   // A browser does not say why a socket was refused; a plain request does.
-  if (!greeted && (await unknown()) && wanted && !socket) end({ code: "not_logged_in", text: t("sessionEnded") });
+  if (!greeted && (await session()) === null && wanted && !socket) end({ code: "not_logged_in", text: t("sessionEnded") });
 }
 
-async function unknown() {
+/** Who this browser is logged in as; null is nobody, undefined that the server does not say. */
+export async function session() {
   try {
     const answer = await fetch("/api/session", { cache: "no-store" });
-    return answer.ok && (await answer.json()).name === null;
+    return answer.ok ? (await answer.json()).name : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

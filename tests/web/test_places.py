@@ -91,6 +91,12 @@ def test_another_account_in_the_same_browser(start_server: StartServer, visit: O
     tab.js("window.asked = chat.actions.logout()")
     tab.page.click("dialog[open] button.primary")
     tab.page.wait_for_selector("#login:not([hidden]) form")
+    left = tab.js(
+        "await chat.db.open('ann'); const { messages, meta, drafts, outbox } ="
+        " await chat.db.load(); chat.db.close();"
+        " return [messages.size, meta.size, drafts.size, outbox.length]"
+    )
+    assert left == [0, 0, 1, 1]
     tab.login("bob")
     tab.open("ann")
     assert tab.texts("ann") == ["sent"]
