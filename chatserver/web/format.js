@@ -85,7 +85,7 @@ function blocks(lines, depth, context) {
       while (at < lines.length && lines[at].startsWith(">")) at++;
       block = quote(lines.slice(from, at), depth, context);
     } else if (ITEM.test(lines[at])) {
-      while (at < lines.length && ITEM.test(lines[at])) at++;
+      while (at < lines.length && at - from < context.left && ITEM.test(lines[at])) at++;
       block = list(lines.slice(from, at), context);
     } else {
       do at++; while (at < lines.length && context.left > 0 && !starts(lines, at, depth, lastFence));

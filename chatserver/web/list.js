@@ -2,7 +2,6 @@
 import * as actions from "./actions.js";
 import { clear, h, icon, toast } from "./dom.js";
 import { plain } from "./format.js";
-import { goTo } from "./main.js";
 import * as past from "./past.js";
 import { changeRow, dayRow, isHead, listenToRows, messageRow, newRow, outgoingRow } from "./row.js";
 import { store } from "./store.js";
@@ -32,7 +31,7 @@ let left = 0; // the newest `seq` when the end was left
 let heard = 0; // up to where was announced
 let view = /** @type {any} */ (null); // the stretch that was drawn
 let drawn = 0; // how many messages it had
-/** @type {{seq: number, place: "middle" | "day" | "new"} | null} */ let goal = null; // where to go with the next drawing
+/** @type {{seq: number, place: "middle" | "new"} | null} */ let goal = null; // where to go with the next drawing
 /** @type {{key: string, bottom: number, scroll: number} | null} */ let anchor = null;
 /** @typedef {{element: HTMLElement, of: any, sign: string}} Shown */
 /** @type {Map<string, Shown>} */ let shown = new Map();
@@ -53,7 +52,7 @@ export function mountList(el) {
   box = h("div", { class: "scroll" }, top, rows);
   newest = h("button", { type: "button", class: "newest", hidden: true, onclick: () => toNewest(true) });
   clear(el, box, newest, said);
-  listenToRows(rows, { jump: (seq) => jump(key, seq), of: (name) => shown.get(name)?.of, conversation });
+  listenToRows(rows, { jump, of: (name) => shown.get(name)?.of, conversation });
   box.addEventListener("scroll", scrolled, { passive: true });
   for (const touched of ["wheel", "touchmove", "pointerdown", "keydown"]) el.addEventListener(touched, () => { settling = 0; }, { passive: true });
   const resized = new ResizeObserver(restore);
@@ -72,11 +71,8 @@ const conversation = () => store.conversations.get(key);
 /** Another conversation: at what is new, or at the end. */
 function open() {
   const seq = history.state?.seq;
-  if (seq) {
-    goal = { seq, place: "middle" };
-    history.replaceState({ ...history.state, seq: 0 }, "");
-  }
-  if ((store.open ?? "") === key && view) return draw();
+  if (seq) history.replaceState({ ...history.state, seq: 0 }, "");
+  if ((store.open ?? "") === key && view) return seq ? jump(seq) : draw();
   stop();
   key = store.open ?? "";
   const c = conversation();
@@ -86,34 +82,25 @@ function open() {
   view = null;
   failed = "";
   pinned = true;
-  settling = seq ? 0 : Infinity;
-  if (!seq) goal = null;
+  settling = Infinity;
+  goal = null;
   if (c) {
     const parts = [`messages:${key}`, "conversations"].map((part) => store.subscribe(part, draw));
     stop = () => parts.forEach((end) => end());
   } else stop = () => {};
+  if (seq) jump(seq);
   draw();
 }
 
-/** Goes to a message, loading what is around it. @param {string} where @param {number} seq */
-export async function jump(where, seq) {
-  if (where !== key) return goTo(where, seq);
+/** Goes to a message of this conversation, loading what is around it. @param {number} seq */
+async function jump(seq) {
+  const where = key;
   settling = 0;
   goal = { seq, place: "middle" };
   const there = await past.around(where, seq).catch(toast);
+  if (where !== key) return;
   if (!there) goal = null;
   if (there === false) toast(t("noSuchMessage"));
-  if (where === key) draw();
-}
-
-/** Goes to the first message of a day. @param {string} where @param {Date} date */
-export async function jumpToDate(where, date) {
-  if (where !== key) goTo(where);
-  const seq = await past.toDate(where, date).catch(toast);
-  if (seq === 0) toast(t("noSuchDate"));
-  if (!seq || where !== store.open) return;
-  settling = 0;
-  goal = { seq, place: "day" };
   draw();
 }
 
@@ -191,6 +178,7 @@ function settle(c, list) {
   const from = c.newFrom ? indexOf(list, c.newFrom) : list.length;
   if (from < list.length) goal = { seq: list[from].seq, place: "new" };
   else pinned = c.atEnd;
+  if (goal && from === 0) settling = 0; // what is new begins further up: one scrolls there
 }
 
 /** @param {Message[]} list @param {number} low @param {number} high */

@@ -5,8 +5,8 @@ import { t } from "./words.js";
 import { wire } from "./wire.js";
 import { store } from "./store.js";
 import * as actions from "./actions.js";
-import * as past from "./past.js";
 import { commands, isSlip, load, nextUnread, offer, offers, usageLines } from "./commands.js";
+import { toNewest } from "./list.js";
 import { go, goTo } from "./main.js";
 
 const SHOWN = 50;
@@ -300,7 +300,7 @@ function escape() {
   if (closers.some((close) => close())) return;
   if (!store.open) return;
   actions.markRead(store.open);
-  past.tail(store.open);
+  toNewest();
   toBox();
 }
 

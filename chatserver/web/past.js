@@ -92,6 +92,7 @@ export async function around(key, seq) {
     return true;
   }
   await asking.get(key)?.catch(() => {});
+  if (there()) return true; // two asked at the same time
   await once(key, async () => {
     const { rows } = await page(c, { around: seq }, 2 * PAGE);
     c.view = { list: rows, start: false, end: false };

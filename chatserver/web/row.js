@@ -38,7 +38,7 @@ export function messageRow(c, m, head, quoted) {
   return row(key, m, head, m.from, m.edited && !m.deleted ? "edited" : "",
     m.replyTo > 0 && quote(m.replyTo, quoted),
     m.deleted ? h("p", { class: "deleted quiet" }, t("deletedMessage")) : text(key, m.text, m.mentions),
-    m.edited && !m.deleted && h("small", { class: "quiet" }, t("edited")),
+    m.edited && !m.deleted && [" ", h("small", { class: "quiet" }, t("edited"))],
     reactions(m));
 }
 
