@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from bench.page import Frames
 from bench.target import Running
 from bench.wire import Wire
 
@@ -39,14 +40,20 @@ Step = Callable[[], float | None]
 class Client:
     """One connection. `take` is called with the bytes that come and the time at which they did."""
 
-    def __init__(self, running: Running, name: str, number: int, *, tls: bool) -> None:
+    def __init__(
+        self, running: Running, name: str, number: int, *, tls: bool, page: bool = False
+    ) -> None:
         self.name = name
         self.take: Callable[[bytes, float], None] = _ignore
         self.on_stuck: Callable[[Client, bool], None]
         self._out = bytearray()
         port = running.tls_port if tls else running.port
         self.socket = _connect(running.host, port, f"127.0.0.{1 + number // _PORTS}")
-        self._cipher = _Cipher(self.socket) if tls else None
+        self._cipher: _Cipher | Frames | None = None
+        if tls:
+            self._cipher = _Cipher(self.socket)
+        elif page:
+            self._cipher = Frames(self.socket, running, name)
 
     def send(self, data: bytes) -> None:
         """Send, now or when there is room, after what was sent before."""
@@ -125,9 +132,11 @@ class _Cipher:
 class Load:
     """The clients and the loop that reads them all. To be used in a `with`."""
 
-    def __init__(self, running: Running, wire: Wire) -> None:
+    def __init__(self, running: Running, wire: Wire, *, pages: bool = False) -> None:
+        """`pages`: all of them speak through a WebSocket."""
         self.running = running
         self.wire = wire
+        self._pages = pages
         self.clients: list[Client] = []
         self.refusals = 0
         """How often a login was told to come again later."""
@@ -226,7 +235,7 @@ class Load:
         self._poll.register(client.socket, _READ)
 
     def _add(self, name: str, *, tls: bool) -> Client:
-        client = Client(self.running, name, len(self.clients), tls=tls)
+        client = Client(self.running, name, len(self.clients), tls=tls, page=self._pages)
         self.clients.append(client)
         self._of_file[client.socket.fileno()] = client
         self._poll.register(client.socket, _READ)

@@ -13,6 +13,7 @@ from bench.works.crowd import Crowd
 from bench.works.flood import Fanout, Flood, Index, TlsFlood
 from bench.works.idle import Idle
 from bench.works.paced import Paced, Saturation
+from bench.works.pages import Pages
 from bench.works.pairs import Pairs
 from bench.works.past import Past
 from bench.works.rooms import Rooms
@@ -46,6 +47,7 @@ WORKS: Final = (
     Startup,
     Idle,
     Crowd,
+    Pages,
     Past,
     Rooms,
 )
