@@ -20,12 +20,11 @@ export function mountLogin(element) {
     wait.textContent = left > 0 ? t("loginWait", { n: left }) : "";
     submit.setAttribute("aria-disabled", String(left > 0 || busy));
     if (left > 0) return;
-    if (ticking && error.dataset.code === "locked_out") error.textContent = "";
+    if (ticking) error.textContent = "";
     clearInterval(ticking);
     ticking = 0;
   };
   const refused = ({ code, text, retry_after: seconds }) => {
-    error.dataset.code = code;
     error.textContent = text;
     if (seconds) {
       locked.set(name.value.toLowerCase(), Date.now() + seconds * 1000);

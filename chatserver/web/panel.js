@@ -42,7 +42,7 @@ export function hidePanel() {
 
 /** Draw what the history says is shown, where that is another than before. */
 function sync() {
-  const what = store.me && store.panel;
+  const what = store.me && store.panel?.what !== "search" ? store.panel : null;
   const now = what ? JSON.stringify([what, what.what !== "account" && store.open]) : "";
   document.getElementById("details")?.setAttribute("aria-expanded", String(what?.what === "talk"));
   if (now === shown) return;

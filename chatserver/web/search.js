@@ -64,7 +64,7 @@ export function mountSearch(panel) {
   const dated = () => {
     const c = place();
     dateRow.hidden = !c;
-    label.textContent = t("goToDay", { where: c ?? "" });
+    label.textContent = t("goToDay", { where: store.conversations.get(c)?.title ?? "" });
   };
   const shown = () => {
     const now = main.current();

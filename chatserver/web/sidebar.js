@@ -130,7 +130,7 @@ function line(element) {
   const waiting = unsent();
   const off = link !== "online";
   const state = off ? t(waiting ? `${link}Waiting` : link === "connecting" ? "connecting" : "offlineNow", { n: waiting })
-    : me.busy ? t("youBusy", { n: me.held ?? 0 }) : t(me.hidden ? "youHidden" : "youHere");
+    : me.busy ? t(me.held ? "youBusyHeld" : "youBusy", { n: me.held }) : t(me.hidden ? "youHidden" : "youHere");
   const sign = JSON.stringify([me.name, state, me.busy, me.hidden]);
   if (element.dataset.sign === sign) return;
   element.dataset.sign = sign;

@@ -101,7 +101,7 @@ export const en = {
   nUnread: { one: "{n} unread", other: "{n} unread" }, nMentions: { one: "{n} mention of you", other: "{n} mentions of you" },
   hasDraft: "has a draft", hasFailed: "has something that could not be sent", isMuted: "silenced",
   is_here: "here", is_busy: "busy", is_quiet: "here, but quiet for a while", is_away: "not here", is_hidden: "hidden",
-  youHere: "Here", youHidden: "Hidden: the others see you logged out", youBusy: { one: "Busy, {n} message held", other: "Busy, {n} messages held" },
+  youHere: "Here", youHidden: "Hidden: the others see you logged out", youBusy: "Busy", youBusyHeld: { one: "Busy, {n} message held", other: "Busy, {n} messages held" },
   connecting: "Connecting…", offlineNow: "Offline, connecting again by itself",
   connectingWaiting: { one: "Connecting… {n} message waits", other: "Connecting… {n} messages wait" },
   offlineWaiting: { one: "Offline, {n} message waits", other: "Offline, {n} messages wait" },

@@ -320,6 +320,7 @@ def test_a_hit_is_looked_at_in_its_place(page_of: PageOf, server: ServerProcess)
     tab.until("chat.store.store.open === given", bob)
     page.locator("#list :text('needle')").wait_for()
     assert page.locator(".results li").count() == 1  # it stays beside the talk
+    assert page.locator("#panel header:visible").count() == 1
     page.keyboard.press("Escape")
     page.locator("#panel").wait_for(state="hidden")
 
