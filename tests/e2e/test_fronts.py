@@ -1,5 +1,5 @@
-"""What is in `config/` for certificates that browsers know: nginx and Caddy in front, the real ones
-where they are installed, and what certbot calls.
+"""What is in `config/` for servers that others reach: nginx, Caddy and HAProxy in front, the real
+ones where they are installed, and what certbot calls.
 
 Only what an operator has to change is changed: names, ports and the files of the certificate.
 """
@@ -19,7 +19,7 @@ import pytest
 
 from chatserver.net.certificate import ensure_certificate
 
-from .client import PATIENCE, Place, eventually, trusting
+from .client import PATIENCE, JsonClient, Place, TextClient, eventually, trusting
 from .conftest import StartServer
 from .process import ServerProcess, _watch, chat
 from .web import WebClient
@@ -27,6 +27,9 @@ from .web import WebClient
 CONFIG = Path(__file__).parents[2] / "config"
 CLIENT = "127.0.0.2"
 """Another address than that of the proxy."""
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where servers are that not every user has in his own."""
 
 SETTINGS = {"web_trusted_proxies": "127.0.0.1"}
 
@@ -51,7 +54,6 @@ class Front:
 
     secure: Place
     plain: Place
-    command: list[str]
 
 
 def nginx(folder: Path, server: Place, secure: int, plain: int) -> tuple[list[str], list[str]]:
@@ -96,6 +98,32 @@ def caddy(folder: Path, server: Place, secure: int, plain: int) -> tuple[list[st
     return ["caddy", "run", *file], ["caddy", "validate", *file]
 
 
+def haproxy(folder: Path, server: Place, secure: int, plain: int) -> tuple[list[str], list[str]]:
+    """At `secure` it passes TLS on, as in the example, and at `plain` it takes TLS off."""
+    certificate, key = ensure_certificate(folder / "tls")
+    (folder / "pair.pem").write_bytes(key.read_bytes() + certificate.read_bytes())
+    example = (CONFIG / "haproxy.example.cfg").read_text()
+    passing = changed(
+        example,
+        **{
+            "10.0.0.5:4119": "{}:{}".format(*server),
+            "bind :4119": f"bind 127.0.0.1:{secure}",
+        },
+    )
+    taking = changed(
+        passing,
+        **{
+            f"bind 127.0.0.1:{secure}": f"bind 127.0.0.1:{plain} ssl crt {folder}/pair.pem",
+            " send-proxy-v2": " send-proxy-v2-ssl",
+            "frontend chat": "frontend other",
+            "backend chat": "backend other",
+        },
+    )
+    (folder / "haproxy.cfg").write_text(passing + taking)
+    run = ["haproxy", "-db", "-f", f"{folder}/haproxy.cfg"]
+    return run, [*run, "-c"]
+
+
 Make = Callable[[Path, Place, int, int], tuple[list[str], list[str]]]
 
 
@@ -111,16 +139,13 @@ def answers(place: Place) -> bool:
 def running(make: Make, folder: Path, server: Place) -> Iterator[Front]:
     secure, plain = free_port(), free_port()
     command, check = make(folder, server, secure, plain)
-    environ = {
-        "HOME": str(folder),
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin",
-    }
+    environ = {"HOME": str(folder), "PATH": PATH}
     checked = subprocess.run(check, capture_output=True, env=environ, timeout=PATIENCE, check=False)
     assert checked.returncode == 0, checked.stderr.decode()
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environ)
     _watch(process)
-    front = Front(("127.0.0.1", secure), ("127.0.0.1", plain), command)
+    front = Front(("127.0.0.1", secure), ("127.0.0.1", plain))
     try:
         eventually(lambda: all(map(answers, (front.secure, front.plain))))
         yield front
@@ -130,19 +155,17 @@ def running(make: Make, folder: Path, server: Place) -> Iterator[Front]:
         _watch(process)
 
 
-@pytest.fixture(params=[nginx, caddy], ids=lambda make: make.__name__)
+@pytest.fixture
 def front(request: pytest.FixtureRequest, server: ServerProcess, tmp_path: Path) -> Iterator[Front]:
     make: Make = request.param
     name = make.__name__  # type: ignore[attr-defined]
-    if (
-        shutil.which(name, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        is None
-    ):
+    if shutil.which(name, path=PATH) is None:
         pytest.skip(f"there is no {name}: its file in config/ was not tried")
     with running(make, tmp_path, server.place) as found:
         yield found
 
 
+@pytest.mark.parametrize("front", [nginx, caddy], ids=lambda make: make.__name__, indirect=True)
 def test_one_logs_in_and_talks_through_it_under_ones_own_address(
     front: Front, server: ServerProcess
 ) -> None:
@@ -172,6 +195,18 @@ def test_one_logs_in_and_talks_through_it_under_ones_own_address(
             page.tell(ann.name, "and back")
             assert ann.expect(event="message")["text"] == "and back"
         assert chat("devices", "--data", server.data, name).stdout.count(CLIENT) == 1
+
+
+@pytest.mark.parametrize("front", [haproxy], ids=lambda make: make.__name__, indirect=True)
+@pytest.mark.parametrize("kind", [JsonClient, TextClient])
+def test_terminals_come_through_under_their_own_address(
+    front: Front, server: ServerProcess, kind: type[JsonClient | TextClient]
+) -> None:
+    dialect = "json" if kind is JsonClient else "text"
+    for place, security in ((front.secure, "TLSv1.3"), (front.plain, "TLS up to a proxy")):
+        with kind(place, secure=True, source=CLIENT) as client:
+            client.login(server.account("ann"))
+            server.wait_for_log(f"connected: address={CLIENT} dialect={dialect} over={security}")
 
 
 def shown_by(server: ServerProcess) -> str:

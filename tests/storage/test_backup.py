@@ -69,11 +69,14 @@ def archive(file: Path, **members: bytes) -> Path:
 def test_what_is_backed_up_can_be_put_back_and_only_the_owner_may_read_any_of_it(
     data: Path, file: Path, restored: Path
 ) -> None:
+    authority = ("tls/authority.pem", "tls/authority-key.pem")
+    for name in authority:
+        (data / name).write_text(name)
     back_up(data, file, quiet)
     assert file.stat().st_mode & 0o777 == 0o600
     restore(file, restored)
     assert said(restored) == ["hi"]
-    for name in ("user_pass.txt", "tls/certificate.pem", "tls/key.pem"):
+    for name in ("user_pass.txt", "tls/certificate.pem", "tls/key.pem", *authority):
         assert (restored / name).read_bytes() == (data / name).read_bytes()
     assert all(path.stat().st_mode & 0o077 == 0 for path in (restored, *restored.rglob("*")))
 
