@@ -255,7 +255,7 @@ export const join = (room) => actions.join(room).then(() => goTo(`#${room}`), to
 
 const KEYS = [
   [`${MOD}K`, "keyGo"], ["Alt+↑ Alt+↓", "keyStep"], ["Alt+Shift+↑ ↓", "keyUnread"], [`${MOD}F`, "keySearch"], ["Esc", "keyEsc"],
-  ["Enter", "keySend"], ["Shift+Enter", "keyLine"], ["↑", "keyEdit"], ["Tab", "keyTab"], ["PgUp Home", "keyPast"], ["/", "keySlash"], ["?", "keyHelp"],
+  ["Enter", "keySend"], ["Shift+Enter", "keyLine"], ["↑", "keyEdit"], ["Tab", "keyTab"], ["PgUp Home", "keyPast"], ["r e d + c", "keyRow"], ["/", "keySlash"], ["?", "keyHelp"],
 ];
 const WRITING = [["**bold**", "writeBold"], ["*italic*", "writeItalic"], ["`code`", "writeCode"], ["```", "writeFence"], ["> quote", "writeQuote"], ["- item", "writeList"], ["@name", "writeMention"], [":emoji:", "writeEmoji"]];
 

@@ -136,7 +136,7 @@ export const en = {
   keysTitle: "All keys", writingTitle: "Writing", commandsTitle: "Commands",
   keyGo: "go to a room, a person or a command", keyStep: "conversation above, below", keyUnread: "the next unread one", nextUnread: "Next unread conversation", keySearch: "search; twice: the browser's own",
   keyEsc: "close; else mark as read and go to the newest", keySend: "send", keyLine: "new line", keyEdit: "in an empty box: correct your last message",
-  keyTab: "complete a name or an emoji", keyPast: "further back, to the beginning", keySlash: "a command", keyHelp: "this",
+  keyTab: "complete a name or an emoji", keyPast: "further back, to the beginning", keyRow: "at a message: reply, edit, delete, react, copy", keySlash: "a command", keyHelp: "this",
   writeBold: "bold", writeItalic: "italic", writeCode: "code", writeFence: "before and after lines of code", writeQuote: "a quote", writeList: "a list",
   writeMention: "calls somebody", writeEmoji: "an emoji",
   // commands, as the terminal words them
