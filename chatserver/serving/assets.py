@@ -30,6 +30,9 @@ own, types, indentation, empty lines. There is no text of several lines in them,
 to."""
 
 _BASE: Final = b"{{base}}"
+_FILES: Final = b"{{files}}"
+"""In the service worker: what the page is made of, but for the page itself and the worker."""
+_NOT_OF_IT: Final = ("index.html", "sw.js", "trust.")
 
 
 class Asset(Struct, frozen=True):
@@ -53,9 +56,13 @@ class Assets:
         for name, data in found.items():
             whole.update(f"{name} {len(data)}\n".encode() + data)
         self.base = f"/a/{whole.hexdigest()[:12]}"
-        self._files = {
-            name: asset(_KINDS[Path(name).suffix], data.replace(_BASE, self.base.encode()))
+        names = " ".join(each for each in found if not each.startswith(_NOT_OF_IT))
+        filled = {
+            name: data.replace(_BASE, self.base.encode()).replace(_FILES, names.encode())
             for name, data in found.items()
+        }
+        self._files = {
+            name: asset(_KINDS[Path(name).suffix], data) for name, data in filled.items()
         }
 
     def get(self, name: str) -> Asset | None:

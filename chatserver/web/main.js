@@ -5,6 +5,7 @@ import { toast } from "./dom.js";
 import { mountList } from "./list.js";
 import { mountLogin } from "./login.js";
 import * as outbox from "./outbox.js";
+import { mountNotify } from "./notify.js";
 import { mountPalette } from "./palette.js";
 import { mountPanel } from "./panel.js";
 import * as past from "./past.js";
@@ -121,7 +122,6 @@ function left(c) {
 function visit(c) {
   if (c.key !== store.open) return;
   if (wire.state === "online") past.tail(c.key).catch((error) => error.code !== "offline" && c.joined && toast(error));
-  document.title = `${c.title} · ${t("app")}`;
 }
 
 /** Show something in the panel, or close it. @param {string | null} what @param {any} [about] */
@@ -187,7 +187,6 @@ function ended(event) {
   store.ended = event.text ?? "";
   $("app").hidden = true;
   $("login").hidden = false;
-  document.title = t("app");
   touch("me", "link");
 }
 
@@ -355,6 +354,7 @@ async function start() {
   mountSearch($("panel"));
   mountLogin($("login"));
   mountPalette();
+  mountNotify();
   let name = null;
   try {
     name = localStorage.getItem(ACCOUNT);

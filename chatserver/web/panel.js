@@ -302,7 +302,7 @@ const browserPart = () => h("div", { class: "fields" },
     dress();
   }),
   check(t("sound"), setting("sound") !== "off", (on) => setting("sound", on ? "on" : "off")),
-  notifier.state && check(t("notifications"), notifier.state() === "on", (on) => act(Promise.resolve(notifier.set(on))), notifier.state() === "denied" && t("notificationsDenied")));
+  notifier.state && check(t("notifications"), notifier.state() === "on", (on) => act(notifier.set(on).finally(again)), notifier.state() === "denied" && t("notificationsDenied")));
 
 function devicesPart() {
   const list = h("ul", { class: "devices" });

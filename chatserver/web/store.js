@@ -55,7 +55,7 @@ export class Conversation {
 
   /** @returns {'all'|'mentions'|'none'} */
   get notify() {
-    return store.notices.get(this.key) ?? "all";
+    return store.notices.get(this.key) ?? (this.room === null ? "all" : "mentions");
   }
   get messages() {
     return this.view.list;
@@ -111,7 +111,7 @@ export const store = {
   rooms: new Map(),
   /** @type {Map<string, {name: string, here: boolean, busy: boolean, idle: boolean, seen: number}>} */
   people: new Map(),
-  /** What may notify, where that is not everything. @type {Map<string, 'all'|'mentions'|'none'>} */
+  /** What may notify, where somebody has said so. @type {Map<string, 'all'|'mentions'|'none'>} */
   notices: new Map(),
   /** @type {string | null} */
   open: null,
