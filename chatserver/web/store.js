@@ -125,9 +125,17 @@ export const store = {
   },
 };
 
+/** How a key that differs in case alone is spelled here. */
+function spelled(key) {
+  if (store.conversations.has(key)) return key;
+  const folded = fold(key);
+  for (const each of store.conversations.keys()) if (fold(each) === folded) return each;
+  return key;
+}
+
 /** The conversation `key`, made where there is none. */
 export function conversation(key) {
-  let found = store.conversations.get(key);
+  let found = store.conversations.get(spelled(key));
   if (!found) {
     found = new Conversation(key);
     store.conversations.set(key, found);
@@ -140,13 +148,13 @@ export function conversation(key) {
 export function keyWith(names) {
   const others = new Map();
   for (const each of names) if (!isMe(each)) others.set(fold(each), each);
-  if (!others.size) return store.me?.name ?? names[0];
-  return [...others.values()].sort(byName).join(",");
+  if (!others.size) return spelled(store.me?.name ?? names[0]);
+  return spelled([...others.values()].sort(byName).join(","));
 }
 
 /** The key of the conversation that an event or a message belongs to. */
 export function keyOf(event) {
-  if (event.room !== undefined) return `#${event.room}`;
+  if (event.room !== undefined) return spelled(`#${event.room}`);
   if (event.with !== undefined) return keyWith([event.with].flat());
   return keyWith([event.from, ...(event.to ?? [])]);
 }
@@ -287,7 +295,7 @@ function roomChanged(key, event) {
 
 /** One is no longer in a room: nothing of it stays but what is not sent. */
 export function forget(key) {
-  const c = store.conversations.get(key);
+  const c = store.conversations.get(spelled(key));
   if (!c) return null;
   c.joined = false;
   c.role = "";
@@ -295,7 +303,7 @@ export function forget(key) {
   empty(c);
   const room = store.rooms.get(c.room);
   if (room) store.rooms.set(c.room, { ...room, role: "", unread: 0, mentions: 0 });
-  if (!c.waiting.length && !c.draft.text && store.open !== key) store.conversations.delete(key);
+  if (!c.waiting.length && !c.draft.text && store.open !== c.key) store.conversations.delete(c.key);
   touch("conversations");
   return null;
 }
@@ -327,6 +335,7 @@ export function listed(conversations, rooms) {
   for (const each of conversations) {
     const c = conversation(keyOf(each));
     there.add(c.key);
+    if (each.with) c.title = each.with.join(", ");
     c.joined = true;
     c.read = Math.max(c.read, each.read);
     c.newest = Math.max(c.newest, each.newest);

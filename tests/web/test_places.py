@@ -161,3 +161,19 @@ def test_a_room_made_on_another_device(
         assert tab.js("return chat.store.store.rooms.get(given).role", f"of-{ann}") == "owner"
         other.request("leave", room=f"of-{ann}")
         tab.until("!conversation(given)", f"#of-{ann}")
+
+
+def test_a_name_in_an_address_may_be_written_in_any_case(
+    server: ServerProcess, page_of: Callable[[str], Visit]
+) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    tab = page_of(ann)
+    tab.go(f"/u/{bob.upper()}")
+    tab.online()
+    tab.say("hello")
+    with server.json(bob) as other:
+        other.request("send", to=[ann], text="hi")
+    tab.until("chat.store.conversation(given).messages.length === 2", bob)
+    keys = tab.js("return [...chat.store.store.conversations.keys()]")
+    assert [each.lower() for each in keys].count(bob) == 1
+    assert tab.shown() == ["hello", "hi"]
