@@ -147,6 +147,13 @@ class Dialogue:
             return 0
         return len(parts(str(request.fields["text"]), self._most_characters))
 
+    def said_in(self, line: str) -> Conversation | None:
+        """Return where a line that is being typed would be said; None where it is a command, or
+        nothing yet."""
+        words = line.strip()
+        is_command = words.startswith("/") and not words.startswith("//")
+        return self.conversation if words and not is_command else None
+
     def carry_out(self, line: str) -> None:
         """Send the request in a line, if there is one, or do what it says."""
         correction = to_correct(line, self.conversation, self._recent)

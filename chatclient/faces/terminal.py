@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
@@ -49,6 +50,7 @@ from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
+from chatclient.talk.writers import Writers
 from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence
 from chatwire.replies import LoginReply, Reply, WhoReply
 
@@ -78,16 +80,20 @@ class Terminal:
         self._transcript = Transcript(self._me, colours, today, self._recent)
         hello = entry.connection.hello
         can = frozenset(() if hello is None else hello.can)
-        self._upkeep = Upkeep(self._me, can, self._unread, self._post)
+        self._writers = Writers(self._me)
+        self._upkeep = Upkeep(self._me, can, self._unread, self._post, self._tell)
         self._loss: ChatError | None = None
         self._ended_by: int | None = None
         self._to_confirm: str | None = None
+        self._telling: Future[None] | None = None
+        self._typing = ""  # what the status line says of it
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="chat-sender")
         typist = Typist(
             lambda: self._dialogue.prompt,
             self._on_its_way,
             self._status_text,
             self._on_key,
+            self._on_words,
             self._accept,
             self._go_on,
         )
@@ -204,13 +210,19 @@ class Terminal:
 
     def _status_text(self, columns: int) -> str:
         here, waiting = self._roster.here(), len(self._dialogue.unsent)
-        unread = tuple(self._unread.parts())
-        return self._status.text(self._dialogue.conversation, here, waiting, columns, unread)
+        there, unread = self._dialogue.conversation, tuple(self._unread.parts())
+        self._typing = self._writers.text(there, time.monotonic())
+        return self._status.text(there, here, waiting, columns, unread, self._typing)
 
     def _on_key(self) -> None:
         self._status.seen()
         self._upkeep.key(busy=self._status.busy)
         self._summons.waiting(self._unread.total)
+
+    def _on_words(self, line: str) -> None:
+        there = self._dialogue.said_in(line)
+        if there is not None and self._settings.typing and not self._status.hidden:
+            self._upkeep.wrote(there)
 
     def _go_on(self) -> None:
         self._dialogue.go_on()
@@ -252,6 +264,11 @@ class Terminal:
         self._sender.submit(self._client.post, request.op, number, **request.fields)
         return number
 
+    def _tell(self, request: Request) -> None:
+        """Have something sent that is of use now or not at all: not behind a line that waits."""
+        if self._telling is None or self._telling.done():
+            self._telling = self._sender.submit(self._client.tell, request.op, **request.fields)
+
     # The link (in the loop)
 
     def _link_changed(self, link: LinkState) -> None:
@@ -269,7 +286,12 @@ class Terminal:
             self._status.unanswered_seconds = self._client.unanswered_seconds
             if self._status.connected:
                 self._upkeep.tick()
-            if not self._status.connected or self._status.silent or was_silent:
+            if (
+                not self._status.connected
+                or self._status.silent
+                or was_silent
+                or self._typing  # it may be over
+            ):
                 self._display.redraw()
 
     # The screen (in the loop)
@@ -291,6 +313,8 @@ class Terminal:
         if self._ignored.hides(event):
             return
         self._upkeep.hear(event)
+        if self._settings.typing:
+            self._writers.hear(event, time.monotonic())
         if isinstance(event, Message):
             self._recent.hear(event)
         elif isinstance(event, Edited | Deleted):

@@ -21,6 +21,9 @@ from chatwire.usage import Value
 _ACTIVE_SECONDS: Final = 60.0
 """How often the server is told, at most, that somebody presses keys."""
 
+_WRITING_SECONDS: Final = 3.0
+"""How often the server is told, at most, that somebody writes."""
+
 _HELD_IS_NEWS_FOR: Final = 10.0
 """While busy, a key asks how much is held, if that was not known for so many seconds."""
 
@@ -32,17 +35,25 @@ class Upkeep:
     """Knows what waits to be read; what it asks has answers that nobody is shown."""
 
     def __init__(
-        self, me: str, can: frozenset[str], unread: Unread, post: Callable[[Request], int]
+        self,
+        me: str,
+        can: frozenset[str],
+        unread: Unread,
+        post: Callable[[Request], int],
+        tell: Callable[[Request], None],
     ) -> None:
-        """`can` are the requests that the server takes; `post` sends one."""
+        """`can` are the requests that the server takes; `post` sends one, and `tell` one that has
+        no answer and may be lost."""
         self._me = me
         self._can = can
         self._unread = unread
         self._post = post
+        self._tell = tell
         self._attention = Attention()
         self._asked: dict[int, tuple[Conversation, int] | None] = {}  # what was told as read
         self._held_at = 0.0
         self._active_at: float | None = None
+        self._wrote_at: float | None = None
 
     def begin(self) -> None:
         """Ask what waits, after a login."""
@@ -60,6 +71,14 @@ class Upkeep:
         if busy and now > self._held_at + _HELD_IS_NEWS_FOR:
             self._held_at = now
             self._asked[self._post(Request("status", {}))] = None
+
+    def wrote(self, conversation: Conversation) -> None:
+        """Note that somebody is writing what is going to be said there."""
+        now = time.monotonic()
+        due = self._wrote_at is None or now >= self._wrote_at + _WRITING_SECONDS
+        if due and "typing" in self._can:
+            self._wrote_at = now
+            self._tell(Request("typing", conversation.place))
 
     def shown(self, event: Event) -> None:
         """Note that something was shown."""

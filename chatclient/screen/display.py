@@ -46,7 +46,9 @@ class Typist:
     status: Callable[[int], str]
     """What stands below, in so many columns."""
     key: Callable[[], None]
-    """Something was typed."""
+    """The line has changed."""
+    words: Callable[[str], None]
+    """Something was typed into the line, which reads so now."""
     line: Callable[[str], bool]
     """A line was ended with Enter; True when it is to stay there."""
     go_on: Callable[[], None]
@@ -85,6 +87,7 @@ class Display:
         self._add_status_line()
         self._session.default_buffer.accept_handler = self._accept
         self._session.default_buffer.on_text_changed += self._on_key
+        self._session.default_buffer.on_text_insert += self._on_words
 
     @property
     def columns(self) -> int:
@@ -227,6 +230,9 @@ class Display:
 
     def _on_key(self, _buffer: Buffer) -> None:
         self._typist.key()
+
+    def _on_words(self, buffer: Buffer) -> None:
+        self._typist.words(buffer.text)
 
     def _go_on(self) -> None:
         self._typist.key()

@@ -66,6 +66,4 @@ def _last(request: Request, conversation: Conversation | None, recent: Recent) -
 
 
 def _reply(to: Remembered, text: str) -> Request:
-    where = to.conversation
-    fields = {"to": list(where.to)} if where.to else {"room": where.room}
-    return Request("send", {**fields, "text": text, "reply_to": to.seq})
+    return Request("send", {**to.conversation.place, "text": text, "reply_to": to.seq})

@@ -53,13 +53,16 @@ class Conversation:
         """Return the fields by which `history` and `read` name it."""
         return {"with": list(self.to)} if self.to else {"room": self.room}
 
+    @property
+    def place(self) -> dict[str, Value]:
+        """Return the fields by which `send` and `typing` name it."""
+        return {"to": list(self.to)} if self.to else {"room": self.room}
+
     def request(self, text: str) -> Request:
         """Return the request that says `text` in it."""
-        if self.to:
-            return Request("send", {"to": list(self.to), "text": text})
         if self.is_lobby:
             return Request("broadcast", {"text": text})
-        return Request("send", {"room": self.room, "text": text})
+        return Request("send", {**self.place, "text": text})
 
     @property
     def _room_title(self) -> str:

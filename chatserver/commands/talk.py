@@ -1,5 +1,7 @@
 """Saying something: to everybody, to some, in a room; and in answer."""
 
+from typing import Final
+
 from chatserver.commands.context import Context
 from chatserver.commands.parts import (
     NEVER,
@@ -28,6 +30,9 @@ from chatwire.events import Typing
 from chatwire.names import fold
 from chatwire.replies import Reply
 from chatwire.text import for_log
+
+_MOST_TOLD: Final = 100
+"""Sessions that are told who is writing; in a conversation with more it is of no use to anybody."""
 
 
 @command("talk", "Say something to everybody.", aliases=("say",))
@@ -117,7 +122,8 @@ def typing(context: Context, to: Place = None, room: NoRoom = None) -> Reply | N
         event.room = talk.room
     else:
         event.to = talk.others
-    for session in services.directory.numbered(services.rooms.audience(me.account_id, number)):
+    audience = services.rooms.audience(me.account_id, number)
+    for session in services.directory.numbered(audience if len(audience) <= _MOST_TOLD else ()):
         session.connection.mention(event)
     return None
 

@@ -270,9 +270,11 @@ def test_that_somebody_types_is_shown_where_he_does(people: People) -> None:
 
 
 @pytest.mark.parametrize(
-    "why", ["hidden", "muted", "outside", "announced", "no room", "nobody yet"]
+    "why", ["hidden", "muted", "outside", "announced", "no room", "nobody yet", "a crowd"]
 )
-def test_that_somebody_types_is_shown_to_nobody(people: People, why: str) -> None:
+def test_that_somebody_types_is_shown_to_nobody(
+    people: People, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place: dict[str, object] = {"room": "ops"}
     match why:
         case "hidden":
@@ -287,6 +289,8 @@ def test_that_somebody_types_is_shown_to_nobody(people: People, why: str) -> Non
             place = {"room": "kitchen"}
         case "nobody yet":
             place = {"to": ["alice"]}
+        case "a crowd":
+            monkeypatch.setattr("chatserver.commands.talk._MOST_TOLD", 0)
     people.shown("alice")
     assert people.ask("bob", "typing", **place) == {}
     assert people.shown("alice") == []
