@@ -11,12 +11,22 @@ from msgspec import UNSET, Struct, UnsetType, field
 from chatwire.events import Event, Message
 
 ParameterKind: TypeAlias = Literal[
-    "name", "names", "number", "word", "words", "room", "place", "target", "settings"
+    "name",
+    "names",
+    "number",
+    "word",
+    "words",
+    "room",
+    "place",
+    "target",
+    "settings",
+    "reaction",
 ]
 """How a parameter is typed: one name, one or several names in brackets, a whole number, one word,
 the rest of the line; a room as `#ops`; a place, which is a room (`room` on the wire, then), a name
 or several; the number of a message as `^12`; words that set a room up, each a field on the wire
-(`chatwire.rooms`)."""
+(`chatwire.rooms`); a reaction, which a `-` in front takes back (`on` on the wire is false, then).
+"""
 
 
 class Reply(Event, kw_only=True, tag="reply"):

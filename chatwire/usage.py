@@ -11,9 +11,12 @@ from typing import Literal
 from chatwire.replies import CommandHelp, Parameter
 from chatwire.rooms import SETTINGS, room_name
 
-Value = str | int | list[str]
+Value = str | int | bool | list[str]
 Form = Literal["one", "several", "room"]
 """What stands in a place: somebody, several people, a room."""
+
+TAKE_BACK = "-"
+"""In front of a reaction."""
 
 _MAX_DIGITS = 18
 """What fits into 64 bits; whether it makes sense is for the server to say."""
@@ -103,6 +106,9 @@ def _take(command: CommandHelp, parameter: Parameter, rest: str) -> tuple[dict[s
     name = parameter.name
     if parameter.kind == "words":
         return {name: rest}, ""
+    if parameter.kind == "reaction":
+        taken = rest.removeprefix(TAKE_BACK).strip()
+        return ({name: rest} if taken in ("", rest) else {name: taken, "on": False}), ""
     if parameter.kind == "settings":
         return _settings(command, rest), ""
     if parameter.kind in {"names", "place"} and rest.startswith("("):
@@ -157,6 +163,8 @@ def _placeholder(parameter: Parameter, form: Form) -> str:
         text = "#<room>"
     elif parameter.kind == "target":
         text = f"^<{parameter.label}>"
+    elif parameter.kind == "reaction":
+        text = f"[{TAKE_BACK}]{text}"
     elif parameter.kind in {"names", "place"} and form == "several":
         text = f"({text} {text} …)"
     return text if parameter.required else f"[{text}]"

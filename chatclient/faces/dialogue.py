@@ -318,6 +318,8 @@ class Dialogue:
                     self._recent.hear(message)
             case HelpReply(commands=commands) if len(commands) > 1:
                 return self._help(tuple(self._commands))
+            case ChangeReply(op="react"):
+                self._recent.reacted(request.fields)
             case ChangeReply(op="edit" | "delete" | "leave"):
                 return self._changed(request, event)
             case RoomReply(room=room):

@@ -51,7 +51,7 @@ from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
 from chatclient.talk.writers import Writers
-from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence
+from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence, Reacted
 from chatwire.replies import LoginReply, Reply, WhoReply
 
 _LEAVE_SECONDS: Final = 3.0
@@ -317,7 +317,7 @@ class Terminal:
             self._writers.hear(event, time.monotonic())
         if isinstance(event, Message):
             self._recent.hear(event)
-        elif isinstance(event, Edited | Deleted):
+        elif isinstance(event, Edited | Deleted | Reacted):
             self._recent.change(event)
         if isinstance(event, LoginReply | Presence | WhoReply):
             self._colours.here((self._me, *self._roster.here()))

@@ -9,7 +9,8 @@ from typing import Final
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.recent import Recent, Remembered
 from chatclient.talk.request import Request
-from chatwire.usage import UsageError
+from chatwire.text import one_line
+from chatwire.usage import TAKE_BACK, UsageError
 
 _OWN: Final = ("edit", "delete")
 _OTHERS: Final = ("react", "reply")
@@ -35,7 +36,8 @@ def aimed(
     if not isinstance(target, int):
         if waiting and request.op in _OWN:
             raise UsageError(_NOT_THERE_YET)
-        target = _last(request, conversation, recent).seq
+        last = _last_reacted if request.fields.get("on") is False else _last
+        target = last(request, conversation, recent).seq
     found = recent.find(target)
     if request.op == "reply" and found is not None:
         return _reply(found, str(request.fields["text"]))
@@ -61,6 +63,20 @@ def _last(request: Request, conversation: Conversation | None, recent: Recent) -
         raise UsageError(
             f"No message {who}{where} is known here: pick one by its number, which history -n"
             f" shows, as in {request.op} ^12."
+        )
+    return found
+
+
+def _last_reacted(
+    request: Request, conversation: Conversation | None, recent: Recent
+) -> Remembered:
+    reaction = str(request.fields["reaction"])
+    found = recent.last_reacted(conversation, reaction)
+    if found is None:
+        where = "" if conversation is None else f" in {conversation.title}"
+        raise UsageError(
+            f"No message{where} is known here that has your {one_line(reaction[:40])}: pick one by"
+            f" its number, which history -n shows, as in react ^12 {TAKE_BACK}👍."
         )
     return found
 

@@ -162,6 +162,13 @@ def test_words_are_mended() -> None:
         screen.wait_for("Corrected.")
         screen.say("/react 👍")
         assert take(link, "react", ChangeReply(op="react", seq=5))["target"] == 1
+        link.send(said(6, "thanks"))
+        screen.wait_for("thanks")
+        screen.say("/react -👍")
+        request = take(link, "react", ChangeReply(op="react", seq=7))
+        assert (request["target"], request["reaction"], request["on"]) == (1, "👍", False)
+        screen.say("/react -👍")
+        screen.wait_for("No message in #ops is known here that has your 👍")
         screen.say("/edit")
         screen.wait_for_line("#ops> /edit ^3 I did")
         screen.type("!\r")
