@@ -127,10 +127,11 @@ class Room(Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class RoomReply(Reply, kw_only=True, tag="reply"):
-    """The room that was made or joined, and as which `seq`."""
+    """The room that was made or joined, and as which `seq`; a repeat has no `room` where the asker
+    cannot find it any more."""
 
     seq: int
-    room: Room
+    room: Room | UnsetType = UNSET
     duplicate: bool | UnsetType = UNSET
 
 

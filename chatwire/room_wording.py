@@ -146,6 +146,8 @@ def _count(count: int) -> str:
 def entered_lines(reply: RoomReply) -> list[str]:
     """Return what somebody has to know of a room he has made or joined."""
     room = reply.room
+    if room is UNSET:
+        return ["That was done before; you are not in that room any more."]
     did = "You have made" if reply.op == "create" else "You are in"
     lines = [f"{did} #{room.name}, with {_people(room)}: {', '.join(_setup(room))}."]
     if room.topic:

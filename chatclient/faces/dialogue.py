@@ -322,7 +322,7 @@ class Dialogue:
                 self._recent.reacted(request.fields)
             case ChangeReply(op="edit" | "delete" | "leave"):
                 return self._changed(request, event)
-            case RoomReply(room=room):
+            case RoomReply(room=room) if room is not UNSET:
                 slash = "" if self.conversation is None else "/"
                 hint = f"Type {slash}talk #{room.name} to talk there."
                 return [*self._transcript.lines(event), *self._transcript.notice(hint)]

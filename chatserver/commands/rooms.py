@@ -39,9 +39,6 @@ from chatwire.text import for_log, one_line
 _MAX_REASON = 200
 """Characters."""
 
-_LEFT = -1
-"""A room that there is not: the order knows whether it was left before, under the same key."""
-
 
 @command("rooms", "See the rooms you are in and those you can join.", cost=2.0)
 def rooms(context: Context) -> Reply | None:
@@ -113,11 +110,7 @@ def join(context: Context, room: RoomName, key: Key = None) -> Reply | None:
 @command("rooms", "Leave a room.")
 def leave(context: Context, room: RoomName, key: Key = None) -> Reply | None:
     """Be a member of a room no longer."""
-    services, me = context.services, context.me
-    number = services.rooms.find(me.account_id, room)
-    if number is None and key is None:
-        raise no_such_room(room)
-    perform(context, "leave", Left, key, room=_LEFT if number is None else number)
+    perform(context, "leave", Left, key, room=room_id(context, room))
     return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from chatserver.order import items
-from chatserver.order.items import Act, Edited, Erased, Item, Reacted, Said
+from chatserver.order.items import Act, Again, Edited, Erased, Item, Reacted, Said
 from chatserver.order.outcome import Outcome
 from chatserver.order.rules import accounts, rooms, standing, talk, upkeep
 from chatserver.order.state import State
@@ -27,7 +27,8 @@ def apply(state: State, item: Item) -> Outcome:
 
 def refused_without_room(item: Item) -> bool:
     """Tell whether an item has no effect when the disk is full; the others wait in memory."""
-    return isinstance(item, Act | items.Trimmed | items.AccountDeleted | items.AccountRole)
+    refused = Act | items.Trimmed | items.AccountDeleted | items.AccountRole
+    return isinstance(item, refused) and type(item) is not Again  # which writes nothing
 
 
 def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[tuple[int, int]]]:
@@ -53,6 +54,7 @@ _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {
     items.Edited: talk.edited,
     items.Erased: talk.erased,
     items.Reacted: talk.reacted,
+    items.Again: talk.again,
     items.RoomMade: rooms.made,
     items.RoomSet: rooms.set_up,
     items.TopicSet: rooms.topic_set,

@@ -86,6 +86,13 @@ class Reacted(Act, frozen=True, kw_only=True, tag="reacted/1"):
     most: int = 0
 
 
+class Again(Act, frozen=True, kw_only=True, tag="again/1"):
+    """Something is asked for that cannot be done as things stand: it may have been done before,
+    under the same key. `said`: it was something to say."""
+
+    said: bool = False
+
+
 class RoomMade(Act, frozen=True, kw_only=True, tag="room-made/1"):
     """Somebody makes a room, one of at most `most` that are that account's (0: any number)."""
 
@@ -268,6 +275,7 @@ AnyItem: TypeAlias = (
     | Edited
     | Erased
     | Reacted
+    | Again
     | RoomMade
     | RoomSet
     | TopicSet

@@ -11,6 +11,7 @@ from chatserver.order.items import (
     AccountRole,
     Acked,
     Act,
+    Again,
     Alive,
     Busy,
     Came,
@@ -141,6 +142,7 @@ class History:
             Muted: {"room": room, "who": other, "minutes": n % 3},
             Edited: {"target": target, "text": f"{NAMES[n % 4]} {len(self.items)}"},
             Erased: {"target": target, "since": at - 5 if n % 5 == 0 else 0},
+            Again: {"said": n % 3 > 0},
             Reacted: {"target": target, "reaction": "+1", "on": n % 3 > 0, "most": 2},
         }
         return kind(**common, **details[kind])
@@ -150,7 +152,19 @@ KINDS: tuple[type[Item], ...] = (
     *((Said,) * 10 + (Came,) * 3 + (Busy, Busy, Idle, Idle, Went)),
     *(RoomMade, RoomMade, RoomSet, TopicSet, Joined, Joined, Joined, Left, Invited, Invited),
     *(Removed, RoleGiven, Muted, Edited, Edited, Erased, Reacted, Reacted, Read, AccountRole),
-    *(Hidden, Shown, Ended, AccountDeleted, AccountMade, Acked, Alive, Trimmed, Purged, Started),
+    *(
+        Again,
+        Hidden,
+        Shown,
+        Ended,
+        AccountDeleted,
+        AccountMade,
+        Acked,
+        Alive,
+        Trimmed,
+        Purged,
+        Started,
+    ),
 )
 ACCOUNTS = st.integers(1, 4)
 

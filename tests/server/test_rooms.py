@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.order.items import AccountRole
+from chatserver.order.items import AccountDeleted, AccountRole
 from chatserver.settings import RoomSettings
 
 from .fakes import Event, People, Server
@@ -384,3 +384,82 @@ def test_without_a_lobby_nobody_says_anything_to_everybody(tmp_path: Path) -> No
         for op, fields in (("join", {}), ("send", {"text": "hi"}), ("history", {})):
             assert people.refused("alice", op, room="lobby", **fields)[0] == "no_such_room"
         assert people.shown("bob") == []
+
+
+# -- what is asked for again --
+
+ONCE: tuple[tuple[str, dict[str, object]], ...] = (
+    ("send", {"room": "den", "text": "hi"}),
+    ("reply", {"target": 0, "text": "hi"}),
+    ("edit", {"target": 0, "text": "other words"}),
+    ("edit", {"text": "other words"}),
+    ("delete", {}),
+    ("delete", {"target": 0}),
+    ("react", {"target": 0, "reaction": "+1"}),
+    ("join", {"room": "den"}),
+    ("create", {"room": "own", "access": "closed"}),
+    ("invite", {"name": "dave", "room": "den"}),
+    ("remove", {"name": "Carol", "room": "den"}),
+    ("role", {"name": "Carol", "role": "owner", "room": "den"}),
+    ("mute", {"name": "Carol", "room": "den", "minutes": 5}),
+    ("topic", {"room": "den", "topic": "tea"}),
+    ("set", {"room": "den", "speaking": "moderators"}),
+    ("leave", {"room": "den"}),
+)
+"""What bob does in a closed room; the target is a message of his own there."""
+
+
+@pytest.mark.parametrize(("op", "fields"), ONCE)
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_was_done_before_a_removal_is_a_repeat_after_it(
+    people: People, op: str, fields: dict[str, object], *, deleted: bool
+) -> None:
+    people.do("alice", "create", room="den", access="closed")
+    for name in ("bob", "Carol"):
+        people.do("alice", "invite", name=name, room="den")
+        if (name, op) != ("bob", "join"):
+            people.do(name, "join", room="den")
+    asked = fields | {"key": "k1"}
+    if op != "join":
+        people.do("alice", "role", name="bob", role="owner", room="den")
+        target = people.do("bob", "send", room="den", text="my words")["seq"]
+        asked |= {"target": target} if "target" in fields else {}
+    done = people.do("bob", op, **asked)
+    if op == "create":
+        people.do("bob", "invite", name="alice", room="own")
+        people.do("alice", "join", room="own")
+        people.do("bob", "role", name="alice", role="owner", room="own")
+    room = "own" if op == "create" else "den"
+    if op != "leave":
+        people.do("alice", "remove", name="bob", room=room)
+    if deleted:
+        if room == "den" and op != "remove":
+            people.do("alice", "remove", name="Carol", room="den")
+        people.do("alice", "leave", room=room)
+    people.shown("bob")
+    again = people.do("bob", op, **asked)
+    assert (again["seq"], again["duplicate"], again["op"]) == (done["seq"], True, op)
+    assert "room" not in again
+    assert people.shown("bob") == []
+    if op == "create":
+        return
+    # With a key that he has not used he learns what everybody outside does.
+    refused = people.refused("bob", op, **asked | {"key": "k2"})
+    free = {"room": "d3n"} if "room" in fields else {}
+    code, text = people.refused("bob", op, **asked | {"key": "k3"} | free)
+    assert refused == (code, text.replace("d3n", "den"))
+
+
+def test_a_repeat_of_what_nobody_could_be_told_any_more_is_one(people: People) -> None:
+    sent = people.do("bob", "send", to=["Carol"], text="hi", key="k1")
+    said = people.do("bob", "broadcast", text="all", key="k2")
+    people.server.order.run(AccountDeleted(at=0, account=people.server.account_id("Carol")))
+    with people.server.accounts.edit() as draft:
+        draft.remove("Carol")
+    for done, op, fields in (
+        (sent, "send", {"to": ["Carol"], "text": "hi", "key": "k1"}),
+        (said, "broadcast", {"text": "", "key": "k2"}),
+    ):
+        again = people.do("bob", op, **fields)
+        assert (again["seq"], again["duplicate"]) == (done["seq"], True)
+    assert people.refused("bob", "send", to=["Carol"], text="hi", key="k3")[0] == "no_such_user"

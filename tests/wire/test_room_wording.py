@@ -188,6 +188,9 @@ def test_who_comes_into_a_room_learns_what_it_is_like(op: str, begins: str) -> N
         " its past can be read from joining on.",
         "Topic: What runs",
     ]
+    assert lines(RoomReply(op=op, seq=1)) == [
+        "That was done before; you are not in that room any more."
+    ]
 
 
 # -- what waits --

@@ -170,11 +170,12 @@ def joined(state: State, item: Joined) -> Outcome:
     if by is None:
         return gone(state)
     room = state.conversations.get(item.room)
+    there = room is not None and state.may_find(room, by.id)
     known = is_repeat(state, item)
-    if room is None or not state.may_find(room, by.id):
-        return Refused(state.seq, code="no_such_room", text="There is no such room.")
     if known is not None:
-        return Changed(known, duplicate=True, room=seen_by(room, by))
+        return Changed(known, duplicate=True, room=seen_by(room, by) if room and there else None)
+    if room is None or not there:
+        return Refused(state.seq, code="no_such_room", text="There is no such room.")
     if room.member(by.id) is not None:
         return Changed(state.seq, room=seen_by(room, by))
     if 0 < item.most <= room.count:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from chatserver.order.items import Edited, Erased, Reacted, Said
+from chatserver.order.items import Act, Again, Edited, Erased, Reacted, Said
 from chatserver.order.outcome import Changed, Delivered, Outcome, Refused
 from chatserver.order.records import LOBBY_ID, Account, Conversation, Target
 from chatserver.order.rules import rooms
@@ -44,7 +44,9 @@ def said(state: State, item: Said) -> Outcome:
         return _said_to(state, item, sender)
     room = state.conversations.get(item.room)
     if room is None or room.name is None:
-        return Refused(state.seq, code="no_such_room", text="There is no such room.")
+        return _said_before(state, item, sender) or Refused(
+            state.seq, code="no_such_room", text="There is no such room."
+        )
     outcome = Delivered(state.seq, sender=sender.name, room=room.name, lobby=room.id == LOBBY_ID)
     if item.key is not None and _is_said(state, item, outcome):
         return outcome
@@ -70,7 +72,9 @@ def _said_to(state: State, item: Said, sender: Account) -> Outcome:
     accounts = state.accounts
     to = [each for each in map(accounts.get, item.to) if each is not None and each.deleted is None]
     if not to:
-        return Refused(state.seq, code="no_such_user", text="Nobody has these names any more.")
+        return _said_before(state, item, sender) or Refused(
+            state.seq, code="no_such_user", text="Nobody has these names any more."
+        )
     outcome = Delivered(state.seq, sender=sender.name, to=tuple([each.name for each in to]))
     if item.key is None or not _is_said(state, item, outcome):
         people = tuple(sorted({sender.id, *[each.id for each in to]}))
@@ -109,6 +113,12 @@ def _sort(outcome: Delivered, sender: Account, to: Sequence[Account]) -> None:
         else:
             delivered.append(each.name)
     outcome.delivered, outcome.stored, outcome.busy = tuple(delivered), tuple(stored), busy
+
+
+def _said_before(state: State, item: Act, sender: Account) -> Delivered | None:
+    """Return the outcome of what was said before, if it was, whatever has become of the place."""
+    known = is_repeat(state, item)
+    return None if known is None else Delivered(known, sender=sender.name, duplicate=True)
 
 
 def _is_said(state: State, item: Said, outcome: Delivered) -> bool:
@@ -165,6 +175,19 @@ def _mentions(
     words += [each.rstrip("._-") for each in words if each[-1] in "._-"]
     found = state.mentioned(conversation, words)
     return tuple([each for each in found if each != sender.id]) if found else ()
+
+
+def again(state: State, item: Again) -> Outcome:
+    """Something is asked for that cannot be done, and was done before or not."""
+    sender = sender_of(state, item)
+    if sender is None:
+        return gone(state)
+    if item.said:
+        found: Outcome | None = _said_before(state, item, sender)
+    else:
+        known = is_repeat(state, item)
+        found = None if known is None else repeated(known)
+    return found or Refused(state.seq, text="That cannot be done, and has not been done before.")
 
 
 # -- what was said --
