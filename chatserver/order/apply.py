@@ -27,7 +27,7 @@ def apply(state: State, item: Item) -> Outcome:
 
 def refused_without_room(item: Item) -> bool:
     """Tell whether an item has no effect when the disk is full; the others wait in memory."""
-    refused = Act | items.Trimmed | items.AccountDeleted | items.AccountRole
+    refused = Act | items.Trimmed | items.RoomsForgotten | items.AccountDeleted | items.AccountRole
     return isinstance(item, refused) and type(item) is not Again  # which writes nothing
 
 
@@ -79,5 +79,6 @@ _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {
     items.Started: upkeep.started,
     items.Alive: upkeep.alive,
     items.Trimmed: upkeep.trimmed,
+    items.RoomsForgotten: upkeep.rooms_forgotten,
     items.Purged: upkeep.purged,
 }

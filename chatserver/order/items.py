@@ -262,6 +262,16 @@ class Trimmed(Item, frozen=True, kw_only=True, tag="trimmed/1"):
     changes: tuple[int, ...] = ()
 
 
+class RoomsForgotten(Item, frozen=True, kw_only=True, tag="rooms-forgotten/1"):
+    """Of rooms that there are no more nothing was left that had been said or done in them: nobody
+    has been in them.
+
+    The last conversation there is stays: numbering goes on from it.
+    """
+
+    rooms: tuple[int, ...]
+
+
 class Purged(Item, frozen=True, kw_only=True, tag="purged/1"):
     """Nothing is left in the search index of messages that had been deleted."""
 
@@ -298,6 +308,7 @@ AnyItem: TypeAlias = (
     | AccountDeleted
     | Ended
     | Trimmed
+    | RoomsForgotten
     | Purged
 )
 

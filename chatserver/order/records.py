@@ -125,6 +125,8 @@ class Unsaved(Struct):
     members: dict[tuple[int, int], Member] = field(default_factory=dict)
     deleted: list[int] = field(default_factory=list)
     """Messages that are to go."""
+    forgotten: list[int] = field(default_factory=list)
+    """Rooms of which nothing is to stay."""
     gone: dict[int, bool] = field(default_factory=dict)
     """Deleted messages, and whether the search index may still have their words."""
     alive: tuple[int, float] | None = None
@@ -139,6 +141,7 @@ class Unsaved(Struct):
             or self.members
             or self.invitations
             or self.deleted
+            or self.forgotten
             or self.gone
             or self.alive
         )
@@ -163,3 +166,4 @@ class Unsaved(Struct):
         self.erased.clear()
         self.reactions.clear()
         self.deleted.clear()
+        self.forgotten.clear()

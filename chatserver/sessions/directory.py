@@ -145,7 +145,8 @@ class UserDirectory:
             stretches = tuple(
                 Stretch(number, since)
                 for number, since in stays
-                if conversations[number].newest > behind
+                # One that was left since, and is no more, has nothing to show either.
+                if number in conversations and conversations[number].newest > behind
             )
         ends = tuple(each for each in ended if behind < each <= upto)
         return session.window(stretches, upto, ends)

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -175,6 +176,14 @@ _FOLLOWING: Final = f"""
 _OF_DELETED_ROOMS: Final = """
     SELECT {table}.seq FROM conversations AS place
         CROSS JOIN {table} ON conversation = place.id WHERE place.deleted IS NOT NULL
+    LIMIT ?
+"""
+_EMPTY_ROOMS: Final = """
+    SELECT id, (SELECT count(*) FROM members WHERE conversation = id) FROM conversations
+    WHERE deleted IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE conversation = id)
+        AND NOT EXISTS (SELECT 1 FROM changes WHERE conversation = id)
+        AND id < (SELECT max(id) FROM conversations)
     LIMIT ?
 """
 _OLD_CHANGES: Final = """
@@ -360,6 +369,15 @@ class Past:
                 for table in ("messages", "changes")
             )
             return messages, changes
+
+    def empty_rooms(self, limit: int) -> list[int]:
+        """Return some rooms that there are no more and of which only is left who was in them: at
+        most `limit` people, or else one room."""
+        with self._reader() as reader:
+            rows = reader.execute(_EMPTY_ROOMS, (limit,)).fetchall()
+        total = accumulate(people for _, people in rows)
+        fitting = [room for (room, _), so_far in zip(rows, total, strict=True) if so_far <= limit]
+        return fitting or [room for room, _ in rows[:1]]
 
     def old_changes(self, before: int, limit: int) -> list[int]:
         """Return the numbers of some changes from before a time (ms) that are about no message

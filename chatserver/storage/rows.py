@@ -135,6 +135,10 @@ def write(connection: sqlite3.Connection, state: State) -> None:
         invitations = [(*key, by) for key, by in unsaved.invitations.items()]
         put(_UNINVITE, [each[:2] for each in invitations])
         put("INSERT INTO invitations VALUES (?, ?, ?)", [each for each in invitations if each[2]])
+    if unsaved.forgotten:
+        forgotten = [(room,) for room in unsaved.forgotten]
+        put("DELETE FROM members WHERE conversation = ?", forgotten)
+        put("DELETE FROM conversations WHERE id = ?", forgotten)
     if unsaved.gone:
         gone = unsaved.gone.items()
         put("INSERT OR IGNORE INTO gone VALUES (?)", [(seq,) for seq, still in gone if still])

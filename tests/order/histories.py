@@ -33,6 +33,7 @@ from chatserver.order.items import (
     RoleGiven,
     RoomMade,
     RoomSet,
+    RoomsForgotten,
     Said,
     Shown,
     Started,
@@ -110,6 +111,7 @@ class History:
                     at=at, account=account, role="admin" if n % 2 else "member"
                 ),
                 Trimmed: Trimmed(at=at, seqs=seqs),
+                RoomsForgotten: RoomsForgotten(at=at, rooms=(n % 6, n % 6 + 1)),
                 Purged: Purged(at=at, seqs=seqs),
             }[kind]
         self.items.append(item)
@@ -152,19 +154,8 @@ KINDS: tuple[type[Item], ...] = (
     *((Said,) * 10 + (Came,) * 3 + (Busy, Busy, Idle, Idle, Went)),
     *(RoomMade, RoomMade, RoomSet, TopicSet, Joined, Joined, Joined, Left, Invited, Invited),
     *(Removed, RoleGiven, Muted, Edited, Edited, Erased, Reacted, Reacted, Read, AccountRole),
-    *(
-        Again,
-        Hidden,
-        Shown,
-        Ended,
-        AccountDeleted,
-        AccountMade,
-        Acked,
-        Alive,
-        Trimmed,
-        Purged,
-        Started,
-    ),
+    *(Hidden, Shown, Ended, AccountDeleted, AccountMade, Acked, Alive, Trimmed, Purged, Started),
+    *(Again, Left, RoomsForgotten, RoomsForgotten),
 )
 ACCOUNTS = st.integers(1, 4)
 
