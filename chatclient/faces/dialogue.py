@@ -284,7 +284,7 @@ class Dialogue:
         """Return an answer as lines, where it is one to something here: a message takes its place
         among the others now."""
         number = 0 if event.re is UNSET else event.re
-        event = self._ignored.without(event)
+        ignored, event = self._ignored.note(event), self._ignored.without(event)
         if number in self._opened:
             return self._open(*self._opened.pop(number), event)
         outgoing = self._outgoing.pop(number, None)
@@ -298,6 +298,8 @@ class Dialogue:
             return self._transcript.own(message, self._busy_told.outcome(event))
         self._paging.hear(event)
         lines = self._answer_lines(outgoing.request, event)
+        if ignored:
+            lines = [*lines, *self._transcript.notice(ignored)]
         if outgoing.request.op in KEYED:
             return [*self._transcript.typed(outgoing.line, outgoing.prompt, CONTINUATION), *lines]
         return lines

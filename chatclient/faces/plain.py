@@ -76,7 +76,8 @@ class Plain:
         self._lines.check()
 
     def _print(self, batch: list[Event]) -> None:
-        for event in map(self._ignored.without, batch):
+        for each in batch:
+            ignored, event = self._ignored.note(each), self._ignored.without(each)
             asked = None
             if isinstance(event, Reply | Error) and isinstance(event.re, int):
                 if self._names_asked.waits_for(event):
@@ -96,6 +97,8 @@ class Plain:
             else:
                 numbered = asked is not None and asked.numbered
                 lines = stamped_lines(event, self._me, numbered=numbered)
+                if ignored:
+                    lines.append(f"      {ignored}")  # among the other lines of the list
                 self._out.writelines(line + "\n" for line in lines)
         self._out.flush()
 

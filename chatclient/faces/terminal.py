@@ -73,8 +73,8 @@ class Terminal:
         self._roster = Roster(self._me)
         self._colours = colours
         self._recent = Recent(self._me)
-        self._unread = Unread(self._me)
         self._ignored = Ignored(self._me, entry.connection.place, config_folder() / "ignored")
+        self._unread = Unread(self._me, self._ignored.ignores)
         self._status = StatusLine(entry.connection.place, entry.connection.security)
         today = datetime.now().astimezone().date()
         self._transcript = Transcript(self._me, colours, today, self._recent)
@@ -238,6 +238,7 @@ class Terminal:
         self._to_confirm = None
         if line.strip():
             self._dialogue.carry_out(line)
+            self._summons.waiting(self._unread.total)  # what is ignored now counts no longer
         elif not self._status.connected:
             self._client.hurry()
         return False

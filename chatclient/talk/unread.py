@@ -1,6 +1,6 @@
 """What waits to be read in each conversation: as the server counts it, kept up by events."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,8 +41,12 @@ class _Place:
 class Unread:
     """The conversations of the account `me`. Used by one thread."""
 
-    def __init__(self, me: str) -> None:
+    def __init__(
+        self, me: str, ignores: Callable[[Conversation], bool] = lambda _conversation: False
+    ) -> None:
+        """What the person `ignores` is counted, for it may end, and does not count as waiting."""
         self._me = me
+        self._ignores = ignores
         self._places: dict[str, _Place] = {}
 
     def hear(self, message: Message) -> None:
@@ -128,7 +132,11 @@ class Unread:
             yield f"@you {_many(mentions)}"
 
     def _waiting(self) -> Iterable[_Place]:
-        return (each for each in self._places.values() if each.count)
+        return (
+            each
+            for each in self._places.values()
+            if each.count and not self._ignores(each.conversation)
+        )
 
     def _place(self, conversation: Conversation) -> _Place | None:
         place = self._places.get(conversation.key)
