@@ -110,6 +110,8 @@ class Upkeep:
         match event:
             case Message():
                 self._unread.hear(event)
+            case Edited() | Deleted():
+                self._unread.change(event)
             case ConversationsReply():
                 self._unread.learn(event)
             case ReadOn():

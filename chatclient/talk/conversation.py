@@ -88,6 +88,11 @@ def conversation_of(event: Event | Waiting, me: str) -> Conversation | None:
     return None
 
 
+def is_mentioned(event: Message | Edited, me: str) -> bool:
+    """Tell whether the text of a message names the account `me`, as the server has found."""
+    return event.mentions is not UNSET and fold(me) in map(fold, event.mentions)
+
+
 def _direct(people: Iterable[str], me: str) -> Conversation:
     """Return the conversation of `me` with the others among some people; or with oneself."""
     others = {fold(name): one_line(name) for name in people if fold(name) != fold(me)}

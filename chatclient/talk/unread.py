@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec import UNSET
-
-from chatclient.talk.conversation import Conversation, conversation_of
-from chatwire.events import Message
+from chatclient.talk.conversation import Conversation, conversation_of, is_mentioned
+from chatwire.events import Deleted, Edited, Message
 from chatwire.names import fold
 from chatwire.protocol import MOST_UNREAD
 from chatwire.replies import ConversationsReply, Waiting
@@ -58,11 +56,21 @@ class Unread:
         # A message that was counted already is heard when its replay comes late.
         if place is None or message.seq <= max(place.read, place.counted):
             return
-        names = () if message.mentions is UNSET else message.mentions
-        place.heard[message.seq] = fold(self._me) in map(fold, names)
+        place.heard[message.seq] = is_mentioned(message, self._me)
         if len(place.heard) > MOST_UNREAD:
             place.older += 1
             place.older_mentions += place.heard.pop(min(place.heard))
+
+    def change(self, event: Edited | Deleted) -> None:
+        """Take what becomes of a message that is not read: it may name the reader, or be gone."""
+        conversation = conversation_of(event, self._me)
+        place = None if conversation is None else self._places.get(conversation.key)
+        if place is None or event.target <= place.read:
+            return
+        if event.target in place.heard and isinstance(event, Edited):
+            place.heard[event.target] = is_mentioned(event, self._me)
+        elif event.target in place.heard:
+            del place.heard[event.target]
 
     def learn(self, reply: ConversationsReply) -> None:
         """Take over what the server has counted; what came after that is kept."""

@@ -200,9 +200,9 @@ def test_tab_completes_and_goes_round() -> None:
 def test_the_bell_and_the_own_name(bell: str, rings: int) -> None:
     with logged_in(CHAT_CLIENT_BELL=bell, NO_COLOR="1") as (screen, link):
         link.send(
-            message(1, "alice, this is old", replay=True),
-            message(2, "hello everybody, malice, alice-2 and alice.b"),
-            message(3, "have you seen ALICE?"),
+            message(1, "alice, this is old", replay=True, mentions=("alice",)),
+            message(2, "hello everybody, alice", mentions=("bob",)),  # the server knows
+            message(3, "have you seen ALICE?", mentions=("bob", "Alice")),
             message(4, "psst", to=("alice",)),
             message(5, "alice herself, at her other desk", "alice"),
         )

@@ -3,6 +3,7 @@
 from chatclient.talk.attention import Attention
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.unread import Unread
+from chatwire.events import Deleted, Edited
 from chatwire.replies import ConversationsReply, Waiting
 
 from .fake import message
@@ -61,3 +62,20 @@ def test_a_key_reads_what_was_shown_and_who_is_there_reads_at_once() -> None:
     assert (attention.due(), attention.due(), attention.due()) == ((OPS, 2), (BOB, 3), None)
     assert not attention.shown(BOB, 4, 161.0)
     assert attention.due() is None
+
+
+def test_a_correction_may_name_the_reader_and_what_is_deleted_waits_no_longer() -> None:
+    def edited(seq: int, target: int, *mentions: str) -> Edited:
+        return Edited(
+            seq=seq, at="", sender="bob", room="ops", target=target, text="", mentions=mentions
+        )
+
+    unread = Unread("alice")
+    unread.hear(message(1, "hi", room="ops"))
+    unread.hear(message(2, "alice", room="ops", mentions=("alice",)))
+    unread.change(edited(3, 1, "Alice"))
+    assert list(unread.parts()) == ["#ops 2", "@you 2"]
+    unread.change(edited(4, 2, "bob"))
+    assert list(unread.parts()) == ["#ops 2", "@you 1"]
+    unread.change(Deleted(seq=5, at="", sender="bob", room="ops", target=1))
+    assert list(unread.parts()) == ["#ops 1"]

@@ -18,12 +18,11 @@ from chatserver.order.rules.common import (
     sender_of,
 )
 from chatserver.order.state import State
-from chatwire.names import MAX_NAME_LENGTH
+from chatwire.names import WORD
 
 _MINUTE_MS: Final = 60_000
 
-_WORD: Final = re.compile(rf"(?<![\w.-])[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_LENGTH}}}(?![\w@])")
-"""What may be a name, in folded text: a whole word, and no first half of an address."""
+_WORD: Final = re.compile(WORD)
 
 _NEARLY: Final = bytes(
     ord(chr(at).lower()) if at < 128 and (chr(at).isalnum() or chr(at) in "._-") else ord(" ")
