@@ -44,9 +44,11 @@ _MAX_REASON = 200
 def rooms(context: Context) -> Reply | None:
     """List rooms, with how much is unread in one's own."""
     services, me = context.services, context.me.account_id
+    upto = services.replay.newest  # first: all of that is in the state, and on disk to be counted
     found = services.rooms.rooms(me)
     mine = [talk for _, talk in found if talk is not None and talk.newest > talk.read]
-    unread = services.replay.unread(me, [Stretch(each.conversation, each.read) for each in mine])
+    behind = [Stretch(each.conversation, each.read) for each in mine]
+    unread = services.replay.unread(me, behind, upto)
     listed: list[Room] = []
     for room, talk in found:
         counts = unread.get(talk.conversation) if talk is not None else None

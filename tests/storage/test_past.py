@@ -251,7 +251,7 @@ def test_what_was_mended_reads_as_it_does_now(kept: Kept) -> None:
     assert (one.text, one.edited, one.mentions) == ("carol, hi", NOW + 1, ("carol",))
     assert one.reactions == (("👍", "alice"), ("👍", "carol"))
     assert (other.text, other.deleted, other.mentions) == ("", NOW + 2, ())
-    unread = {each: kept.store.unread(each, [LOBBY], 9)[1] for each in (ALICE, CAROL)}
+    unread = {each: kept.store.unread(each, [LOBBY], 10**6, 9)[1] for each in (ALICE, CAROL)}
     assert unread == {ALICE: (1, 0), CAROL: (1, 1)}
 
 
