@@ -210,11 +210,13 @@ class HistoryReply(Reply, kw_only=True, tag="reply"):
 
 
 class SearchReply(Reply, kw_only=True, tag="reply"):
-    """Messages found, the newest first; `more`: others match too."""
+    """Messages found, the newest first; `more`: others match too; `partial`: of the rooms that the
+    asker is not in only those were searched in which something happened last."""
 
     op: str = "search"
     messages: tuple[Message, ...]
     more: bool
+    partial: bool | UnsetType = UNSET
 
 
 class Parameter(Struct, kw_only=True, frozen=True):

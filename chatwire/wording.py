@@ -159,14 +159,8 @@ def event_lines(event: Event, viewer: str = "", columns: int = 80) -> list[str]:
             return ["Sent to everybody here.", *_busy(busy)]
         case SendReply():
             return _sent(event)
-        case HistoryReply(messages=()) | SearchReply(messages=()):
-            return ["Nothing was found."]
-        case HistoryReply(more=more) | SearchReply(more=more):
-            if not more:
-                return ["That is all."]
-            if isinstance(event, HistoryReply):
-                return ["There is more; type more to see what came before."]
-            return ["There is more; add a word to find less."]
+        case HistoryReply() | SearchReply():
+            return _found_lines(event)
         case StatusReply():
             return [_status(event)]
         case HelpReply(commands=commands):
@@ -174,6 +168,21 @@ def event_lines(event: Event, viewer: str = "", columns: int = 80) -> list[str]:
         case Reply(op=op):
             return [_DONE[op]] if op in _DONE else []
     return []
+
+
+def _found_lines(event: HistoryReply | SearchReply) -> list[str]:
+    """Return what is said below messages of the past."""
+    if not event.messages:
+        end = "Nothing was found."
+    elif not event.more:
+        end = "That is all."
+    elif isinstance(event, HistoryReply):
+        end = "There is more; type more to see what came before."
+    else:
+        end = "There is more; add a word to find less."
+    if isinstance(event, SearchReply) and event.partial is True:
+        return [end, "Not every room you are not in was searched; name one, as in in:#ops."]
+    return [end]
 
 
 def place_of(event: Edited | Deleted | Reacted | Typing) -> str:

@@ -84,7 +84,10 @@ def search(context: Context, query: SearchWords, limit: Limit = 20) -> Reply | N
         messages, more = services.archive.history(Page(scope.stretches, 0, NEVER), limit)
         return SearchReply(messages=messages[::-1], more=more)
     messages, more = services.archive.search(asked, me, scope, limit)
-    return SearchReply(messages=messages, more=more)
+    reply = SearchReply(messages=messages, more=more)
+    if scope.partial:
+        reply.partial = True
+    return reply
 
 
 def _places(context: Context, places: Iterable[str]) -> Scope:

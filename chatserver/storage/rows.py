@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
+from sys import intern
 from typing import Any, Final
 
 from chatserver.order.records import Account, Conversation, Member, Target, Unsaved
@@ -55,6 +56,9 @@ def load(connection: sqlite3.Connection) -> State:
         account.busy, account.hidden = bool(account.busy), bool(account.hidden)
         state.load(account)
     for values in _select(connection, CONVERSATION, "conversations"):
+        for name in ("access", "history", "speaking"):
+            # A default is left out of an answer where it is the very same string.
+            values[name] = intern(values[name])
         values["people"] = tuple(json.loads(values["people"] or "[]"))
         state.load(Conversation(**values))
     for values in _select(connection, MEMBER, "members"):

@@ -501,3 +501,23 @@ def test_a_room_made_again_shows_nothing_of_the_one_that_had_its_name(people: Pe
     assert [each["name"] for each in listed["members"]] == ["alice", "bob", "dave"]
     assert listed["invited"] == []
     people.do("bob", "send", room="den", text="muted no more")
+
+
+def test_the_list_of_rooms_is_the_same_after_a_restart(tmp_path: Path) -> None:
+    """Also where a room was set up so that it is as it would have been by itself."""
+    lists = []
+    for _ in range(2):
+        with Server(tmp_path) as server:
+            server.add_accounts("alice", "bob")
+            people = People(server, "alice", "bob")
+            if not lists:
+                people.do("alice", "create", room="plain")
+                people.do("alice", "create", room="den", access="closed", history="all")
+                people.do("alice", "create", room="news", speaking="moderators")
+                people.do("alice", "set", room="news", speaking="everyone", history="joined")
+                people.do("alice", "set", room="news", history="all")
+                people.do("alice", "topic", room="plain", topic="tea")
+                people.do("alice", "topic", room="plain", topic="-")
+                people.do("alice", "invite", room="den", name="bob")
+            lists.append([people.do(name, "rooms") for name in people.clients])
+    assert lists[0] == lists[1]
