@@ -329,7 +329,7 @@ class Dialogue:
                 hint = f"Type {slash}talk #{room.name} to talk there."
                 return [*self._transcript.lines(event), *self._transcript.notice(hint)]
             case ReadReply(upto=upto):
-                self._unread.read(_place_in(request), upto)
+                self._upkeep.read(_place_in(request), upto)
         columns = self._display.columns
         return self._transcript.lines(event, columns, numbered=request.numbered)
 
@@ -360,7 +360,7 @@ class Dialogue:
         for message in event.messages:
             self._recent.hear(message)
             if (place := conversation_of(message, self._me)) and place.key == there.key:
-                self._upkeep.shown_upto(there, message.seq)
+                self._upkeep.opened(there, message.seq)
         return self._transcript.page(event.messages, read)
 
     def _nowhere(self, there: Conversation, error: Error) -> str:

@@ -216,7 +216,7 @@ class Terminal:
 
     def _on_key(self) -> None:
         self._status.seen()
-        self._upkeep.key(busy=self._status.busy)
+        self._upkeep.key(self._dialogue.conversation, self._display.rows, busy=self._status.busy)
         self._summons.waiting(self._unread.total)
 
     def _on_words(self, line: str) -> None:
@@ -304,8 +304,9 @@ class Terminal:
             if self._ignored.hides(event):
                 continue
             if self._dialogue.is_in_view(event):
-                lines += self._event_lines(event)
-                self._upkeep.shown(event)
+                shown = self._event_lines(event)
+                self._upkeep.shown(event, len(shown))
+                lines += shown
         return lines
 
     def _hear(self, event: Event) -> None:

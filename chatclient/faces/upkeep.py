@@ -59,10 +59,11 @@ class Upkeep:
         """Ask what waits, after a login."""
         self._ask("conversations")
 
-    def key(self, *, busy: bool) -> None:
-        """Note that somebody pressed a key: what was shown is read by that."""
+    def key(self, here: Conversation | None, rows: int, *, busy: bool) -> None:
+        """Note that somebody who talks `here` pressed a key: what was shown on the last `rows` is
+        read by that."""
         now = time.monotonic()
-        for conversation, upto in self._attention.key(now):
+        for conversation, upto in self._attention.key(now, here, rows):
             self._unread.read(conversation, upto)
         if self._active_at is None or now >= self._active_at + _ACTIVE_SECONDS:
             self._active_at = now
@@ -80,17 +81,25 @@ class Upkeep:
             self._wrote_at = now
             self._tell(Request("typing", conversation.place))
 
-    def shown(self, event: Event) -> None:
-        """Note that something was shown."""
+    def shown(self, event: Event, lines: int) -> None:
+        """Note that something was shown, in so many lines."""
         if isinstance(event, Message | Edited | Deleted | Reacted | RoomChanged):
             conversation = conversation_of(event, self._me)
-            if conversation is not None:
-                self.shown_upto(conversation, event.seq)
+            if conversation is not None and self._attention.shown(
+                conversation, event.seq, time.monotonic()
+            ):
+                self._unread.read(conversation, event.seq)
+        self._attention.printed(lines)
 
-    def shown_upto(self, conversation: Conversation, seq: int) -> None:
-        """Note that a conversation was shown up to a number."""
-        if self._attention.shown(conversation, seq, time.monotonic()):
+    def opened(self, conversation: Conversation, seq: int) -> None:
+        """Note that somebody went to a conversation and was shown it up to a number."""
+        if self._attention.opened(conversation, seq, time.monotonic()):
             self._unread.read(conversation, seq)
+
+    def read(self, conversation: Conversation | None, upto: int) -> None:
+        """Note that a conversation, or all of them, was read elsewhere or by a command."""
+        self._attention.read(conversation, upto)
+        self._unread.read(conversation, upto)
 
     def tick(self) -> None:
         """Tell the server what was read; called each second while there is a link."""
@@ -115,7 +124,7 @@ class Upkeep:
             case ConversationsReply():
                 self._unread.learn(event)
             case ReadOn():
-                self._unread.read(conversation_of(event, self._me), event.upto)
+                self.read(conversation_of(event, self._me), event.upto)
             case RoomChanged(change="left" | "removed", sender=by, name=name, room=room):
                 if fold(by if name is UNSET else name) == fold(self._me):
                     self._unread.forget(Conversation(room=room))

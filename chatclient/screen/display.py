@@ -94,6 +94,11 @@ class Display:
         """How wide the terminal is."""
         return self._session.output.get_size().columns
 
+    @property
+    def rows(self) -> int:
+        """How many rows the screen has above the status line."""
+        return self._session.output.get_size().rows - 1
+
     async def type(self) -> None:
         """Let the person type until they want to leave.
 
@@ -235,8 +240,8 @@ class Display:
         self._typist.words(buffer.text)
 
     def _go_on(self) -> None:
+        self._typist.go_on()  # before the key has what stands on the screen count as read
         self._typist.key()
-        self._typist.go_on()
 
     def _accept(self, buffer: Buffer) -> bool:
         return self._typist.line(buffer.text)

@@ -17,7 +17,7 @@ from chatwire.replies import (
 )
 
 from .fake import Link, message
-from .screen import NO_HURRY, logged_in
+from .screen import CTRL_C, NO_HURRY, logged_in
 
 ALL = tuple(each.help for each in all_commands() if each.summary)
 CAN = ("conversations", "read", "ping")
@@ -118,6 +118,35 @@ def test_nothing_is_read_in_an_empty_room() -> None:
         screen.wait(lambda: "bob 1" not in screen.status)
         link.send(said(5, "while somebody looks on"))
         assert take(link, "read", ReadReply(upto=5))["upto"] == 5
+
+
+def test_what_has_left_the_screen_is_not_read_by_a_key() -> None:
+    with here(rows=10) as (screen, link):
+        take_conversations(link)
+        link.send(*(said(seq, f"line {seq}") for seq in range(1, 12)))
+        link.send(said(12, "psst", to=("alice",)))
+        screen.wait_for_status("bob 1 · #ops 11")
+        screen.type("x")
+        active(link)
+        assert take(link, "read", ReadReply(upto=12))["with"] == ["bob"]  # that stands there still
+        screen.wait(lambda: screen.status.endswith("│ #ops 11"))
+        link.send(said(13, "one more"))  # it would have all before it count as read
+        screen.wait_for_status("#ops 12")
+        screen.type(CTRL_C, ">")
+        screen.type(ALT_A)
+        asked = take(link, "history", HistoryReply(messages=(said(13, "one more"),), more=True))
+        assert (asked["room"], asked["limit"]) == ("ops", 15)
+        assert take(link, "read", ReadReply(upto=13))["upto"] == 13
+        screen.wait(lambda: "#ops 12" not in screen.status)
+
+
+def test_the_key_for_the_next_goes_to_what_stands_on_the_screen() -> None:
+    with here() as (screen, link):
+        take_conversations(link)
+        link.send(said(1, "psst", to=("alice",)))
+        screen.wait_for_status("bob 1")
+        screen.type(ALT_A)
+        screen.wait_for_line("bob>")
 
 
 def test_one_in_view_and_the_next() -> None:
