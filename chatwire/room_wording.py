@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import UNSET
 
 from chatwire.events import RoomChanged
-from chatwire.names import fold
+from chatwire.names import LOBBY, fold
 from chatwire.protocol import MOST_UNREAD
 from chatwire.replies import MembersReply, Room, RoomMember, RoomReply, Waiting
 from chatwire.rooms import SETTINGS
@@ -19,6 +19,10 @@ _SETUP: Final = {
     "past": "its past can be read",
     "nopast": "its past can be read from joining on",
 }
+
+
+_USUAL: Final = tuple(_SETUP[word] for word in ("open", "everyone", "past"))
+"""What nobody has to be told."""
 
 
 def room_change_lines(event: RoomChanged, viewer: str) -> list[str]:
@@ -120,9 +124,9 @@ def members_lines(reply: MembersReply) -> list[str]:
 
 
 def conversation_name(waiting: Waiting) -> str:
-    """Return a conversation as people call it: `#ops`, `bob`, `(bob carol)`."""
+    """Return a conversation as people call it: `lobby`, `#ops`, `bob`, `(bob carol)`."""
     if waiting.room is not UNSET:
-        return f"#{waiting.room}"
+        return LOBBY if fold(waiting.room) == LOBBY else f"#{waiting.room}"
     others = () if waiting.with_ is UNSET else waiting.with_
     return others[0] if len(others) == 1 else f"({' '.join(others)})"
 
@@ -145,11 +149,15 @@ def _count(count: int) -> str:
 
 def entered_lines(reply: RoomReply) -> list[str]:
     """Return what somebody has to know of a room he has made or joined."""
-    room = reply.room
+    room, made = reply.room, reply.op == "create"
     if room is UNSET:
         return ["That was done before; you are not in that room any more."]
-    did = "You have made" if reply.op == "create" else "You are in"
-    lines = [f"{did} #{room.name}, with {_people(room)}: {', '.join(_setup(room))}."]
+    line = f"You have made #{room.name}" if made else f"You are in #{room.name}"
+    line += f", with {_people(room)}" if room.people > 1 else ""
+    unusual = ", ".join(each for each in _setup(room) if each not in _USUAL)
+    usual = _SETUP["open"] if made else ""
+    rest = unusual or usual
+    lines = [f"{line}: {rest}." if rest else f"{line}."]
     if room.topic:
         lines.append(f"Topic: {room.topic}")
     return lines

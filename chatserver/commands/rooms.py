@@ -109,7 +109,7 @@ def join(context: Context, room: RoomName, key: Key = None) -> Reply | None:
     return None
 
 
-@command("rooms", "Leave a room.")
+@command("rooms", "Leave a room; it ends when its last member does.")
 def leave(context: Context, room: RoomName, key: Key = None) -> Reply | None:
     """Be a member of a room no longer."""
     perform(context, "leave", Left, key, room=room_id(context, room))
