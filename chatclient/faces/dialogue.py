@@ -26,7 +26,7 @@ from chatclient.talk.commandline import (
     CommandLine,
     conversation_in,
 )
-from chatclient.talk.conversation import Conversation, announcement, conversation_of
+from chatclient.talk.conversation import Conversation, announcement, conversation_of, room_left
 from chatclient.talk.ignored import IGNORE, Ignored
 from chatclient.talk.nobody import nobody_called
 from chatclient.talk.outgoing import BusyTold, Outgoing
@@ -37,7 +37,7 @@ from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
-from chatwire.events import Error, Event
+from chatwire.events import Error, Event, RoomChanged
 from chatwire.replies import (
     BroadcastReply,
     ChangeReply,
@@ -109,6 +109,7 @@ class Dialogue:
         self._outgoing: dict[int, Outgoing] = {}
         self._opened: dict[int, tuple[Conversation, int | None]] = {}  # and how far it was read
         self._drafts: dict[str, str] = {}
+        self._slash_known = False
         self._paging = Paging(me)
         self._busy_told = BusyTold()
         commands.add(*_OWN.values())
@@ -156,11 +157,11 @@ class Dialogue:
 
     def carry_out(self, line: str) -> None:
         """Send the request in a line, if there is one, or do what it says."""
-        correction = to_correct(line, self.conversation, self._recent)
-        if correction is not None:
-            _soon(lambda: self._display.offer(correction))
-            return
         try:
+            correction = to_correct(line, self.conversation, self._recent)
+            if correction is not None:
+                _soon(lambda: self._display.offer(correction))
+                return
             request = self._commands.parse(line, self.conversation)
             if request is not None and request.op == MORE.name:
                 request = self._paging.more(numbered=request.numbered)
@@ -229,7 +230,8 @@ class Dialogue:
 
     def _view(self, request: Request) -> str:
         """Choose what is shown; return how it is then."""
-        for word in str(request.fields.get("what", "")).lower().split():
+        words = str(request.fields.get("what", "")).lower().split()
+        for word in words:
             if word in ("all", "one"):
                 self._all_in_view = word == "all"
             elif word in ("numbers", "-n"):
@@ -237,8 +239,9 @@ class Dialogue:
             else:
                 return f"There is no view '{word[:40]}': type view all, one or numbers."
         what = "All conversations are" if self._all_in_view else "Only where you talk is"
-        numbers = "with" if self._transcript.numbers else "without"
-        return f"{what} shown, {numbers} numbers."
+        if self._transcript.numbers:
+            return f"{what} shown, with numbers."
+        return f"{what} shown, without numbers." if "numbers" in words else f"{what} shown."
 
     def _go(self, there: Conversation | None) -> None:
         """Change the conversation at once, because the next line may be here already.
@@ -247,7 +250,8 @@ class Dialogue:
         said to nobody arrives nowhere.
         """
         self.conversation = there
-        self._display.print(self._transcript.notice(announcement(there)))
+        self._display.print(self._transcript.notice(announcement(there, known=self._slash_known)))
+        self._slash_known = self._slash_known or there is not None
         draft = self._drafts.pop("" if there is None else there.key, None)
         if draft is not None:
             _soon(lambda: self._display.offer(draft))
@@ -277,6 +281,14 @@ class Dialogue:
             for each in self._outgoing.values()
             if each.says_something
         )
+
+    def without(self, event: RoomChanged) -> list[list[Piece]]:
+        """Talk no longer in a room that one has left elsewhere or was removed from; say so."""
+        room = room_left(event, self._me)
+        if room is None or self.conversation is None or room.key != self.conversation.key:
+            return []
+        self.conversation = None
+        return self._transcript.notice(announcement(None))
 
     # What is answered
 
@@ -320,9 +332,7 @@ class Dialogue:
                     self._recent.hear(message)
             case HelpReply(commands=commands) if len(commands) > 1:
                 return self._help(tuple(self._commands))
-            case ChangeReply(op="react"):
-                self._recent.reacted(request.fields)
-            case ChangeReply(op="edit" | "delete" | "leave"):
+            case ChangeReply(op="edit" | "delete" | "react" | "leave"):
                 return self._changed(request, event)
             case RoomReply(room=room) if room is not UNSET:
                 slash = "" if self.conversation is None else "/"
@@ -341,9 +351,17 @@ class Dialogue:
                 self.conversation = None
             return self._transcript.lines(event)
         target, text = request.fields.get("target"), request.fields.get("text")
-        if isinstance(target, int):
-            self._recent.correct(target, None if text is None else str(text))
-        return self._transcript.lines(event)
+        if not isinstance(target, int):
+            return self._transcript.lines(event)
+        if event.op == "edit":
+            self._recent.correct(target, str(text))
+            return self._transcript.lines(event)
+        lines = self._transcript.about(event, target)  # as it was: it may be the wrong one
+        if event.op == "delete":
+            self._recent.correct(target, None)
+        else:
+            self._recent.reacted(request.fields)
+        return lines
 
     def _open(
         self, there: Conversation, read: int | None, event: Reply | Error
@@ -377,7 +395,7 @@ class Dialogue:
             typed = self._transcript.typed(outgoing.line, outgoing.prompt, CONTINUATION)
             return [*typed, *self._transcript.lines(error)]
         if self._display.offer(outgoing.line):
-            self._status.refusal = error.text
+            self._status.urgent = f"Not sent: {error.text}"
             hint = "it is on the line again"
         else:
             hint = "the up arrow has it"

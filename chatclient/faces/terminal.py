@@ -42,6 +42,7 @@ from chatclient.setup.credentials import tell
 from chatclient.setup.entrance import Entry
 from chatclient.setup.settings import ClientSettings
 from chatclient.talk.colours import Colours
+from chatclient.talk.conversation import conversation_of
 from chatclient.talk.ignored import Ignored
 from chatclient.talk.outgoing import Outgoing
 from chatclient.talk.parts import MOST_PARTS
@@ -51,12 +52,25 @@ from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
 from chatclient.talk.writers import Writers
-from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence, Reacted
-from chatwire.replies import LoginReply, Reply, WhoReply
+from chatwire.events import (
+    Bye,
+    Deleted,
+    Edited,
+    Error,
+    Event,
+    Message,
+    Presence,
+    Reacted,
+    RoomChanged,
+)
+from chatwire.replies import ConversationsReply, LoginReply, Reply, WhoReply
+from chatwire.wording import table
 
 _LEAVE_SECONDS: Final = 3.0
 _FIRST_STEPS: Final = (
-    "To speak to everybody type talk lobby, to one person talk and the name; rooms shows the rooms."
+    ("  talk lobby", "to speak to everybody"),
+    ("  talk <user>", "to speak to one person"),
+    ("  rooms", "to see which rooms there are"),
 )
 
 
@@ -87,6 +101,7 @@ class Terminal:
         self._to_confirm: str | None = None
         self._telling: Future[None] | None = None
         self._typing = ""  # what the status line says of it
+        self._is_settled = False  # whether it is known if this is a newcomer
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="chat-sender")
         typist = Typist(
             lambda: self._dialogue.prompt,
@@ -148,8 +163,7 @@ class Terminal:
         over = asyncio.Event()
         self._hear(self._entry.welcome)
         self._display.wipe_row()
-        first, *others = self._transcript.lines(self._entry.welcome)
-        self._display.print([first, *self._transcript.notice(_FIRST_STEPS), *others])
+        self._display.print(self._transcript.lines(self._entry.welcome))
 
         def watch(link: LinkState) -> None:  # the keeper
             _call(loop, lambda: self._link_changed(link))
@@ -233,7 +247,8 @@ class Terminal:
         question = self._question(line)
         if question:
             self._to_confirm = line
-            self._display.print(self._transcript.notice(question))
+            self._status.urgent = question
+            self._display.redraw()
             return True
         self._to_confirm = None
         if line.strip():
@@ -326,10 +341,21 @@ class Terminal:
         if isinstance(event, Message) and not self._status.busy:
             self._summons.hear(event)
 
+    def _first_steps(self, event: Event) -> list[list[Piece]]:
+        """Return what to type, for whoever learns that there is only the lobby for him yet."""
+        if not isinstance(event, ConversationsReply) or self._is_settled:
+            return []
+        self._is_settled = True
+        places = (conversation_of(each, self._me) for each in event.conversations)
+        if any(each is not None and not each.is_lobby for each in places):
+            return []
+        lines = ["To begin, type", *table(_FIRST_STEPS, self._display.columns - 1)]
+        return [piece for each in lines for piece in self._transcript.notice(each)]
+
     def _event_lines(self, event: Event) -> list[list[Piece]]:
         match event:
             case Reply() | Error() if self._upkeep.answers(event):
-                return []
+                return self._first_steps(event)
             case Reply() | Error() if (lines := self._dialogue.answer(event)) is not None:
                 return lines
             case LoginReply():
@@ -343,6 +369,8 @@ class Terminal:
                 return self._transcript.lines(event) if self._client.closing else []
             case Presence() if not self._settings.notices:
                 return []
+            case RoomChanged():
+                return [*self._transcript.lines(event), *self._dialogue.without(event)]
         return self._transcript.lines(event)
 
     def _show(self, events: list[Event], shown: "Future[None]") -> None:

@@ -7,14 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import UNSET
-
 from chatclient.talk.attention import Attention
-from chatclient.talk.conversation import Conversation, conversation_of
+from chatclient.talk.conversation import Conversation, conversation_of, room_left
 from chatclient.talk.request import Request
 from chatclient.talk.unread import Unread
 from chatwire.events import Deleted, Edited, Error, Event, Message, Reacted, ReadOn, RoomChanged
-from chatwire.names import fold
 from chatwire.replies import ConversationsReply, Reply
 from chatwire.usage import Value
 
@@ -125,9 +122,8 @@ class Upkeep:
                 self._unread.learn(event)
             case ReadOn():
                 self.read(conversation_of(event, self._me), event.upto)
-            case RoomChanged(change="left" | "removed", sender=by, name=name, room=room):
-                if fold(by if name is UNSET else name) == fold(self._me):
-                    self._unread.forget(Conversation(room=room))
+            case RoomChanged() if (room := room_left(event, self._me)) is not None:
+                self._unread.forget(room)
 
     def answers(self, event: Event) -> bool:
         """Tell whether this is the answer to something that was asked here."""

@@ -33,7 +33,8 @@ class StatusLine:
         self.busy = False
         self.hidden = False
         self.held = 0
-        self.refusal = ""
+        self.urgent = ""
+        """What is said instead of everything else until a key is pressed."""
         self.unanswered_seconds = 0.0
 
     def hear(self, event: Event) -> None:
@@ -53,7 +54,7 @@ class StatusLine:
 
     def seen(self) -> None:
         """Take note that the person is at the keyboard."""
-        self.refusal = ""
+        self.urgent = ""
 
     @property
     def connected(self) -> bool:
@@ -86,11 +87,11 @@ class StatusLine:
         Where `columns` are few, what can be learnt elsewhere is left out: first the names, then
         the server, then whom one talks to, then who is here at all. Who is writing stands last, so
         that nothing moves when that begins and ends where there is room, and never makes what
-        waits shorter. A refusal stands in for everything: a long line that is offered again pushes
-        what was said about it off the screen.
+        waits shorter. What is urgent stands in for everything: a long line pushes what is said
+        about it, above it, off the screen.
         """
-        if self.refusal:
-            return f" Not sent: {one_line(self.refusal)}"
+        if self.urgent:
+            return f" {one_line(self.urgent)}"
         lines = [
             " " + _SEPARATOR.join(self._parts(conversation, here, waiting, unread, terse))
             for terse in range(_TERSEST + 1)

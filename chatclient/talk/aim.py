@@ -45,13 +45,25 @@ def aimed(
 
 
 def to_correct(line: str, conversation: Conversation | None, recent: Recent) -> str | None:
-    """Return the line that corrects a message, to be edited, where `edit` was typed alone."""
+    """Return the line that corrects a message, to be edited, where `edit` was typed alone.
+
+    Raises UsageError where no message of one's own is known that it could mean.
+    """
     found = _TO_CORRECT.fullmatch(line.strip())
     if found is None or (conversation is not None and not found[1]):
         return None
-    own = recent.last(conversation, own=True) if found[2] is None else recent.find(int(found[2]))
-    text = None if own is None or not own.own else own.whole
-    return None if own is None or text is None else f"{found[1]}edit ^{own.seq} {text}"
+    if found[2] is None:
+        own = _last(Request("edit", {}), conversation, recent)
+    else:
+        picked = recent.find(int(found[2]))
+        if picked is None or not picked.own:
+            number = f"^{found[2]}"
+            raise UsageError(
+                f"{number} is no message of yours that is known here: history -n shows their"
+                f" numbers, and edit {number} with new words corrects it all the same."
+            )
+        own = picked
+    return None if own.whole is None else f"{found[1]}edit ^{own.seq} {own.whole}"
 
 
 def _last(request: Request, conversation: Conversation | None, recent: Recent) -> Remembered:

@@ -99,12 +99,21 @@ def _direct(people: Iterable[str], me: str) -> Conversation:
     return Conversation(tuple(others.values()) or (me,))
 
 
-def announcement(conversation: Conversation | None) -> str:
-    """Return the sentence that says whom what is typed goes to from now on."""
+def room_left(event: RoomChanged, me: str) -> Conversation | None:
+    """Return the room that the account `me` is in no longer, if that is what has happened."""
+    whom = event.sender if event.name is UNSET else event.name
+    gone = event.change in ("left", "removed") and fold(whom) == fold(me)
+    return Conversation(room=one_line(event.room)) if gone else None
+
+
+def announcement(conversation: Conversation | None, *, known: bool = False) -> str:
+    """Return the sentence that says whom what is typed goes to from now on; and how commands are
+    typed then, unless that is `known`."""
     if conversation is None:
         return "What you type goes to nobody; use commands."
     title = "everybody" if conversation.is_lobby else conversation.title
-    return f"What you type goes to {title}; commands begin with a slash, as /talk does."
+    slash = "" if known else "; commands begin with a slash, as /talk does"
+    return f"What you type goes to {title}{slash}."
 
 
 def shortened(names: Sequence[str]) -> str:

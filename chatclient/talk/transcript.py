@@ -94,10 +94,17 @@ class Transcript:
             case HistoryReply() | SearchReply():
                 end = [[(self._colours.notice, clean(line))] for line in event_lines(event)]
                 return [*self._past(event.messages, numbered=numbered), *end]
+            case Reacted():
+                return self.about(event, event.target)
         style = self._colours.error if isinstance(event, Error) else self._colours.notice
-        lines = [[(style, line)] for line in plain_lines(event, self._viewer, columns)]
-        if isinstance(event, Reacted) and lines:
-            lines[-1].append((style, f" ({one_line(self._recent.quote(event.target))})"))
+        return [[(style, line)] for line in plain_lines(event, self._viewer, columns)]
+
+    def about(self, event: Event, target: int) -> list[list[Piece]]:
+        """Return an event as lines, with the message that it is about in a few words."""
+        style = self._colours.notice
+        lines = [[(style, line)] for line in plain_lines(event, self._viewer)]
+        if lines:
+            lines[-1].append((style, f" ({one_line(self._recent.quote(target))})"))
         return lines
 
     def page(self, messages: Sequence[Message], read: int | None) -> list[list[Piece]]:
@@ -178,10 +185,11 @@ class Transcript:
             first, *others = message_lines(message, self._viewer)
             who = speaker(message, self._viewer)
             number = self._number(message, numbered or self.numbers)
+            stamp = _stamp(message, today)
             lines += [
-                *self._quote(message, ""),
+                *self._quote(message, " " * len(stamp)),
                 [
-                    (self._colours.notice, f"{_stamp(message, today)}{number}"),
+                    (self._colours.notice, f"{stamp}{number}"),
                     (self._colours.name(message.sender), who),
                     ("", first.removeprefix(who)),
                 ],

@@ -5,7 +5,16 @@ from typing import Any
 from msgspec import structs
 
 from chatserver.commands import all_commands
-from chatwire.events import Deleted, Edited, Error, Message, Reacted, ReadOn, Replayed
+from chatwire.events import (
+    Deleted,
+    Edited,
+    Error,
+    Message,
+    Reacted,
+    ReadOn,
+    Replayed,
+    RoomChanged,
+)
 from chatwire.replies import (
     ChangeReply,
     ConversationsReply,
@@ -191,6 +200,7 @@ def test_words_are_mended() -> None:
         screen.wait_for("Corrected.")
         screen.say("/react 👍")
         assert take(link, "react", ChangeReply(op="react", seq=5))["target"] == 1
+        screen.wait_for("Noted. (bob: can you look?)")
         link.send(said(6, "thanks"))
         screen.wait_for("thanks")
         screen.say("/react -👍")
@@ -204,6 +214,44 @@ def test_words_are_mended() -> None:
         request = take(link, "edit", Error(code="too_late", text="It is too late."))
         assert (request["target"], request["text"]) == (3, "I did!")
         screen.wait_for_line("#ops> /edit ^3 I did!")
+        screen.type(f"{CTRL_C}/delete\r")
+        assert take(link, "delete", ChangeReply(op="delete", seq=6))["target"] == 3
+        screen.wait_for("Deleted. (alice: I did)")
+        screen.say("/edit")
+        screen.wait_for("No message that you have said in #ops is known here: pick one")
+        screen.say("/edit ^1")
+        screen.wait_for("^1 is no message of yours that is known here: history -n shows")
+
+
+def test_who_is_removed_talks_there_no_longer() -> None:
+    with here() as (screen, link):
+        take_conversations(link)
+        screen.type("talk #ops\r")
+        active(link)
+        take(link, "history", HistoryReply(messages=(), more=False))
+        screen.wait_for_line("#ops>")
+        common: dict[str, Any] = {"at": NOW, "sender": "bob", "change": "removed"}
+        link.send(RoomChanged(seq=1, room="ops", name="carol", **common))
+        link.send(RoomChanged(seq=2, room="web", name="alice", **common))
+        screen.wait_for("bob removed you from #web.")
+        screen.wait_for_line("#ops>")
+        link.send(RoomChanged(seq=3, room="ops", name="ALICE", reason="spam", **common))
+        screen.wait_for("bob removed you from #ops: spam\nWhat you type goes to nobody;")
+        screen.wait_for_line(">")
+
+
+def test_how_commands_are_typed_is_said_once() -> None:
+    with here() as (screen, link):
+        take_conversations(link)
+        screen.type("talk #ops\r")
+        active(link)
+        take(link, "history", HistoryReply(messages=(), more=False))
+        screen.wait_for("What you type goes to #ops; commands begin with a slash, as /talk does.")
+        screen.say("/talk lobby")
+        take(link, "history", HistoryReply(messages=(), more=False))
+        screen.wait_for("What you type goes to everybody.\n")
+        screen.say("/view all")
+        screen.wait_for("All conversations are shown.\n")
 
 
 def test_corrections_are_shown_as_such() -> None:

@@ -113,11 +113,12 @@ def test_a_long_paste_is_asked_about() -> None:
     with logged_in() as (screen, link):
         screen.type(paste("broadcast 1\r2\r3\r4\r5"), ". 5")
         screen.type("\r")
-        screen.wait_for("Press Enter again to send these 5 lines.")
+        screen.wait_for_status("Press Enter again to send these 5 lines.")
         screen.wait_for_line(". 5")
         screen.type("!", ". 5!")
+        assert "Press Enter" not in screen.status
         screen.type("\r")
-        screen.wait(lambda: screen.text.count("Press Enter again") == 2)
+        screen.wait_for_status("Press Enter again")
         screen.wait_for_line(". 5!")
         screen.type("\r")
         link.take_broadcast("1\n2\n3\n4\n5!", 1)
@@ -145,7 +146,7 @@ def test_lines_that_arrive_in_one_read_are_lines(end: str) -> None:
         assert link.expect("send")["text"] == "my secret"
         screen.wait_for_line("> say half")
         screen.type(f"{CTRL_C}{paste('say 1' + 5 * chr(10) + '2')}{end}")  # one Enter, not two
-        screen.wait_for("Press Enter again to send these 6 lines.")
+        screen.wait_for_status("Press Enter again to send these 6 lines.")
         screen.settle()
         assert screen.lines[-1] == ". 2"
         screen.type(end)

@@ -157,3 +157,10 @@ def test_the_own_name_is_bold_where_the_server_has_found_it(
     assert bold(mentions=("bob", name.upper())) == found
     assert bold(mentions=("bob",)) == bold() == []
     assert bold(mentions=(name,), replay=True) == []
+
+
+def test_what_an_old_message_answers_stands_over_its_words() -> None:
+    answer = message(2, "yes", at=EVENING, reply_to=1)
+    history = HistoryReply(messages=(message(1, "tea?", at=EVENING), answer), more=True)
+    lines = shown(Transcript("alice", Colours(on=False), TODAY), history)
+    assert lines[1:3] == [" " * 17 + "↱ ^1", "2026-11-23 00:24 bob: yes"]
