@@ -128,6 +128,8 @@ def _field(parameter: Parameter, word: str) -> str:
 
 def _value(command: CommandHelp, parameter: Parameter, word: str) -> Value:
     """Return what one word means."""
+    if parameter.kind in {"name", "names"} and room_name(word):
+        raise UsageError(f"'{word[:40]}' is a room, not somebody. {_usage(command)}")
     if parameter.kind == "names":
         return [word]
     if parameter.kind == "place":

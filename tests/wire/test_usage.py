@@ -222,6 +222,7 @@ def test_what_is_typed_becomes_arguments(
         (MEND, "^" + "9" * 19 + " x", f"<number> must be a whole number, not '{'9' * 19}'."),
         (AROUND, "", "<number> is missing."),
         (AROUND, "^x", "<number> must be a whole number, not 'x'."),
+        (MUTE, "#ops bob 10", "'#ops' is a room, not somebody."),
         (MUTE, "bob #ops soon", "<minutes> must be a whole number, not 'soon'."),
     ],
 )
