@@ -189,9 +189,13 @@ def _arguments(
         at = kinds.index("room")
         if not any(map(room_name, rest.split()[at : at + 1])):
             others = command.parameters[:at] + command.parameters[at + 1 :]
-            with contextlib.suppress(UsageError):  # a room may be there without its mark
-                arguments = parse_arguments(structs.replace(command, parameters=others), rest)
-                return {"room": here} | arguments
+            shorter = structs.replace(command, parameters=others)
+            try:
+                return {"room": here} | parse_arguments(shorter, rest)
+            except UsageError as error:
+                with contextlib.suppress(UsageError):  # a room may be there without its mark
+                    return parse_arguments(command, rest)
+                raise error from None
     return parse_arguments(command, rest)
 
 

@@ -119,10 +119,10 @@ class Recent:
         return None
 
     def quote(self, seq: int) -> str:
-        """Return a message in a few words: `bob: are you there…`; else its number."""
+        """Return a message in a few words: `bob: are you there…`; else how to look it up."""
         found = self._messages.get(seq)
         if found is None:
-            return f"^{seq}"
+            return f"an older message; around ^{seq} shows it"
         if found.text is None:
             return f"{found.sender}: (deleted)"
         text = " ".join(found.text[: 4 * _QUOTED].split())

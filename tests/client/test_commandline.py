@@ -123,6 +123,21 @@ def test_in_a_room_commands_are_about_that_room(typed: str, fields: dict[str, Va
     assert request.fields == fields
 
 
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("/topic", "<topic> is missing. Usage: topic <topic>"),
+        ("/invite #web carol", "'#web' is a room, not somebody. Usage: invite <user>"),
+        ("/mute bob #web", "<minutes> is missing. Usage: mute <user> #<room> <minutes>"),
+    ],
+)
+def test_in_a_room_what_is_wrong_is_said_of_the_short_form(typed: str, sentence: str) -> None:
+    line = CommandLine(each.help for each in all_commands())
+    with pytest.raises(UsageError) as caught:
+        line.parse(typed, Conversation(room="ops"))
+    assert str(caught.value) == sentence
+
+
 @pytest.mark.parametrize("conversation", [None, BOB])
 def test_elsewhere_the_room_is_to_be_named(conversation: Conversation | None) -> None:
     line = CommandLine(each.help for each in all_commands())

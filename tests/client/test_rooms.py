@@ -271,7 +271,7 @@ def test_corrections_are_shown_as_such() -> None:
             "bob deleted a message in #ops.",
             "      ↱ bob: (deleted)",
             "15:24 carol → #ops: yes",
-            "      ↱ ^99",
+            "      ↱ an older message; around ^99 shows it",
         ]
 
 

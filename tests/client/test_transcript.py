@@ -163,4 +163,7 @@ def test_what_an_old_message_answers_stands_over_its_words() -> None:
     answer = message(2, "yes", at=EVENING, reply_to=1)
     history = HistoryReply(messages=(message(1, "tea?", at=EVENING), answer), more=True)
     lines = shown(Transcript("alice", Colours(on=False), TODAY), history)
-    assert lines[1:3] == [" " * 17 + "↱ ^1", "2026-11-23 00:24 bob: yes"]
+    assert lines[1:3] == [
+        f"{'':17}↱ an older message; around ^1 shows it",
+        "2026-11-23 00:24 bob: yes",
+    ]
