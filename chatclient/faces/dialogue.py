@@ -347,9 +347,11 @@ class Dialogue:
         if event.op == "leave":
             room = Conversation(room=str(request.fields["room"]))
             self._unread.forget(room)
-            if self.conversation is not None and self.conversation.key == room.key:
-                self.conversation = None
-            return self._transcript.lines(event)
+            lines = self._transcript.notice(f"You have left {room.title}.")
+            if self.conversation is None or self.conversation.key != room.key:
+                return lines
+            self.conversation = None
+            return [*lines, *self._transcript.notice(announcement(None))]
         target, text = request.fields.get("target"), request.fields.get("text")
         if not isinstance(target, int):
             return self._transcript.lines(event)

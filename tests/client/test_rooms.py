@@ -240,6 +240,22 @@ def test_who_is_removed_talks_there_no_longer() -> None:
         screen.wait_for_line(">")
 
 
+def test_who_leaves_the_room_in_view_talks_to_nobody() -> None:
+    with here() as (screen, link):
+        take_conversations(link)
+        screen.type("talk #ops\r")
+        active(link)
+        take(link, "history", HistoryReply(messages=(), more=False))
+        screen.wait_for_line("#ops>")
+        screen.say("/leave web")
+        assert take(link, "leave", ChangeReply(op="leave", seq=3))["room"] == "web"
+        screen.wait_for("You have left #web.")
+        screen.say("/leave")
+        assert take(link, "leave", ChangeReply(op="leave", seq=4))["room"] == "ops"
+        screen.wait_for("You have left #ops.\nWhat you type goes to nobody;")
+        screen.wait_for_line(">")
+
+
 def test_how_commands_are_typed_is_said_once() -> None:
     with here() as (screen, link):
         take_conversations(link)
