@@ -71,6 +71,7 @@ def test_a_resize_keeps_the_line() -> None:
         screen.type(line)
         sizes = ((31, 12), (100, 30), (20, 24), (80, 24))
         for seq, (columns, rows) in enumerate(sizes, 1):
+            screen.settle()  # what it writes for the old size would land on the new one
             screen.resize(columns, rows)
             link.send(message(seq, f"at {columns}"))
             shown = f"15:24 bob: at {columns} {typed}"
