@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from chatwire.events import Bye, Error, Presence
+from chatwire.events import Bye, Error, Presence, Typing
 from chatwire.replies import WhoReply
 
 from .fake import message
@@ -232,8 +232,9 @@ def test_where_nothing_is_drawn_there_are_lines(options: tuple[str, ...], term: 
         screen.wait_for("bob is busy.")
         screen.type("who\n")
         link.answer("who", WhoReply(users=()))
-        link.send(message(2, "more"))
+        link.send(Typing(sender="bob", to=("alice",)), message(2, "more"))
         screen.wait_for("bob: more")
+        assert "typing" not in screen.text
         screen.type("logout\n")
         link.take_logout()
         assert screen.end() == 0

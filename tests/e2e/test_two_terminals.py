@@ -58,6 +58,10 @@ def test_a_room_at_two_terminals_and_a_lost_link(
         phone.say("talk #ops", "#ops>")
         phone.say("teh second")
         desk.wait_for(f"{alice} → #ops: teh second")
+        author.expect(event="typing", room="ops", **{"from": alice})
+        author.send("typing", room="ops")
+        for each in (desk, phone):
+            each.wait_for_status(f"{bob} is typing")
         phone.say("/edit the second")
         desk.wait_for(f"{alice} corrected in #ops: the second")
         phone.say("/react 👍")
