@@ -209,6 +209,7 @@ def lines(command: Command, name: str, seq: int) -> Iterator[str]:
         "place": (f"#{name}", name, "(ivy jon)"),
         "target": (f"^{seq}",),
         "settings": ("open",),
+        "reaction": ("👍", "-👍"),
     }
     for chosen in product(*(kinds[each.kind] for each in command.help.parameters)):
         yield " ".join([command.name, *filter(None, chosen)])
