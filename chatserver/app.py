@@ -25,7 +25,7 @@ from chatserver.dialects.text import TextDialect
 from chatserver.errors import CommandError
 from chatserver.net.certificate import ensure_certificate
 from chatserver.net.flusher import Flusher
-from chatserver.net.ratelimit import TokenBuckets
+from chatserver.net.ratelimit import SlidingWindows, TokenBuckets
 from chatserver.net.server import ChatTCPServer
 from chatserver.net.tls import TlsContexts
 from chatserver.order.clock import Clock
@@ -63,6 +63,9 @@ _log = logging.getLogger(__name__)
 _STOP_SECONDS: Final = 4.0
 _GUESSES: Final = 20
 """How many taken names of rooms somebody may find in a day: each may be that of a closed one."""
+
+_DAY: Final = 86_400.0
+"""Seconds."""
 
 _FULL_LINE: Final = encode(Bye(code="server_full", text="The server is full; try again later."))
 
@@ -202,7 +205,7 @@ class ChatServer:
                 archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
                 replay=self._replay,
                 rooms=Rooms(directory, lobby=settings.rooms.lobby),
-                guesses=TokenBuckets(_GUESSES / 86_400, _GUESSES),
+                guesses=SlidingWindows(_GUESSES, _DAY),
                 rates=TokenBuckets(settings.session.rate_per_second, settings.session.rate_burst),
             )
             registry = all_commands()

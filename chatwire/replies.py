@@ -210,8 +210,9 @@ class HistoryReply(Reply, kw_only=True, tag="reply"):
 
 
 class SearchReply(Reply, kw_only=True, tag="reply"):
-    """Messages found, the newest first; `more`: others match too; `partial`: of the rooms that the
-    asker is not in only those were searched in which something happened last."""
+    """Messages found, the newest first; `more`: others match too, or there was too much to look
+    through; `partial`: of the rooms that the asker is not in only those were searched in which
+    something happened last."""
 
     op: str = "search"
     messages: tuple[Message, ...]

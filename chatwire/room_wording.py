@@ -9,7 +9,7 @@ from chatwire.events import RoomChanged
 from chatwire.names import LOBBY, fold
 from chatwire.protocol import MOST_UNREAD
 from chatwire.replies import MembersReply, Room, RoomMember, RoomReply, Waiting
-from chatwire.rooms import SETTINGS
+from chatwire.rooms import SETTINGS, a_role
 
 _SETUP: Final = {
     "open": "everybody may join",
@@ -49,7 +49,7 @@ def room_change_lines(event: RoomChanged, viewer: str) -> list[str]:
             why = f": {event.reason}" if event.reason is not UNSET else "."
             line = f"{who} removed {you} from {room}{why}"
         case "role":
-            line = f"{you} {be} {_a(str(event.role))} of {room} now."
+            line = f"{you} {be} {a_role(str(event.role))} of {room} now."
         case "muted":
             minutes = 0 if event.minutes is UNSET else event.minutes
             unit = "minute" if minutes == 1 else "minutes"
@@ -74,17 +74,13 @@ def _setup(event: RoomChanged | Room) -> list[str]:
     ]
 
 
-def _a(role: str) -> str:
-    return f"an {role}" if role.startswith("o") else f"a {role}"
-
-
 def rooms_lines(rooms: Iterable[Room]) -> list[str]:
     """Return a list of rooms, a line each."""
     lines = []
     for room in rooms:
         notes = [_people(room)]
         if room.role in ("owner", "moderator"):
-            notes.append(f"you are {_a(room.role)}")
+            notes.append(f"you are {a_role(room.role)}")
         if room.access == "closed":
             notes.append("closed")
         if room.speaking == "moderators":
@@ -135,7 +131,8 @@ def unread_lines(conversations: Iterable[Waiting]) -> list[str]:
     """Return the conversations in which something is unread, a line each."""
     lines = []
     for each in conversations:
-        if each.unread:
+        known = bool(each.room or each.with_)  # else it is of a kind that a later version has
+        if each.unread and known:
             notes = f"{_count(each.unread)} unread"
             if each.mentions:
                 notes += f", {_count(each.mentions)} for you"

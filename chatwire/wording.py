@@ -174,6 +174,8 @@ def _found_lines(event: HistoryReply | SearchReply) -> list[str]:
     """Return what is said below messages of the past."""
     if not event.messages:
         end = "Nothing was found."
+        if event.more:
+            end = "Nothing was found so far; there is too much to look through: add a word."
     elif not event.more:
         end = "That is all."
     elif isinstance(event, HistoryReply):

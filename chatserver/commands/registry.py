@@ -55,6 +55,9 @@ _HOW_TO_TALK: Final = " To say something, type say and what it is; type help to 
 _MOST_SIMILAR: Final = 32
 """Longer words are not compared with the names of commands."""
 
+NEVER: Final = 2**62
+"""Beyond every number of a message, and not beyond those that SQLite takes, nor is the next one."""
+
 _ONE: Final = Meta(min_length=1)
 Name = Annotated[str, _ONE, Shown("name", "user")]
 Names = Annotated[
@@ -75,7 +78,7 @@ AccessWord = Annotated[Access | None, Shown("settings", "settings", required=Tru
 OptionalSpeaking = Speaking | None
 PastWord = Past | None
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)] | None
-Seq = Annotated[int, Meta(ge=0)]
+Seq = Annotated[int, Meta(ge=0, le=NEVER)]
 OptionalSeq = Seq | None
 Before = Annotated[Seq | None, Shown("number", "before")]
 Place = Annotated[

@@ -34,7 +34,7 @@ from chatserver.storage.past import Stretch
 from chatwire.events import Role
 from chatwire.names import NAME_RULE, RESERVED_RULE, is_name, is_reserved
 from chatwire.replies import MembersReply, Reply, Room, RoomsReply
-from chatwire.text import for_log, one_line
+from chatwire.text import for_log, one_line, piles
 
 _MAX_REASON = 200
 """Characters."""
@@ -170,6 +170,8 @@ def topic(context: Context, room: RoomName, topic: TopicWords, key: Key = None) 
         raise CommandError(
             "text_too_long", f"That topic has {len(text)} characters; the limit is {most}."
         )
+    if piles(text):
+        raise CommandError("bad_request", "That topic has too many marks on one character.")
     perform(context, "topic", TopicSet, key, room=room_id(context, room), topic=text)
     return None
 
@@ -213,8 +215,7 @@ def _check_may_create(context: Context, name: str) -> None:
         raise CommandError("not_allowed", "Only admins make rooms here; ask one.")
     if services.rooms.find(me, name) is not None:
         return  # no secret: the order tells whether it is this very request that comes again
-    guesses = services.guesses.of(str(me))
-    wait = guesses.wait_for(1)
+    wait = services.guesses.take(str(me))  # before it is looked: what is over tells nothing
     if wait:
         raise CommandError(
             "rate_limited",
@@ -222,8 +223,8 @@ def _check_may_create(context: Context, name: str) -> None:
             retry_after=int(wait) + 1,
         )
     if services.rooms.is_taken(name):
-        guesses.take(1)
         raise CommandError("room_exists", f"The name #{name} is taken.")
+    services.guesses.give_back(str(me))
 
 
 COMMANDS = (rooms, members, create, join, leave, invite, remove, role, mute, topic, set)

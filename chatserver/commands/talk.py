@@ -4,12 +4,12 @@ from typing import Final
 
 from chatserver.commands.context import Context
 from chatserver.commands.parts import (
-    NEVER,
     account_ids,
     aimed,
     append,
     checked,
     last_message,
+    readable_message,
     room_id,
 )
 from chatserver.commands.registry import (
@@ -85,7 +85,8 @@ def reply(
     """Answer a message where it was said."""
     text = checked(context, text)
     target = aimed(context, target, mine=False)
-    _answer(context, "reply", _message(context, target), text, key, reply_to=target)
+    message, _ = readable_message(context, target)
+    _answer(context, "reply", message, text, key, reply_to=target)
     return None
 
 
@@ -100,7 +101,8 @@ def answer(
     text = checked(context, text)
     if target is None:
         target = last_message(context, mine=False, private=True)
-    _answer(context, "answer", _message(context, target), text, key)
+    message, _ = readable_message(context, target)
+    _answer(context, "answer", message, text, key)
     return None
 
 
@@ -126,14 +128,6 @@ def typing(context: Context, to: Place = None, room: NoRoom = None) -> Reply | N
     for session in services.directory.numbered(audience if len(audience) <= _MOST_TOLD else ()):
         session.connection.mention(event)
     return None
-
-
-def _message(context: Context, seq: int) -> StoredMessage:
-    stretches = context.services.rooms.stretches(context.me.account_id)
-    found = context.services.archive.one(seq, stretches)
-    if found is None:
-        raise CommandError("no_such_message", "There is no such message that you can read.")
-    return found
 
 
 def _answer(
@@ -173,7 +167,7 @@ def _say(
         text=text,
         room=room,
         to=to,
-        reply_to=None if reply_to is None else min(reply_to, NEVER),
+        reply_to=reply_to,
     )
     append(context, op, said, unknown)
 

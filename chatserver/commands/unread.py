@@ -5,6 +5,7 @@ from msgspec import UNSET, structs
 from chatserver.commands.context import Context
 from chatserver.commands.parts import account_ids, room_id
 from chatserver.commands.registry import NoRoom, OptionalPlace, OptionalSeq, command
+from chatserver.errors import CommandError
 from chatserver.order.items import Read
 from chatserver.storage.past import Stretch
 from chatwire.replies import ConversationsReply, ReadReply, Reply, Waiting
@@ -33,6 +34,8 @@ def read(
     """Note how far a person has looked; the account's other sessions are told."""
     services, me = context.services, context.me
     number: int | None
+    if with_ is not None and room is not None:
+        raise CommandError("bad_request", "read: name a user or a room, not both.")
     if room is not None:
         numbers = [room_id(context, room)]
     elif with_ is not None:

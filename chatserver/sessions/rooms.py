@@ -59,6 +59,13 @@ class Rooms:
             room = self._find(state, account, name)
             return (None, False) if room is None else (_readable(room, account), True)
 
+    def stretch(self, account: int, conversation: int | None) -> Stretch | None:
+        """Return what an account may read of a conversation (None: of none), if anything."""
+        with self._directory.looking() as state:
+            place = state.conversations.get(conversation or 0, _NOWHERE)
+            hidden = place.id == LOBBY_ID and not self._lobby
+            return None if hidden else _readable(place, account)
+
     def stretches(self, account: int) -> tuple[Stretch, ...]:
         """Return what an account may read of all it takes part in."""
         with self._directory.looking() as state:
@@ -180,7 +187,8 @@ def _readable(room: Conversation, account: int) -> Stretch | None:
     member = room.member(account)
     everything = room.history == "all"
     if member is None:
-        anybody = everything and room.access == "open" and room.deleted is None
+        anybody = everything and room.kind == "room" and room.access == "open"
+        anybody = anybody and room.deleted is None
         return Stretch(room.id, 0) if anybody else None
     return Stretch(room.id, 0 if everything else member.since)
 

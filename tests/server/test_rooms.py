@@ -7,7 +7,7 @@ import pytest
 from chatserver.order.items import AccountDeleted, AccountRole
 from chatserver.settings import RoomSettings
 
-from .fakes import Event, People, Server, index_all
+from .fakes import Event, People, Server, index_all, refusal
 
 RULE = (
     "a name has 1 to 32 letters, digits, dots, underscores or dashes"
@@ -367,11 +367,67 @@ def test_a_taken_name_is_learnt_of_twenty_times_a_day(people: People) -> None:
     for _ in range(20):
         assert people.refused("bob", "create", room="tea")[0] == "room_exists"
     answer = people.ask("bob", "create", room="tea")
-    assert (answer["code"], 0 < answer["retry_after"] <= 4321) == ("rate_limited", True)
+    assert (answer["code"], answer["retry_after"]) == ("rate_limited", 86_401)
+    people.server.clock.advance(86_399)
     assert people.refused("bob", "create", room="free")[0] == "rate_limited"
     people.do("Carol", "create", room="free")
-    people.server.clock.advance(86_400 / 20 + 1)
-    people.do("bob", "create", room="mine")
+    people.server.clock.advance(1)
+    for number in range(25):  # what is free takes none of them
+        people.do("bob", "create", room=f"mine{number}")
+    assert people.refused("bob", "create", room="tea")[0] == "room_exists"
+
+
+def test_rooms_that_were_given_away_count_as_long_as_they_are_there(tmp_path: Path) -> None:
+    with Server(tmp_path, rooms=RoomSettings(max_per_account=1)) as server:
+        server.add_accounts("alice", "bob")
+        people = People(server, "alice", "bob")
+        people.do("alice", "create", room="ops")
+        people.do("bob", "join", room="ops")
+        people.do("alice", "role", room="ops", name="bob", role="owner")
+        people.do("alice", "leave", room="ops")
+        sentence = (
+            "You have made 1 rooms, which is as many as one may: a room counts until everybody has"
+            " left it."
+        )
+        assert people.refused("alice", "create", room="new") == ("not_allowed", sentence)
+        people.do("bob", "leave", room="ops")
+        people.do("alice", "create", room="new")
+
+
+@pytest.mark.parametrize("key", [{}, {"key": "k"}], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("found", [True, False], ids=["just ended", "long ago"])
+def test_a_room_that_has_ended_is_called_by_its_name(
+    people: People, found: bool, key: dict[str, object]
+) -> None:
+    """Whether that is seen before the order or in it."""
+    people.do("alice", "create", room="brief")
+    if found:
+        with people.server.paused():
+            people.begin("alice", "leave", room="brief")
+            people.begin("alice", "leave", room="brief", **key)
+        answer = people.answer("alice")
+    else:
+        people.do("alice", "leave", room="brief")
+        answer = people.ask("alice", "leave", room="brief", **key)
+    assert refusal(answer) == ("no_such_room", "There is no room #brief.")
+
+
+def test_only_admins_and_moderators_say_what_the_lobby_is_about(people: People) -> None:
+    refused = ("not_allowed", "Only moderators and owners of #lobby can do that.")
+    assert people.refused("bob", "topic", room="lobby", topic="mine") == refused
+    alice = people.clients["alice"].session.account_id
+    people.server.order.run(AccountRole(at=0, account=alice, role="admin"))
+    people.do("alice", "topic", room="lobby", topic="tea at four")
+    people.do("alice", "role", room="lobby", name="bob", role="moderator")
+    people.do("bob", "topic", room="lobby", topic="tea at five")
+
+
+@pytest.mark.parametrize("topic", ["e\u0301\u0301\u0301", "\u0301e", "hi " + "a" + "\u0489" * 99])
+def test_a_topic_has_no_pile_of_marks(people: People, topic: str) -> None:
+    assert people.refused("alice", "topic", room="ops", topic=topic)[0] == "bad_request"
+    people.do(
+        "alice", "topic", room="ops", topic="caf\u0301e \u1ec7 \U0001f44d\U0001f3fd 1\ufe0f\u20e3"
+    )
 
 
 def test_without_a_lobby_nobody_says_anything_to_everybody(tmp_path: Path) -> None:

@@ -43,9 +43,7 @@ def said(state: State, item: Said) -> Outcome:
         return _said_to(state, item, sender)
     room = state.conversations.get(item.room)
     if room is None or room.name is None:
-        return _said_before(state, item, sender) or Refused(
-            state.seq, code="no_such_room", text="There is no such room."
-        )
+        return _said_before(state, item, sender) or rooms.no_such_room(state, room)
     outcome = Delivered(state.seq, sender=sender.name, room=room.name, lobby=room.id == LOBBY_ID)
     if item.key is not None and _is_said(state, item, outcome):
         return outcome
@@ -342,17 +340,23 @@ def _aim(state: State, seq: int, by: Account) -> tuple[Target, Conversation] | R
     """
     target = state.target(seq)
     conversation = None if target is None else state.conversations.get(target.conversation)
-    member = None if conversation is None else conversation.member(by.id)
-    if (
-        target is None
-        or conversation is None
-        or member is None
-        or (seq <= member.since and conversation.history == "joined")
-    ):
+    if target is None or conversation is None or not _may_read(conversation, by, seq):
         return Refused(state.seq, code="no_such_message", text=_NO_MESSAGE)
+    if conversation.member(by.id) is None:
+        return rooms.not_a_member(state, conversation, by)
     if target.deleted:
         return Refused(state.seq, code="no_such_message", text="That message was deleted.")
     return target, conversation
+
+
+def _may_read(place: Conversation, account: Account, seq: int) -> bool:
+    """Tell whether somebody can read a message of a conversation: also who is outside can, in an
+    open room that has all of its past."""
+    member = place.member(account.id)
+    if member is None:
+        anybody = place.kind == "room" and place.access == "open" and place.deleted is None
+        return anybody and place.history == "all"
+    return place.history == "all" or seq > member.since
 
 
 def _too_late(state: State) -> Refused:
