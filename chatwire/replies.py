@@ -225,7 +225,8 @@ class Parameter(Struct, kw_only=True, frozen=True):
 
     name: str
     label: str
-    kind: ParameterKind
+    kind: str
+    """One of ParameterKind, or what a later version has."""
     required: bool
 
 

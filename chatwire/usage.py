@@ -6,14 +6,16 @@ has asked for `help` read a line in exactly the same way.
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal, get_args
 
-from chatwire.replies import CommandHelp, Parameter
+from chatwire.replies import CommandHelp, Parameter, ParameterKind
 from chatwire.rooms import SETTINGS, room_name
 
 Value = str | int | bool | list[str]
 Form = Literal["one", "several", "room"]
 """What stands in a place: somebody, several people, a room."""
+
+_KINDS: Final = frozenset(get_args(ParameterKind))
 
 TAKE_BACK = "-"
 """In front of a reaction."""
@@ -104,6 +106,11 @@ def _skipped(parameter: Parameter, following: Parameter | None, rest: str) -> bo
 def _take(command: CommandHelp, parameter: Parameter, rest: str) -> tuple[dict[str, Value], str]:
     """Return the fields of one parameter and what is left after it."""
     name = parameter.name
+    if parameter.kind not in _KINDS:
+        raise UsageError(
+            f"How <{parameter.label}> is typed is not known here: update this program to use"
+            f" {command.name} with it."
+        )
     if parameter.kind == "words":
         return {name: rest}, ""
     if parameter.kind == "reaction":

@@ -84,7 +84,7 @@ def conversation_of(event: Event | Waiting, me: str) -> Conversation | None:
         case ReadOn(room=room, with_=others) | Waiting(room=room, with_=others):
             if room is not UNSET:
                 return Conversation(room=one_line(room))
-            return None if others is UNSET else _direct(others, me)
+            return None if others is UNSET or not others else _direct(others, me)
     return None
 
 

@@ -195,6 +195,8 @@ def test_a_moderator_does_nothing_to_another_and_an_owner_does(people: People) -
     refused = ("not_allowed", "Only owners of #ops can do that to a moderator.")
     assert people.refused("bob", "mute", name="Carol", room="ops", minutes=1) == refused
     assert people.refused("bob", "remove", name="carol", room="ops") == refused
+    refused = ("not_allowed", "Only owners of #ops can do that to an owner.")
+    assert people.refused("bob", "mute", name="alice", room="ops", minutes=1) == refused
     people.do("alice", "remove", name="carol", room="ops")
     assert "Carol" not in members(people)
 

@@ -76,6 +76,16 @@ def test_it_is_read_as_far_as_one_says_and_never_back(people: People) -> None:
     assert "#ops" not in waiting(people)
 
 
+def test_one_place_is_read_or_all_of_them(people: People) -> None:
+    talked(people)
+    refused = ("bad_request", "read: name a user or a room, not both.")
+    before = waiting(people)
+    assert people.refused("bob", "read", room="ops", **{"with": "alice"}) == refused
+    assert waiting(people) == before
+    people.do("bob", "read")
+    assert waiting(people) == {}
+
+
 def test_reading_on_one_device_clears_the_others(people: People) -> None:
     upto = talked(people)
     phone = people.server.join(Client("bob"))
