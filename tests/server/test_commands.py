@@ -380,7 +380,7 @@ def test_ack_only_moves_forward_and_never_past_the_log_or_what_is_held(pair: Pai
         assert pair.bob_asks("ack", upto=upto) == {}
         assert pair.bob.session.acknowledged == expected
     pair.bob_asks("idle")
-    pair.bob_asks("ack", upto=10**30)
+    pair.bob_asks("ack", upto=2**62)
     assert pair.bob.session.acknowledged == 4
 
 
