@@ -74,5 +74,5 @@ setup(
             "ruff>=0.8",
         ],
     },
-    entry_points={"console_scripts": ["chat = chatserver.cli.main:main"]},
+    entry_points={"console_scripts": ["chat = chatserver.__main__:main"]},
 )

@@ -41,7 +41,7 @@ from chatclient.link.resume import ResumingClient
 from chatclient.schedule import Schedule
 from chatclient.setup.credentials import PASSWORD_VARIABLE, find_credentials
 from chatclient.setup.entrance import name_and_password
-from chatclient.talk.mention import mentions_in
+from chatclient.talk.conversation import is_mentioned
 from chatwire.events import (
     Deleted,
     Edited,
@@ -340,12 +340,7 @@ class Bot(Hearing):
 
     def _is_meant(self, message: Message) -> bool:
         """Tell whether a message is private or names the bot."""
-        named = () if message.mentions is UNSET else message.mentions
-        return (
-            message.to is not UNSET
-            or any(map(self._is_me, named))
-            or bool(mentions_in(message.text, self._name))
-        )
+        return message.to is not UNSET or is_mentioned(message, self._name)
 
     def _is_me(self, name: object) -> bool:
         return isinstance(name, str) and fold(name) == fold(self._name)

@@ -36,7 +36,7 @@ from chatserver.net.authority import AUTHORITY_NAME, renew
 from chatserver.net.certificate import CERTIFICATE_NAME, ensure_certificate, fingerprint
 from chatserver.net.flusher import Flusher
 from chatserver.net.http import is_http
-from chatserver.net.ratelimit import TokenBuckets
+from chatserver.net.ratelimit import SlidingWindows, TokenBuckets
 from chatserver.net.server import ChatTCPServer
 from chatserver.net.tls import TlsContexts
 from chatserver.order.alerts import Alert, Alerts
@@ -80,6 +80,9 @@ _log = logging.getLogger(__name__)
 _STOP_SECONDS: Final = 4.0
 _GUESSES: Final = 20
 """How many taken names of rooms somebody may find in a day: each may be that of a closed one."""
+
+_DAY: Final = 86_400.0
+"""Seconds."""
 
 _FULL_LINE: Final = encode(Bye(code="server_full", text="The server is full; try again later."))
 
@@ -244,7 +247,7 @@ class ChatServer:
                 archive=Archive(self._store, self._index, settings.session.outbox_bytes // 4),
                 replay=self._replay,
                 rooms=Rooms(directory, lobby=settings.rooms.lobby),
-                guesses=TokenBuckets(_GUESSES / 86_400, _GUESSES),
+                guesses=SlidingWindows(_GUESSES, _DAY),
                 rates=TokenBuckets(settings.session.rate_per_second, settings.session.rate_burst),
             )
             registry = all_commands()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chatserver.accounts.authentication import Authenticator
 from chatserver.accounts.file import Accounts
-from chatserver.net.ratelimit import TokenBuckets
+from chatserver.net.ratelimit import SlidingWindows, TokenBuckets
 from chatserver.order.clock import Clock
 from chatserver.order.devices import Devices
 from chatserver.order.order import Order
@@ -31,7 +31,7 @@ class Services:
     replay: Replay
     archive: Archive
     rooms: Rooms
-    guesses: TokenBuckets
+    guesses: SlidingWindows
     """How many taken names of rooms each account may find, by its number."""
     rates: TokenBuckets
     """How fast each account may ask, by its folded name."""

@@ -15,6 +15,10 @@ NAME_RULE: Final = (
 LOBBY: Final = "lobby"
 """The one room, where broadcasts are said."""
 
+WORD: Final = rf"(?<![\w.-])[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_LENGTH}}}(?![\w@])"
+"""What may be a name in a folded text: a whole word, and no first half of an address. A stop behind
+it may be part of the name, or end a sentence."""
+
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_LENGTH - 1}}}")
 
 

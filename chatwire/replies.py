@@ -11,12 +11,22 @@ from msgspec import UNSET, Struct, UnsetType, field
 from chatwire.events import Event, Message
 
 ParameterKind: TypeAlias = Literal[
-    "name", "names", "number", "word", "words", "room", "place", "target", "settings"
+    "name",
+    "names",
+    "number",
+    "word",
+    "words",
+    "room",
+    "place",
+    "target",
+    "settings",
+    "reaction",
 ]
 """How a parameter is typed: one name, one or several names in brackets, a whole number, one word,
 the rest of the line; a room as `#ops`; a place, which is a room (`room` on the wire, then), a name
 or several; the number of a message as `^12`; words that set a room up, each a field on the wire
-(`chatwire.rooms`)."""
+(`chatwire.rooms`); a reaction, which a `-` in front takes back (`on` on the wire is false, then).
+"""
 
 
 class Reply(Event, kw_only=True, tag="reply"):
@@ -117,10 +127,11 @@ class Room(Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class RoomReply(Reply, kw_only=True, tag="reply"):
-    """The room that was made or joined, and as which `seq`."""
+    """The room that was made or joined, and as which `seq`; a repeat has no `room` where the asker
+    cannot find it any more."""
 
     seq: int
-    room: Room
+    room: Room | UnsetType = UNSET
     duplicate: bool | UnsetType = UNSET
 
 
@@ -224,11 +235,14 @@ class HistoryReply(Reply, kw_only=True, tag="reply"):
 
 
 class SearchReply(Reply, kw_only=True, tag="reply"):
-    """Messages found, the newest first; `more`: others match too."""
+    """Messages found, the newest first; `more`: others match too, or there was too much to look
+    through; `partial`: of the rooms that the asker is not in only those were searched in which
+    something happened last."""
 
     op: str = "search"
     messages: tuple[Message, ...]
     more: bool
+    partial: bool | UnsetType = UNSET
 
 
 class Parameter(Struct, kw_only=True, frozen=True):
@@ -236,7 +250,8 @@ class Parameter(Struct, kw_only=True, frozen=True):
 
     name: str
     label: str
-    kind: ParameterKind
+    kind: str
+    """One of ParameterKind, or what a later version has."""
     required: bool
 
 

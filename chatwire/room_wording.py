@@ -6,10 +6,10 @@ from typing import Final
 from msgspec import UNSET
 
 from chatwire.events import RoomChanged
-from chatwire.names import fold
+from chatwire.names import LOBBY, fold
 from chatwire.protocol import MOST_UNREAD
 from chatwire.replies import MembersReply, Room, RoomMember, RoomReply, Waiting
-from chatwire.rooms import SETTINGS
+from chatwire.rooms import SETTINGS, a_role
 
 _SETUP: Final = {
     "open": "everybody may join",
@@ -19,6 +19,10 @@ _SETUP: Final = {
     "past": "its past can be read",
     "nopast": "its past can be read from joining on",
 }
+
+
+_USUAL: Final = tuple(_SETUP[word] for word in ("open", "everyone", "past"))
+"""What nobody has to be told."""
 
 
 def room_change_lines(event: RoomChanged, viewer: str) -> list[str]:
@@ -45,7 +49,7 @@ def room_change_lines(event: RoomChanged, viewer: str) -> list[str]:
             why = f": {event.reason}" if event.reason is not UNSET else "."
             line = f"{who} removed {you} from {room}{why}"
         case "role":
-            line = f"{you} {be} {_a(str(event.role))} of {room} now."
+            line = f"{you} {be} {a_role(str(event.role))} of {room} now."
         case "muted":
             minutes = 0 if event.minutes is UNSET else event.minutes
             unit = "minute" if minutes == 1 else "minutes"
@@ -70,17 +74,13 @@ def _setup(event: RoomChanged | Room) -> list[str]:
     ]
 
 
-def _a(role: str) -> str:
-    return f"an {role}" if role.startswith("o") else f"a {role}"
-
-
 def rooms_lines(rooms: Iterable[Room]) -> list[str]:
     """Return a list of rooms, a line each."""
     lines = []
     for room in rooms:
         notes = [_people(room)]
         if room.role in ("owner", "moderator"):
-            notes.append(f"you are {_a(room.role)}")
+            notes.append(f"you are {a_role(room.role)}")
         if room.access == "closed":
             notes.append("closed")
         if room.speaking == "moderators":
@@ -120,9 +120,9 @@ def members_lines(reply: MembersReply) -> list[str]:
 
 
 def conversation_name(waiting: Waiting) -> str:
-    """Return a conversation as people call it: `#ops`, `bob`, `(bob carol)`."""
+    """Return a conversation as people call it: `lobby`, `#ops`, `bob`, `(bob carol)`."""
     if waiting.room is not UNSET:
-        return f"#{waiting.room}"
+        return LOBBY if fold(waiting.room) == LOBBY else f"#{waiting.room}"
     others = () if waiting.with_ is UNSET else waiting.with_
     return others[0] if len(others) == 1 else f"({' '.join(others)})"
 
@@ -131,7 +131,8 @@ def unread_lines(conversations: Iterable[Waiting]) -> list[str]:
     """Return the conversations in which something is unread, a line each."""
     lines = []
     for each in conversations:
-        if each.unread:
+        known = bool(each.room or each.with_)  # else it is of a kind that a later version has
+        if each.unread and known:
             notes = f"{_count(each.unread)} unread"
             if each.mentions:
                 notes += f", {_count(each.mentions)} for you"
@@ -145,9 +146,15 @@ def _count(count: int) -> str:
 
 def entered_lines(reply: RoomReply) -> list[str]:
     """Return what somebody has to know of a room he has made or joined."""
-    room = reply.room
-    did = "You have made" if reply.op == "create" else "You are in"
-    lines = [f"{did} #{room.name}, with {_people(room)}: {', '.join(_setup(room))}."]
+    room, made = reply.room, reply.op == "create"
+    if room is UNSET:
+        return ["That was done before; you are not in that room any more."]
+    line = f"You have made #{room.name}" if made else f"You are in #{room.name}"
+    line += f", with {_people(room)}" if room.people > 1 else ""
+    unusual = ", ".join(each for each in _setup(room) if each not in _USUAL)
+    usual = _SETUP["open"] if made else ""
+    rest = unusual or usual
+    lines = [f"{line}: {rest}." if rest else f"{line}."]
     if room.topic:
         lines.append(f"Topic: {room.topic}")
     return lines

@@ -15,6 +15,11 @@ SETTINGS: Final[dict[str, tuple[str, str]]] = {
 said before."""
 
 
+def a_role(role: str) -> str:
+    """Return a role as it stands in a sentence: `an owner`."""
+    return f"an {role}" if role.startswith("o") else f"a {role}"
+
+
 def room_name(word: str) -> str | None:
     """Return the room that a typed word means (`#ops`), or None when it means something else."""
     return word[1:] if word.startswith("#") and len(word) > 1 else None

@@ -55,14 +55,19 @@ def one_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def piles(text: str) -> bool:
+    """Tell whether more marks stand on a character of `text` than any writing puts there."""
+    marks = "".join("m" if unicodedata.category(each)[0] == "M" else "." for each in text)
+    return marks[:1] == "m" or _PILE in marks
+
+
 def is_reaction(text: str) -> bool:
     """Tell whether `text` is short enough to stand behind a message, and nothing but that: a word
     or an emoji of up to 16 characters, without a space, and with no pile of marks on any of them.
     """
     if not 0 < len(text) <= _MOST_REACTION or " " in text or text != one_line(text):
         return False
-    marks = "".join("m" if unicodedata.category(each)[0] == "M" else "." for each in text)
-    return marks[0] != "m" and _PILE not in marks
+    return not piles(text)
 
 
 def for_log(text: str, limit: int = 80) -> str:

@@ -6,14 +6,19 @@ has asked for `help` read a line in exactly the same way.
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal, get_args
 
-from chatwire.replies import CommandHelp, Parameter
+from chatwire.replies import CommandHelp, Parameter, ParameterKind
 from chatwire.rooms import SETTINGS, room_name
 
-Value = str | int | list[str]
+Value = str | int | bool | list[str]
 Form = Literal["one", "several", "room"]
 """What stands in a place: somebody, several people, a room."""
+
+_KINDS: Final = frozenset(get_args(ParameterKind))
+
+TAKE_BACK = "-"
+"""In front of a reaction."""
 
 _MAX_DIGITS = 18
 """What fits into 64 bits; whether it makes sense is for the server to say."""
@@ -101,8 +106,16 @@ def _skipped(parameter: Parameter, following: Parameter | None, rest: str) -> bo
 def _take(command: CommandHelp, parameter: Parameter, rest: str) -> tuple[dict[str, Value], str]:
     """Return the fields of one parameter and what is left after it."""
     name = parameter.name
+    if parameter.kind not in _KINDS:
+        raise UsageError(
+            f"How <{parameter.label}> is typed is not known here: update this program to use"
+            f" {command.name} with it."
+        )
     if parameter.kind == "words":
         return {name: rest}, ""
+    if parameter.kind == "reaction":
+        taken = rest.removeprefix(TAKE_BACK).strip()
+        return ({name: rest} if taken in ("", rest) else {name: taken, "on": False}), ""
     if parameter.kind == "settings":
         return _settings(command, rest), ""
     if parameter.kind in {"names", "place"} and rest.startswith("("):
@@ -122,6 +135,8 @@ def _field(parameter: Parameter, word: str) -> str:
 
 def _value(command: CommandHelp, parameter: Parameter, word: str) -> Value:
     """Return what one word means."""
+    if parameter.kind in {"name", "names"} and room_name(word):
+        raise UsageError(f"'{word[:40]}' is a room, not somebody. {_usage(command)}")
     if parameter.kind == "names":
         return [word]
     if parameter.kind == "place":
@@ -157,6 +172,8 @@ def _placeholder(parameter: Parameter, form: Form) -> str:
         text = "#<room>"
     elif parameter.kind == "target":
         text = f"^<{parameter.label}>"
+    elif parameter.kind == "reaction":
+        text = f"[{TAKE_BACK}]{text}"
     elif parameter.kind in {"names", "place"} and form == "several":
         text = f"({text} {text} …)"
     return text if parameter.required else f"[{text}]"

@@ -162,14 +162,8 @@ def event_lines(event: Event, viewer: str = "", columns: int = 80) -> list[str]:
             return ["Sent to everybody here.", *_busy(busy)]
         case SendReply():
             return _sent(event)
-        case HistoryReply(messages=()) | SearchReply(messages=()):
-            return ["Nothing was found."]
-        case HistoryReply(more=more) | SearchReply(more=more):
-            if not more:
-                return ["That is all."]
-            if isinstance(event, HistoryReply):
-                return ["There is more; type more to see what came before."]
-            return ["There is more; add a word to find less."]
+        case HistoryReply() | SearchReply():
+            return _found_lines(event)
         case StatusReply():
             return [_status(event)]
         case DevicesReply(devices=devices):
@@ -189,6 +183,23 @@ def _devices(devices: Sequence[Device]) -> list[str]:
         f" last seen {'now, here' if each.this else each.seen[:10]}."
         for each in devices
     ] or ["You are logged in with no browser."]
+
+
+def _found_lines(event: HistoryReply | SearchReply) -> list[str]:
+    """Return what is said below messages of the past."""
+    if not event.messages:
+        end = "Nothing was found."
+        if event.more:
+            end = "Nothing was found so far; there is too much to look through: add a word."
+    elif not event.more:
+        end = "That is all."
+    elif isinstance(event, HistoryReply):
+        end = "There is more; type more to see what came before."
+    else:
+        end = "There is more; add a word to find less."
+    if isinstance(event, SearchReply) and event.partial is True:
+        return [end, "Not every room you are not in was searched; name one, as in in:#ops."]
+    return [end]
 
 
 def place_of(event: Edited | Deleted | Reacted | Typing) -> str:

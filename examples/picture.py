@@ -21,7 +21,7 @@ from chatclient.link.connection import Connection
 from examples.throwaway import CHAT, running_server
 
 _COLUMNS: Final = 86
-_ROWS: Final = 24
+_ROWS: Final = 28
 _WAIT_SECONDS: Final = 15.0
 _CELL: Final = (8.4, 18)
 _MARGIN: Final = 16

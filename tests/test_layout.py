@@ -103,9 +103,9 @@ CLIENT = """
 # what every part of the client knows
 chatclient: . ended errors home
 # what people type, how it is meant, and how what happens reads
-chatclient.talk: . colours mention parts request roster
+chatclient.talk: . colours parts request roster
 chatclient.talk: conversation
-chatclient.talk: attention paging outgoing recent unread
+chatclient.talk: attention paging outgoing recent unread writers
 chatclient.talk: commandline ignored
 chatclient.talk: aim nobody transcript
 chatclient.talk: lines

@@ -26,7 +26,7 @@ from chatclient.talk.commandline import (
     CommandLine,
     conversation_in,
 )
-from chatclient.talk.conversation import Conversation, announcement, conversation_of
+from chatclient.talk.conversation import Conversation, announcement, conversation_of, room_left
 from chatclient.talk.ignored import IGNORE, Ignored
 from chatclient.talk.nobody import nobody_called
 from chatclient.talk.outgoing import BusyTold, Outgoing
@@ -37,7 +37,7 @@ from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
-from chatwire.events import Error, Event
+from chatwire.events import Error, Event, RoomChanged
 from chatwire.replies import (
     BroadcastReply,
     ChangeReply,
@@ -109,6 +109,7 @@ class Dialogue:
         self._outgoing: dict[int, Outgoing] = {}
         self._opened: dict[int, tuple[Conversation, int | None]] = {}  # and how far it was read
         self._drafts: dict[str, str] = {}
+        self._slash_known = False
         self._paging = Paging(me)
         self._busy_told = BusyTold()
         commands.add(*_OWN.values())
@@ -147,13 +148,20 @@ class Dialogue:
             return 0
         return len(parts(str(request.fields["text"]), self._most_characters))
 
+    def said_in(self, line: str) -> Conversation | None:
+        """Return where a line that is being typed would be said; None where it is a command, or
+        nothing yet."""
+        words = line.strip()
+        is_command = words.startswith("/") and not words.startswith("//")
+        return self.conversation if words and not is_command else None
+
     def carry_out(self, line: str) -> None:
         """Send the request in a line, if there is one, or do what it says."""
-        correction = to_correct(line, self.conversation, self._recent)
-        if correction is not None:
-            _soon(lambda: self._display.offer(correction))
-            return
         try:
+            correction = to_correct(line, self.conversation, self._recent)
+            if correction is not None:
+                _soon(lambda: self._display.offer(correction))
+                return
             request = self._commands.parse(line, self.conversation)
             if request is not None and request.op == MORE.name:
                 request = self._paging.more(numbered=request.numbered)
@@ -222,7 +230,8 @@ class Dialogue:
 
     def _view(self, request: Request) -> str:
         """Choose what is shown; return how it is then."""
-        for word in str(request.fields.get("what", "")).lower().split():
+        words = str(request.fields.get("what", "")).lower().split()
+        for word in words:
             if word in ("all", "one"):
                 self._all_in_view = word == "all"
             elif word in ("numbers", "-n"):
@@ -230,8 +239,9 @@ class Dialogue:
             else:
                 return f"There is no view '{word[:40]}': type view all, one or numbers."
         what = "All conversations are" if self._all_in_view else "Only where you talk is"
-        numbers = "with" if self._transcript.numbers else "without"
-        return f"{what} shown, {numbers} numbers."
+        if self._transcript.numbers:
+            return f"{what} shown, with numbers."
+        return f"{what} shown, without numbers." if "numbers" in words else f"{what} shown."
 
     def _go(self, there: Conversation | None) -> None:
         """Change the conversation at once, because the next line may be here already.
@@ -240,7 +250,8 @@ class Dialogue:
         said to nobody arrives nowhere.
         """
         self.conversation = there
-        self._display.print(self._transcript.notice(announcement(there)))
+        self._display.print(self._transcript.notice(announcement(there, known=self._slash_known)))
+        self._slash_known = self._slash_known or there is not None
         draft = self._drafts.pop("" if there is None else there.key, None)
         if draft is not None:
             _soon(lambda: self._display.offer(draft))
@@ -271,13 +282,21 @@ class Dialogue:
             if each.says_something
         )
 
+    def without(self, event: RoomChanged) -> list[list[Piece]]:
+        """Talk no longer in a room that one has left elsewhere or was removed from; say so."""
+        room = room_left(event, self._me)
+        if room is None or self.conversation is None or room.key != self.conversation.key:
+            return []
+        self.conversation = None
+        return self._transcript.notice(announcement(None))
+
     # What is answered
 
     def answer(self, event: Reply | Error) -> list[list[Piece]] | None:
         """Return an answer as lines, where it is one to something here: a message takes its place
         among the others now."""
         number = 0 if event.re is UNSET else event.re
-        event = self._ignored.without(event)
+        ignored, event = self._ignored.note(event), self._ignored.without(event)
         if number in self._opened:
             return self._open(*self._opened.pop(number), event)
         outgoing = self._outgoing.pop(number, None)
@@ -291,6 +310,8 @@ class Dialogue:
             return self._transcript.own(message, self._busy_told.outcome(event))
         self._paging.hear(event)
         lines = self._answer_lines(outgoing.request, event)
+        if ignored:
+            lines = [*lines, *self._transcript.notice(ignored)]
         if outgoing.request.op in KEYED:
             return [*self._transcript.typed(outgoing.line, outgoing.prompt, CONTINUATION), *lines]
         return lines
@@ -311,14 +332,14 @@ class Dialogue:
                     self._recent.hear(message)
             case HelpReply(commands=commands) if len(commands) > 1:
                 return self._help(tuple(self._commands))
-            case ChangeReply(op="edit" | "delete" | "leave"):
+            case ChangeReply(op="edit" | "delete" | "react" | "leave"):
                 return self._changed(request, event)
-            case RoomReply(room=room):
+            case RoomReply(room=room) if room is not UNSET:
                 slash = "" if self.conversation is None else "/"
                 hint = f"Type {slash}talk #{room.name} to talk there."
                 return [*self._transcript.lines(event), *self._transcript.notice(hint)]
             case ReadReply(upto=upto):
-                self._unread.read(_place_in(request), upto)
+                self._upkeep.read(_place_in(request), upto)
         columns = self._display.columns
         return self._transcript.lines(event, columns, numbered=request.numbered)
 
@@ -326,13 +347,23 @@ class Dialogue:
         if event.op == "leave":
             room = Conversation(room=str(request.fields["room"]))
             self._unread.forget(room)
-            if self.conversation is not None and self.conversation.key == room.key:
-                self.conversation = None
-            return self._transcript.lines(event)
+            lines = self._transcript.notice(f"You have left {room.title}.")
+            if self.conversation is None or self.conversation.key != room.key:
+                return lines
+            self.conversation = None
+            return [*lines, *self._transcript.notice(announcement(None))]
         target, text = request.fields.get("target"), request.fields.get("text")
-        if isinstance(target, int):
-            self._recent.correct(target, None if text is None else str(text))
-        return self._transcript.lines(event)
+        if not isinstance(target, int):
+            return self._transcript.lines(event)
+        if event.op == "edit":
+            self._recent.correct(target, str(text))
+            return self._transcript.lines(event)
+        lines = self._transcript.about(event, target)  # as it was: it may be the wrong one
+        if event.op == "delete":
+            self._recent.correct(target, None)
+        else:
+            self._recent.reacted(request.fields)
+        return lines
 
     def _open(
         self, there: Conversation, read: int | None, event: Reply | Error
@@ -349,7 +380,7 @@ class Dialogue:
         for message in event.messages:
             self._recent.hear(message)
             if (place := conversation_of(message, self._me)) and place.key == there.key:
-                self._upkeep.shown_upto(there, message.seq)
+                self._upkeep.opened(there, message.seq)
         return self._transcript.page(event.messages, read)
 
     def _nowhere(self, there: Conversation, error: Error) -> str:
@@ -366,7 +397,7 @@ class Dialogue:
             typed = self._transcript.typed(outgoing.line, outgoing.prompt, CONTINUATION)
             return [*typed, *self._transcript.lines(error)]
         if self._display.offer(outgoing.line):
-            self._status.refusal = error.text
+            self._status.urgent = f"Not sent: {error.text}"
             hint = "it is on the line again"
         else:
             hint = "the up arrow has it"

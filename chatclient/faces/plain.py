@@ -27,8 +27,8 @@ from chatclient.talk.recent import Recent
 from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import plain_lines
-from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence
-from chatwire.replies import BroadcastReply, HistoryReply, Reply, SendReply
+from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence, Reacted
+from chatwire.replies import BroadcastReply, ChangeReply, HistoryReply, Reply, SendReply
 from chatwire.usage import UsageError
 
 
@@ -76,7 +76,8 @@ class Plain:
         self._lines.check()
 
     def _print(self, batch: list[Event]) -> None:
-        for event in map(self._ignored.without, batch):
+        for each in batch:
+            ignored, event = self._ignored.note(each), self._ignored.without(each)
             asked = None
             if isinstance(event, Reply | Error) and isinstance(event.re, int):
                 if self._names_asked.waits_for(event):
@@ -96,6 +97,8 @@ class Plain:
             else:
                 numbered = asked is not None and asked.numbered
                 lines = stamped_lines(event, self._me, numbered=numbered)
+                if ignored:
+                    lines.append(f"      {ignored}")  # among the other lines of the list
                 self._out.writelines(line + "\n" for line in lines)
         self._out.flush()
 
@@ -108,7 +111,7 @@ class Plain:
                 self._recent.hear(event)
                 if (there := conversation_of(event, self._me)) is not None:
                     self._shown[there.key] = there, event.seq
-            case Edited() | Deleted():
+            case Edited() | Deleted() | Reacted():
                 self._recent.change(event)
             case HistoryReply(messages=messages):
                 for each in messages:
@@ -117,6 +120,8 @@ class Plain:
                 said = Outgoing("", asked)
                 if said.says_something:
                     self._recent.hear(said.message(self._me, seq))
+            case ChangeReply(op="react") if asked is not None:
+                self._recent.reacted(asked.fields)
 
     # The typist
 

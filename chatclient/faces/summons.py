@@ -8,7 +8,7 @@ from msgspec import UNSET
 from chatclient.faces.hook import Hook
 from chatclient.screen.display import Display
 from chatclient.setup.settings import ScreenSettings
-from chatclient.talk.mention import mentions_in
+from chatclient.talk.conversation import is_mentioned
 from chatclient.talk.transcript import plain_lines
 from chatwire.events import Message
 from chatwire.names import fold
@@ -31,7 +31,7 @@ class Summons:
         """Call for a message, if it is one to call for; not for one's own, or one of the past."""
         if message.replay is True or fold(message.sender) == fold(self._me):
             return
-        mentioned = bool(mentions_in(message.text, self._me))
+        mentioned = is_mentioned(message, self._me)
         private = message.to is not UNSET
         rings = {"all": True, "private": mentioned or private, "mention": mentioned}
         if rings.get(self._bell, False):

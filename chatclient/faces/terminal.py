@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
@@ -41,6 +42,7 @@ from chatclient.setup.credentials import tell
 from chatclient.setup.entrance import Entry
 from chatclient.setup.settings import ClientSettings
 from chatclient.talk.colours import Colours
+from chatclient.talk.conversation import conversation_of
 from chatclient.talk.ignored import Ignored
 from chatclient.talk.outgoing import Outgoing
 from chatclient.talk.parts import MOST_PARTS
@@ -49,12 +51,26 @@ from chatclient.talk.request import Request
 from chatclient.talk.roster import Roster
 from chatclient.talk.transcript import Piece, Transcript
 from chatclient.talk.unread import Unread
-from chatwire.events import Bye, Deleted, Edited, Error, Event, Message, Presence
-from chatwire.replies import LoginReply, Reply, WhoReply
+from chatclient.talk.writers import Writers
+from chatwire.events import (
+    Bye,
+    Deleted,
+    Edited,
+    Error,
+    Event,
+    Message,
+    Presence,
+    Reacted,
+    RoomChanged,
+)
+from chatwire.replies import ConversationsReply, LoginReply, Reply, WhoReply
+from chatwire.wording import table
 
 _LEAVE_SECONDS: Final = 3.0
 _FIRST_STEPS: Final = (
-    "To speak to everybody type talk lobby, to one person talk and the name; rooms shows the rooms."
+    ("  talk lobby", "to speak to everybody"),
+    ("  talk <user>", "to speak to one person"),
+    ("  rooms", "to see which rooms there are"),
 )
 
 
@@ -71,23 +87,28 @@ class Terminal:
         self._roster = Roster(self._me)
         self._colours = colours
         self._recent = Recent(self._me)
-        self._unread = Unread(self._me)
         self._ignored = Ignored(self._me, entry.connection.place, config_folder() / "ignored")
+        self._unread = Unread(self._me, self._ignored.ignores)
         self._status = StatusLine(entry.connection.place, entry.connection.security)
         today = datetime.now().astimezone().date()
         self._transcript = Transcript(self._me, colours, today, self._recent)
         hello = entry.connection.hello
         can = frozenset(() if hello is None else hello.can)
-        self._upkeep = Upkeep(self._me, can, self._unread, self._post)
+        self._writers = Writers(self._me)
+        self._upkeep = Upkeep(self._me, can, self._unread, self._post, self._tell)
         self._loss: ChatError | None = None
         self._ended_by: int | None = None
         self._to_confirm: str | None = None
+        self._telling: Future[None] | None = None
+        self._typing = ""  # what the status line says of it
+        self._is_settled = False  # whether it is known if this is a newcomer
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="chat-sender")
         typist = Typist(
             lambda: self._dialogue.prompt,
             self._on_its_way,
             self._status_text,
             self._on_key,
+            self._on_words,
             self._accept,
             self._go_on,
         )
@@ -142,8 +163,7 @@ class Terminal:
         over = asyncio.Event()
         self._hear(self._entry.welcome)
         self._display.wipe_row()
-        first, *others = self._transcript.lines(self._entry.welcome)
-        self._display.print([first, *self._transcript.notice(_FIRST_STEPS), *others])
+        self._display.print(self._transcript.lines(self._entry.welcome))
 
         def watch(link: LinkState) -> None:  # the keeper
             _call(loop, lambda: self._link_changed(link))
@@ -204,13 +224,19 @@ class Terminal:
 
     def _status_text(self, columns: int) -> str:
         here, waiting = self._roster.here(), len(self._dialogue.unsent)
-        unread = tuple(self._unread.parts())
-        return self._status.text(self._dialogue.conversation, here, waiting, columns, unread)
+        there, unread = self._dialogue.conversation, tuple(self._unread.parts())
+        self._typing = self._writers.text(there, time.monotonic())
+        return self._status.text(there, here, waiting, columns, unread, self._typing)
 
     def _on_key(self) -> None:
         self._status.seen()
-        self._upkeep.key(busy=self._status.busy)
+        self._upkeep.key(self._dialogue.conversation, self._display.rows, busy=self._status.busy)
         self._summons.waiting(self._unread.total)
+
+    def _on_words(self, line: str) -> None:
+        there = self._dialogue.said_in(line)
+        if there is not None and self._settings.typing and not self._status.hidden:
+            self._upkeep.wrote(there)
 
     def _go_on(self) -> None:
         self._dialogue.go_on()
@@ -221,11 +247,13 @@ class Terminal:
         question = self._question(line)
         if question:
             self._to_confirm = line
-            self._display.print(self._transcript.notice(question))
+            self._status.urgent = question
+            self._display.redraw()
             return True
         self._to_confirm = None
         if line.strip():
             self._dialogue.carry_out(line)
+            self._summons.waiting(self._unread.total)  # what is ignored now counts no longer
         elif not self._status.connected:
             self._client.hurry()
         return False
@@ -252,6 +280,11 @@ class Terminal:
         self._sender.submit(self._client.post, request.op, number, **request.fields)
         return number
 
+    def _tell(self, request: Request) -> None:
+        """Have something sent that is of use now or not at all: not behind a line that waits."""
+        if self._telling is None or self._telling.done():
+            self._telling = self._sender.submit(self._client.tell, request.op, **request.fields)
+
     # The link (in the loop)
 
     def _link_changed(self, link: LinkState) -> None:
@@ -269,7 +302,12 @@ class Terminal:
             self._status.unanswered_seconds = self._client.unanswered_seconds
             if self._status.connected:
                 self._upkeep.tick()
-            if not self._status.connected or self._status.silent or was_silent:
+            if (
+                not self._status.connected
+                or self._status.silent
+                or was_silent
+                or self._typing  # it may be over
+            ):
                 self._display.redraw()
 
     # The screen (in the loop)
@@ -281,8 +319,9 @@ class Terminal:
             if self._ignored.hides(event):
                 continue
             if self._dialogue.is_in_view(event):
-                lines += self._event_lines(event)
-                self._upkeep.shown(event)
+                shown = self._event_lines(event)
+                self._upkeep.shown(event, len(shown))
+                lines += shown
         return lines
 
     def _hear(self, event: Event) -> None:
@@ -291,19 +330,32 @@ class Terminal:
         if self._ignored.hides(event):
             return
         self._upkeep.hear(event)
+        if self._settings.typing:
+            self._writers.hear(event, time.monotonic())
         if isinstance(event, Message):
             self._recent.hear(event)
-        elif isinstance(event, Edited | Deleted):
+        elif isinstance(event, Edited | Deleted | Reacted):
             self._recent.change(event)
         if isinstance(event, LoginReply | Presence | WhoReply):
             self._colours.here((self._me, *self._roster.here()))
         if isinstance(event, Message) and not self._status.busy:
             self._summons.hear(event)
 
+    def _first_steps(self, event: Event) -> list[list[Piece]]:
+        """Return what to type, for whoever learns that there is only the lobby for him yet."""
+        if not isinstance(event, ConversationsReply) or self._is_settled:
+            return []
+        self._is_settled = True
+        places = (conversation_of(each, self._me) for each in event.conversations)
+        if any(each is not None and not each.is_lobby for each in places):
+            return []
+        lines = ["To begin, type", *table(_FIRST_STEPS, self._display.columns - 1)]
+        return [piece for each in lines for piece in self._transcript.notice(each)]
+
     def _event_lines(self, event: Event) -> list[list[Piece]]:
         match event:
             case Reply() | Error() if self._upkeep.answers(event):
-                return []
+                return self._first_steps(event)
             case Reply() | Error() if (lines := self._dialogue.answer(event)) is not None:
                 return lines
             case LoginReply():
@@ -317,6 +369,8 @@ class Terminal:
                 return self._transcript.lines(event) if self._client.closing else []
             case Presence() if not self._settings.notices:
                 return []
+            case RoomChanged():
+                return [*self._transcript.lines(event), *self._dialogue.without(event)]
         return self._transcript.lines(event)
 
     def _show(self, events: list[Event], shown: "Future[None]") -> None:

@@ -171,9 +171,10 @@ class Trust:
                 f" with what the server printed and pass --fingerprint {pin.fingerprint}"
             )
         question = (
-            f"{place} is not known yet. The SHA-256 fingerprint of its certificate is\n"
+            f"{place} is not known yet.\nThe SHA-256 fingerprint of its certificate is\n"
             f"  {pin.fingerprint}\n"
-            "The server printed the same at its start if nobody is in between. Trust it? (yes/no) "
+            "If nobody is in between, the server printed the same at its start.\n"
+            "Trust it? (yes/no) "
         )
         if not self._ask(question):
             raise Untrusted(f"{place} is not trusted, so nothing was sent to it.")

@@ -1,7 +1,7 @@
 """What Tab offers: commands at the start of a line, people and rooms where a command takes them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import get_args
+from typing import Final, get_args
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -13,6 +13,10 @@ from chatwire.events import Role
 from chatwire.names import fold
 from chatwire.replies import CommandHelp, Parameter
 from chatwire.rooms import SETTINGS
+from chatwire.usage import TAKE_BACK
+
+_REACTIONS: Final = ("👍", "👎", "🎉", "👀", "✅", "🙏", "+1", "-1")
+"""Offered to who has no key for them."""
 
 
 class LineCompleter(Completer):
@@ -63,6 +67,9 @@ class LineCompleter(Completer):
                 yield from _matching((*self._roster.names(), *rooms), word)
             case "settings":
                 yield from _matching(SETTINGS, word)
+            case "reaction":
+                minus = TAKE_BACK if word.startswith(TAKE_BACK) else ""
+                yield from _matching((f"{minus}{each}" for each in _REACTIONS), word)
             case "word" if parameter is not None and parameter.name == "role":
                 yield from _matching(get_args(Role), word)
             case "word":

@@ -46,7 +46,9 @@ class Typist:
     status: Callable[[int], str]
     """What stands below, in so many columns."""
     key: Callable[[], None]
-    """Something was typed."""
+    """The line has changed."""
+    words: Callable[[str], None]
+    """Something was typed into the line, which reads so now."""
     line: Callable[[str], bool]
     """A line was ended with Enter; True when it is to stay there."""
     go_on: Callable[[], None]
@@ -85,11 +87,17 @@ class Display:
         self._add_status_line()
         self._session.default_buffer.accept_handler = self._accept
         self._session.default_buffer.on_text_changed += self._on_key
+        self._session.default_buffer.on_text_insert += self._on_words
 
     @property
     def columns(self) -> int:
         """How wide the terminal is."""
         return self._session.output.get_size().columns
+
+    @property
+    def rows(self) -> int:
+        """How many rows the screen has above the status line."""
+        return self._session.output.get_size().rows - 1
 
     async def type(self) -> None:
         """Let the person type until they want to leave.
@@ -228,9 +236,12 @@ class Display:
     def _on_key(self, _buffer: Buffer) -> None:
         self._typist.key()
 
+    def _on_words(self, buffer: Buffer) -> None:
+        self._typist.words(buffer.text)
+
     def _go_on(self) -> None:
+        self._typist.go_on()  # before the key has what stands on the screen count as read
         self._typist.key()
-        self._typist.go_on()
 
     def _accept(self, buffer: Buffer) -> bool:
         return self._typist.line(buffer.text)

@@ -33,7 +33,8 @@ class StatusLine:
         self.busy = False
         self.hidden = False
         self.held = 0
-        self.refusal = ""
+        self.urgent = ""
+        """What is said instead of everything else until a key is pressed."""
         self.unanswered_seconds = 0.0
 
     def hear(self, event: Event) -> None:
@@ -53,7 +54,7 @@ class StatusLine:
 
     def seen(self) -> None:
         """Take note that the person is at the keyboard."""
-        self.refusal = ""
+        self.urgent = ""
 
     @property
     def connected(self) -> bool:
@@ -77,21 +78,33 @@ class StatusLine:
         waiting: int,
         columns: int,
         unread: Sequence[str] = (),
+        typing: str = "",
     ) -> str:
         """Return the line; `waiting` is how many messages have not reached the server, `unread` the
-        conversations with something to read, in words, the most urgent first.
+        conversations with something to read, in words, the most urgent first; `typing` says who is
+        writing.
 
         Where `columns` are few, what can be learnt elsewhere is left out: first the names, then
-        the server, then whom one talks to, then who is here at all. A refusal stands in for
-        everything: a long line that is offered again pushes what was said about it off the screen.
+        the server, then whom one talks to, then who is here at all. Who is writing stands last, so
+        that nothing moves when that begins and ends where there is room, and never makes what
+        waits shorter. What is urgent stands in for everything: a long line pushes what is said
+        about it, above it, off the screen.
         """
-        if self.refusal:
-            return f" Not sent: {one_line(self.refusal)}"
-        for terse in range(_TERSEST + 1):
-            text = " " + _SEPARATOR.join(self._parts(conversation, here, waiting, unread, terse))
-            if get_cwidth(text) <= columns:
-                break
-        return text
+        if self.urgent:
+            return f" {one_line(self.urgent)}"
+        lines = [
+            " " + _SEPARATOR.join(self._parts(conversation, here, waiting, unread, terse))
+            for terse in range(_TERSEST + 1)
+        ]
+        fits = [at for at, line in enumerate(lines) if get_cwidth(line) <= columns]
+        first = fits[0] if fits else _TERSEST
+        if typing:
+            named = min(_MOST_UNREAD[first], len(unread))
+            for at in fits:
+                longer = f"{lines[at]}{_SEPARATOR}{typing}"
+                if get_cwidth(longer) <= columns and min(_MOST_UNREAD[at], len(unread)) == named:
+                    return longer
+        return lines[first]
 
     def _parts(
         self,

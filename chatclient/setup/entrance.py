@@ -91,7 +91,7 @@ def enter(
                 if not wrong or not credentials.refused(refusal):
                     raise
                 continue
-            entry = Entry(connection, password, welcome, _commands(connection))
+            entry = Entry(connection, password, welcome, _commands(connection, say))
             credentials.accepted(welcome.name, password)
             return entry
     except BaseException:
@@ -143,8 +143,13 @@ def _login(
     return connection.login(name, password, since, attended=attended)
 
 
-def _commands(connection: Connection) -> CommandLine:
-    reply = connection.request("help")
+def _commands(connection: Connection, say: Callable[[str], None]) -> CommandLine:
+    """Return the server's commands; none where it refuses to describe them."""
+    try:
+        reply = connection.request("help")
+    except Refused as refusal:
+        say(f"The server does not say which commands it has: {refusal.text}")
+        return CommandLine(())
     if not isinstance(reply, HelpReply):
         raise LinkLost("The server did not say which commands it has: update it or the client.")
     return CommandLine(map(_harmless, reply.commands[:_MOST_COMMANDS]))

@@ -44,7 +44,8 @@ class ScreenSettings(Section, frozen=True, kw_only=True):
     0 `confirm_lines` sends a paste of any length at once; `notices` are who came and went; `hook`
     is a command, as in a shell but run without one; `notify`, by which sequence the desktop is
     told; `remember` keeps what is typed for the next session; `title` has a count of what is new;
-    `view` says whether a screen shows all conversations or only the one that somebody talks in.
+    `typing` shows who is writing, and tells others that the person here is; `view` says whether a
+    screen shows all conversations or only the one that somebody talks in.
     """
 
     bell: Bell = "private"
@@ -55,6 +56,7 @@ class ScreenSettings(Section, frozen=True, kw_only=True):
     notify: Notify = "auto"
     remember: bool = False
     title: bool = True
+    typing: bool = True
     view: View = "all"
 
     @property

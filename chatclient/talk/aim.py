@@ -9,7 +9,8 @@ from typing import Final
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.recent import Recent, Remembered
 from chatclient.talk.request import Request
-from chatwire.usage import UsageError
+from chatwire.text import one_line
+from chatwire.usage import TAKE_BACK, UsageError
 
 _OWN: Final = ("edit", "delete")
 _OTHERS: Final = ("react", "reply")
@@ -35,7 +36,8 @@ def aimed(
     if not isinstance(target, int):
         if waiting and request.op in _OWN:
             raise UsageError(_NOT_THERE_YET)
-        target = _last(request, conversation, recent).seq
+        last = _last_reacted if request.fields.get("on") is False else _last
+        target = last(request, conversation, recent).seq
     found = recent.find(target)
     if request.op == "reply" and found is not None:
         return _reply(found, str(request.fields["text"]))
@@ -43,13 +45,25 @@ def aimed(
 
 
 def to_correct(line: str, conversation: Conversation | None, recent: Recent) -> str | None:
-    """Return the line that corrects a message, to be edited, where `edit` was typed alone."""
+    """Return the line that corrects a message, to be edited, where `edit` was typed alone.
+
+    Raises UsageError where no message of one's own is known that it could mean.
+    """
     found = _TO_CORRECT.fullmatch(line.strip())
     if found is None or (conversation is not None and not found[1]):
         return None
-    own = recent.last(conversation, own=True) if found[2] is None else recent.find(int(found[2]))
-    text = None if own is None or not own.own else own.whole
-    return None if own is None or text is None else f"{found[1]}edit ^{own.seq} {text}"
+    if found[2] is None:
+        own = _last(Request("edit", {}), conversation, recent)
+    else:
+        picked = recent.find(int(found[2]))
+        if picked is None or not picked.own:
+            number = f"^{found[2]}"
+            raise UsageError(
+                f"{number} is no message of yours that is known here: history -n shows their"
+                f" numbers, and edit {number} with new words corrects it all the same."
+            )
+        own = picked
+    return None if own.whole is None else f"{found[1]}edit ^{own.seq} {own.whole}"
 
 
 def _last(request: Request, conversation: Conversation | None, recent: Recent) -> Remembered:
@@ -65,7 +79,19 @@ def _last(request: Request, conversation: Conversation | None, recent: Recent) -
     return found
 
 
+def _last_reacted(
+    request: Request, conversation: Conversation | None, recent: Recent
+) -> Remembered:
+    reaction = str(request.fields["reaction"])
+    found = recent.last_reacted(conversation, reaction)
+    if found is None:
+        where = "" if conversation is None else f" in {conversation.title}"
+        raise UsageError(
+            f"No message{where} is known here that has your {one_line(reaction[:40])}: pick one by"
+            f" its number, which history -n shows, as in react ^12 {TAKE_BACK}👍."
+        )
+    return found
+
+
 def _reply(to: Remembered, text: str) -> Request:
-    where = to.conversation
-    fields = {"to": list(where.to)} if where.to else {"room": where.room}
-    return Request("send", {**fields, "text": text, "reply_to": to.seq})
+    return Request("send", {**to.conversation.place, "text": text, "reply_to": to.seq})

@@ -4,13 +4,17 @@ The commands are the server's own: it describes them in its answer to `help`. He
 belongs to a person's side, such as `talk`, and the words that people's fingers know from elsewhere.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Final
+
+from msgspec import structs
 
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.request import Request
 from chatwire.names import LOBBY, fold
 from chatwire.replies import CommandHelp, Parameter
+from chatwire.rooms import room_name
 from chatwire.text import clean
 from chatwire.usage import UsageError, Value, near, parse_arguments
 
@@ -60,6 +64,9 @@ _ALWAYS_NUMBERED: Final = ("around", "search")
 """What they show is there to be picked by its number."""
 
 _NUMBERED: Final = frozenset({"history", "around", "search", MORE.name})
+
+_OF_ROOMS_ELSEWHERE: Final = ("create", "join")
+"""What one does with other rooms than that in view."""
 
 _ALIASES: Final = {
     "say": "broadcast",
@@ -130,7 +137,7 @@ class CommandLine:
         typed, numbered = "".join(rest), False
         if command.name in _NUMBERED:
             typed, numbered = _without_flag(typed, anywhere=command.name != "search")
-        arguments = parse_arguments(command, typed)
+        arguments = _arguments(command, typed, conversation)
         numbered = numbered or command.name in _ALWAYS_NUMBERED
         if command.name == "history":
             arguments = _past_of(conversation, arguments)
@@ -167,6 +174,29 @@ def _without_flag(rest: str, *, anywhere: bool) -> tuple[str, bool]:
     if not anywhere:
         return rest.strip().removeprefix(NUMBERED), True
     return " ".join(word for word in words if word != NUMBERED), True
+
+
+def _arguments(
+    command: CommandHelp, rest: str, conversation: Conversation | None
+) -> dict[str, Value]:
+    """Return the arguments of a command. The room may be left out where one talks in it.
+
+    Raises UsageError.
+    """
+    kinds = [each.kind for each in command.parameters]
+    here = None if conversation is None or conversation.to else conversation.room
+    if here is not None and "room" in kinds and command.name not in _OF_ROOMS_ELSEWHERE:
+        at = kinds.index("room")
+        if not any(map(room_name, rest.split()[at : at + 1])):
+            others = command.parameters[:at] + command.parameters[at + 1 :]
+            shorter = structs.replace(command, parameters=others)
+            try:
+                return {"room": here} | parse_arguments(shorter, rest)
+            except UsageError as error:
+                with contextlib.suppress(UsageError):  # a room may be there without its mark
+                    return parse_arguments(command, rest)
+                raise error from None
+    return parse_arguments(command, rest)
 
 
 def _past_of(conversation: Conversation | None, arguments: dict[str, Value]) -> dict[str, Value]:

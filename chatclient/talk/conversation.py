@@ -53,13 +53,16 @@ class Conversation:
         """Return the fields by which `history` and `read` name it."""
         return {"with": list(self.to)} if self.to else {"room": self.room}
 
+    @property
+    def place(self) -> dict[str, Value]:
+        """Return the fields by which `send` and `typing` name it."""
+        return {"to": list(self.to)} if self.to else {"room": self.room}
+
     def request(self, text: str) -> Request:
         """Return the request that says `text` in it."""
-        if self.to:
-            return Request("send", {"to": list(self.to), "text": text})
         if self.is_lobby:
             return Request("broadcast", {"text": text})
-        return Request("send", {"room": self.room, "text": text})
+        return Request("send", {**self.place, "text": text})
 
     @property
     def _room_title(self) -> str:
@@ -81,8 +84,13 @@ def conversation_of(event: Event | Waiting, me: str) -> Conversation | None:
         case ReadOn(room=room, with_=others) | Waiting(room=room, with_=others):
             if room is not UNSET:
                 return Conversation(room=one_line(room))
-            return None if others is UNSET else _direct(others, me)
+            return None if others is UNSET or not others else _direct(others, me)
     return None
+
+
+def is_mentioned(event: Message | Edited, me: str) -> bool:
+    """Tell whether the text of a message names the account `me`, as the server has found."""
+    return event.mentions is not UNSET and fold(me) in map(fold, event.mentions)
 
 
 def _direct(people: Iterable[str], me: str) -> Conversation:
@@ -91,12 +99,21 @@ def _direct(people: Iterable[str], me: str) -> Conversation:
     return Conversation(tuple(others.values()) or (me,))
 
 
-def announcement(conversation: Conversation | None) -> str:
-    """Return the sentence that says whom what is typed goes to from now on."""
+def room_left(event: RoomChanged, me: str) -> Conversation | None:
+    """Return the room that the account `me` is in no longer, if that is what has happened."""
+    whom = event.sender if event.name is UNSET else event.name
+    gone = event.change in ("left", "removed") and fold(whom) == fold(me)
+    return Conversation(room=one_line(event.room)) if gone else None
+
+
+def announcement(conversation: Conversation | None, *, known: bool = False) -> str:
+    """Return the sentence that says whom what is typed goes to from now on; and how commands are
+    typed then, unless that is `known`."""
     if conversation is None:
         return "What you type goes to nobody; use commands."
     title = "everybody" if conversation.is_lobby else conversation.title
-    return f"What you type goes to {title}; commands begin with a slash, as /talk does."
+    slash = "" if known else "; commands begin with a slash, as /talk does"
+    return f"What you type goes to {title}{slash}."
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -13,7 +13,15 @@ from chatclient.home import write_own
 from chatclient.talk.conversation import Conversation, conversation_of
 from chatwire.events import Deleted, Edited, Event, Message, Presence, Reacted, RoomChanged, Typing
 from chatwire.names import LOBBY, fold
-from chatwire.replies import CommandHelp, HistoryReply, Parameter, SearchReply
+from chatwire.replies import (
+    CommandHelp,
+    ConversationsReply,
+    HistoryReply,
+    Parameter,
+    SearchReply,
+    Waiting,
+)
+from chatwire.room_wording import unread_lines
 from chatwire.rooms import room_name
 from chatwire.text import one_line
 from chatwire.usage import UsageError
@@ -80,15 +88,34 @@ class Ignored:
                 return fold(name) in self._keys
         return False
 
+    def ignores(self, conversation: Conversation) -> bool:
+        """Tell whether a conversation is ignored as a whole."""
+        return conversation.key in self._keys
+
     def without(self, answer: _Event) -> _Event:
-        """Return messages of the past without those of people who are ignored, and anything else as
-        it is; a conversation that was asked for is shown."""
+        """Return messages of the past without those of people who are ignored, what waits without
+        what is ignored, and anything else as it is; a conversation that was asked for is shown."""
+        if isinstance(answer, ConversationsReply):
+            waiting = tuple(each for each in answer.conversations if not self._is_among(each))
+            return structs.replace(answer, conversations=waiting)
         if not isinstance(answer, HistoryReply | SearchReply):
             return answer
         kept = tuple(each for each in answer.messages if fold(each.sender) not in self._keys)
         return (
             structs.replace(answer, messages=kept) if len(kept) < len(answer.messages) else answer
         )
+
+    def note(self, answer: Event) -> str:
+        """Return the sentence about what waits and is ignored, for the answer to `unread`; nothing
+        where nothing does."""
+        if not isinstance(answer, ConversationsReply):
+            return ""
+        waits = [each for each in answer.conversations if each.unread and self._is_among(each)]
+        return f"You ignore {'; '.join(map(one_line, unread_lines(waits)))}." if waits else ""
+
+    def _is_among(self, waiting: Waiting) -> bool:
+        conversation = conversation_of(waiting, self._me)
+        return conversation is not None and self.ignores(conversation)
 
     def _list(self) -> str:
         if not self._keys:

@@ -98,7 +98,7 @@ def _rooms_in(event: Event) -> tuple[str, ...]:
             return rooms
         case RoomsReply(rooms=rooms):
             return tuple(room.name for room in rooms)
-        case RoomReply(room=room):
+        case RoomReply(room=room) if room is not UNSET:
             return (room.name,)
         case ConversationsReply(conversations=conversations):
             return tuple(each.room for each in conversations if each.room is not UNSET)

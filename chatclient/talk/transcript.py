@@ -3,7 +3,8 @@
 What others wrote is cleaned here, so nothing that reaches a screen can steer it.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import TypeAlias
 
@@ -12,10 +13,10 @@ from msgspec import UNSET
 
 from chatclient.talk.colours import Colours
 from chatclient.talk.commandline import MORE, TALK
-from chatclient.talk.mention import mentions_in
+from chatclient.talk.conversation import is_mentioned
 from chatclient.talk.recent import Recent
 from chatwire.events import Edited, Error, Event, Hello, Message, Reacted, Replayed
-from chatwire.names import fold
+from chatwire.names import WORD, fold
 from chatwire.replies import HelpReply, HistoryReply, LoginReply, SearchReply
 from chatwire.text import clean, one_line
 from chatwire.wording import event_lines, message_lines, speaker
@@ -23,6 +24,7 @@ from chatwire.wording import event_lines, message_lines, speaker
 Piece: TypeAlias = tuple[str, str]
 """A style (see `Colours`) and the text that has it."""
 
+_WORD = re.compile(WORD, re.IGNORECASE)
 _NO_TIME = "--:--"
 _INDENT = "    "
 
@@ -48,6 +50,13 @@ def plain_lines(event: Event, viewer: str, columns: int = 80) -> list[str]:
     return [
         clean(line).replace("\n", "\n" + _INDENT) for line in event_lines(event, viewer, columns)
     ]
+
+
+def _places_of(name: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a name begins and ends in a text in which it is known to be."""
+    for found in _WORD.finditer(text):
+        if fold(name) in (fold(found[0]), fold(found[0].rstrip("._-"))):
+            yield found.start(), found.start() + len(name)
 
 
 class Transcript:
@@ -85,10 +94,17 @@ class Transcript:
             case HistoryReply() | SearchReply():
                 end = [[(self._colours.notice, clean(line))] for line in event_lines(event)]
                 return [*self._past(event.messages, numbered=numbered), *end]
+            case Reacted():
+                return self.about(event, event.target)
         style = self._colours.error if isinstance(event, Error) else self._colours.notice
-        lines = [[(style, line)] for line in plain_lines(event, self._viewer, columns)]
-        if isinstance(event, Reacted) and lines:
-            lines[-1].append((style, f" ({one_line(self._recent.quote(event.target))})"))
+        return [[(style, line)] for line in plain_lines(event, self._viewer, columns)]
+
+    def about(self, event: Event, target: int) -> list[list[Piece]]:
+        """Return an event as lines, with the message that it is about in a few words."""
+        style = self._colours.notice
+        lines = [[(style, line)] for line in plain_lines(event, self._viewer)]
+        if lines:
+            lines[-1].append((style, f" ({one_line(self._recent.quote(target))})"))
         return lines
 
     def page(self, messages: Sequence[Message], read: int | None) -> list[list[Piece]]:
@@ -169,10 +185,11 @@ class Transcript:
             first, *others = message_lines(message, self._viewer)
             who = speaker(message, self._viewer)
             number = self._number(message, numbered or self.numbers)
+            stamp = _stamp(message, today)
             lines += [
-                *self._quote(message, ""),
+                *self._quote(message, " " * len(stamp)),
                 [
-                    (self._colours.notice, f"{_stamp(message, today)}{number}"),
+                    (self._colours.notice, f"{stamp}{number}"),
                     (self._colours.name(message.sender), who),
                     ("", first.removeprefix(who)),
                 ],
@@ -209,12 +226,13 @@ class Transcript:
         return f"^{message.seq} " if numbered and message.seq else ""
 
     def _text(self, text: str, message: Message) -> list[Piece]:
-        """Return a line of a message, with the reader's own name made out where it is live."""
-        if message.replay is True or fold(message.sender) == fold(self._viewer):
+        """Return a line of a message, with the reader's own name made out where it is live and the
+        server has found that it names the reader."""
+        if message.replay is True or not is_mentioned(message, self._viewer):
             return [("", text)]
         pieces: list[Piece] = []
         at = 0
-        for start, end in mentions_in(text, self._viewer):
+        for start, end in _places_of(self._viewer, text):
             pieces += [("", text[at:start]), (self._colours.mention, text[start:end])]
             at = end
         return [*pieces, ("", text[at:])]

@@ -1,13 +1,11 @@
 """What waits to be read in each conversation: as the server counts it, kept up by events."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec import UNSET
-
-from chatclient.talk.conversation import Conversation, conversation_of
-from chatwire.events import Message
+from chatclient.talk.conversation import Conversation, conversation_of, is_mentioned
+from chatwire.events import Deleted, Edited, Message
 from chatwire.names import fold
 from chatwire.protocol import MOST_UNREAD
 from chatwire.replies import ConversationsReply, Waiting
@@ -41,8 +39,12 @@ class _Place:
 class Unread:
     """The conversations of the account `me`. Used by one thread."""
 
-    def __init__(self, me: str) -> None:
+    def __init__(
+        self, me: str, ignores: Callable[[Conversation], bool] = lambda _conversation: False
+    ) -> None:
+        """What the person `ignores` is counted, for it may end, and does not count as waiting."""
         self._me = me
+        self._ignores = ignores
         self._places: dict[str, _Place] = {}
 
     def hear(self, message: Message) -> None:
@@ -54,11 +56,21 @@ class Unread:
         # A message that was counted already is heard when its replay comes late.
         if place is None or message.seq <= max(place.read, place.counted):
             return
-        names = () if message.mentions is UNSET else message.mentions
-        place.heard[message.seq] = fold(self._me) in map(fold, names)
+        place.heard[message.seq] = is_mentioned(message, self._me)
         if len(place.heard) > MOST_UNREAD:
             place.older += 1
             place.older_mentions += place.heard.pop(min(place.heard))
+
+    def change(self, event: Edited | Deleted) -> None:
+        """Take what becomes of a message that is not read: it may name the reader, or be gone."""
+        conversation = conversation_of(event, self._me)
+        place = None if conversation is None else self._places.get(conversation.key)
+        if place is None or event.target <= place.read:
+            return
+        if event.target in place.heard and isinstance(event, Edited):
+            place.heard[event.target] = is_mentioned(event, self._me)
+        elif event.target in place.heard:
+            del place.heard[event.target]
 
     def learn(self, reply: ConversationsReply) -> None:
         """Take over what the server has counted; what came after that is kept."""
@@ -128,7 +140,11 @@ class Unread:
             yield f"@you {_many(mentions)}"
 
     def _waiting(self) -> Iterable[_Place]:
-        return (each for each in self._places.values() if each.count)
+        return (
+            each
+            for each in self._places.values()
+            if each.count and not self._ignores(each.conversation)
+        )
 
     def _place(self, conversation: Conversation) -> _Place | None:
         place = self._places.get(conversation.key)

@@ -88,6 +88,9 @@ class _LazyGroup(click.Group):
 def main() -> None:
     """A private chat for a team, a class or a home lab."""
     os.umask(0o077)  # whatever a command makes is for its owner alone
+    # The command has been imported, and from here on cleans up after itself (see `__main__`).
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def fail(text: str) -> NoReturn:

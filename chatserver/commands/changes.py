@@ -32,7 +32,7 @@ def delete(context: Context, target: Target = None, key: Key = None) -> Reply | 
     return None
 
 
-@command("changes", "React to the last message, or to one by its number.")
+@command("changes", "React to the last message, or one by number; - takes it back.")
 def react(
     context: Context,
     target: Target = None,
@@ -40,7 +40,7 @@ def react(
     on: bool = True,
     key: Key = None,
 ) -> Reply | None:
-    """React to a message, or, not `on`, no longer do so."""
+    """React to a message, or, not `on`, no longer do so; people type that as `react -👍`."""
     reaction = reaction.strip()
     if not is_reaction(reaction):
         raise CommandError(

@@ -8,6 +8,8 @@ from msgspec import Struct
 from chatserver.commands.context import Context
 from chatserver.commands.registry import Command, Request
 from chatserver.errors import CommandError, Disconnected
+from chatserver.order.items import Again
+from chatserver.order.pending import Question
 from chatserver.speech import Answer
 
 _log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ def dispatch(context: Context, request: Request) -> Answer | None:
             # What was read meanwhile may be a new owner's of the same name.
             context.session.check()
     except CommandError as error:
-        return error.event()
+        return _refuse(context, found, arguments, error)
     except Disconnected:
         raise
     except Exception:
@@ -46,6 +48,32 @@ def dispatch(context: Context, request: Request) -> Answer | None:
     if found.activity:
         context.connection.touch()
     return reply
+
+
+def _refuse(
+    context: Context, command: Command, arguments: Struct, error: CommandError
+) -> Answer | None:
+    """Return the answer to what cannot be done. With a key the order gives it: what could be done
+    then, in a room that the asker was in or to an account that there was, is answered as the
+    repeat that it is."""
+    key: str | None = getattr(arguments, "key", None)
+    session = context.session
+    if key is None or session is None or session.revoked is not None:
+        return error.event()
+    again = Again(
+        at=context.services.clock.now(),
+        account=session.account_id,
+        session=session.id,
+        key=key,
+        said=command.group == "talk",
+    )
+    question = Question(session, context.request, op=command.name, refusal=error)
+    try:
+        context.services.order.append(again, question)
+    except CommandError:  # the server is stopping
+        return error.event()
+    context.connection.appended()
+    return None
 
 
 def _understand(context: Context, request: Request) -> tuple[Command, Struct]:

@@ -1,19 +1,17 @@
 """What several commands need: names and rooms that people have typed, texts, and acting."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from chatserver.commands.context import Context
 from chatserver.errors import CommandError
 from chatserver.order.items import Act
 from chatserver.order.pending import Question
-from chatserver.storage.past import Page
+from chatserver.storage.past import Page, StoredMessage, Stretch
 from chatwire.text import clean, for_log
 
 _SETTLE_SECONDS = 10.0
-
-NEVER = 2**62
-"""Beyond every number of a message, and not beyond those that SQLite takes."""
 
 
 def append(context: Context, op: str, item: Act, unknown: tuple[str, ...] = ()) -> None:
@@ -84,8 +82,18 @@ def checked(context: Context, text: str) -> str:
 
 def aimed(context: Context, target: int | None, *, mine: bool) -> int:
     """Return the number of the message that is meant: without one it is the last, as in
-    `last_message`. It fits into an item and a row. Raises CommandError (no_such_message)."""
-    return last_message(context, mine=mine) if target is None else min(target, NEVER)
+    `last_message`. Raises CommandError (no_such_message)."""
+    return last_message(context, mine=mine) if target is None else target
+
+
+def readable_message(context: Context, seq: int) -> tuple[StoredMessage, Stretch]:
+    """Return a message and what the asker may read of its conversation, also of a room that he
+    might join. Raises CommandError (no_such_message)."""
+    services, me = context.services, context.me.account_id
+    found = services.archive.one(seq, partial(services.rooms.stretch, me))
+    if found is None:
+        raise CommandError("no_such_message", "There is no such message that you can read.")
+    return found
 
 
 def last_message(context: Context, *, mine: bool, private: bool = False) -> int:

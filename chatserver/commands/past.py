@@ -1,10 +1,14 @@
 """What was said before: history, what stands around a message, and search."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from chatserver.commands.context import Context
-from chatserver.commands.parts import NEVER, account_ids, no_such_room
+from chatserver.commands.parts import account_ids, no_such_room, readable_message
 from chatserver.commands.registry import (
+    NEVER,
     AroundTarget,
     Before,
     Count,
@@ -22,8 +26,11 @@ from chatserver.storage.past import Page, Stretch
 from chatwire.names import LOBBY, fold
 from chatwire.replies import HistoryReply, Reply, SearchReply
 
-_AROUND = 20
+_AROUND: Final = 20
 """How many messages stand around one, by itself."""
+
+_BEAT_SECONDS: Final = 0.02
+"""Some ten thousand messages that the asker may not read are looked at in half of it."""
 
 
 @command("past", "Read what was said before, here or with somebody.")
@@ -58,8 +65,8 @@ def history(
             if others
             else (_room(context, room or LOBBY),)
         ),
-        after=min(after or 0, NEVER),
-        before=NEVER if before is None else min(before, NEVER),
+        after=after or 0,
+        before=NEVER if before is None else before,
         forward=after is not None,
         # What a third person said to both of them was not said by one to the other.
         senders=(me, *others) if len(others) == 1 else (),
@@ -77,6 +84,26 @@ def around(context: Context, target: AroundTarget, limit: Count = _AROUND) -> Re
 @command("past", 'Find messages: words, begin*, "a phrase", from:bob, in:#ops.', cost=2.0)
 def search(context: Context, query: SearchWords, limit: Limit = 20) -> Reply | None:
     """Answer with the newest messages that the asker may read and that match."""
+    with _on_the_beat(context):
+        return _search(context, query, limit)
+
+
+@contextmanager
+def _on_the_beat(context: Context) -> Iterator[None]:
+    """Have an answer, or a refusal, come at a multiple of some time after it was asked for: how
+    often words occur in what the asker may not read takes less than that, and so does not show.
+
+    The client's own handler thread waits, and not for long when the connection is ended.
+    """
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        spent = time.monotonic() - began
+        context.connection.rest(_BEAT_SECONDS - spent % _BEAT_SECONDS)
+
+
+def _search(context: Context, query: str, limit: int) -> SearchReply:
     services, me = context.services, context.me.account_id
     asked = parse_query(query)
     scope = _places(context, asked.places) if asked.places else services.rooms.everything(me)
@@ -84,7 +111,10 @@ def search(context: Context, query: SearchWords, limit: Limit = 20) -> Reply | N
         messages, more = services.archive.history(Page(scope.stretches, 0, NEVER), limit)
         return SearchReply(messages=messages[::-1], more=more)
     messages, more = services.archive.search(asked, me, scope, limit)
-    return SearchReply(messages=messages, more=more)
+    reply = SearchReply(messages=messages, more=more)
+    if scope.partial:
+        reply.partial = True
+    return reply
 
 
 def _places(context: Context, places: Iterable[str]) -> Scope:
@@ -115,12 +145,8 @@ def _room(context: Context, name: str) -> Stretch:
 
 def _around(context: Context, target: int, limit: int) -> Reply:
     services = context.services
-    target = min(target, NEVER)
-    stretches = services.rooms.everything(context.me.account_id).stretches
-    message = services.archive.one(target, stretches)
-    if message is None:
-        raise CommandError("no_such_message", "There is no such message that you can read.")
-    place = [each for each in stretches if each.conversation == message.conversation]
+    _, stretch = readable_message(context, target)
+    place = (stretch,)
     before, more = services.archive.history(Page(place, 0, target), limit // 2)
     rest = max(1, limit - len(before))
     after, _ = services.archive.history(Page(place, target - 1, NEVER, forward=True), rest)

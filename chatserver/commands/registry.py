@@ -55,6 +55,9 @@ _HOW_TO_TALK: Final = " To say something, type say and what it is; type help to 
 _MOST_SIMILAR: Final = 32
 """Longer words are not compared with the names of commands."""
 
+NEVER: Final = 2**62
+"""Beyond every number of a message, and not beyond those that SQLite takes, nor is the next one."""
+
 _ONE: Final = Meta(min_length=1)
 Name = Annotated[str, _ONE, Shown("name", "user")]
 Names = Annotated[
@@ -66,7 +69,7 @@ Minutes = Annotated[int, Meta(ge=1, le=5_256_000), Shown("number", "minutes")]
 DeviceNumber = Annotated[int, Meta(ge=1, le=1 << 53), Shown("number", "device")]
 CommandWord = Annotated[str | None, Shown("word", "command")]
 TypedWords = Annotated[str, Shown("words", "message", required=True)]
-Reaction = Annotated[str, Meta(max_length=64), Shown("words", "emoji", required=True)]
+Reaction = Annotated[str, Meta(max_length=64), Shown("reaction", "emoji", required=True)]
 ReasonWords = Annotated[str | None, Shown("words", "reason")]
 TopicWords = Annotated[str, Shown("words", "topic")]
 RoleWord = Annotated[str, Shown("word", "role")]
@@ -76,7 +79,7 @@ AccessWord = Annotated[Access | None, Shown("settings", "settings", required=Tru
 OptionalSpeaking = Speaking | None
 PastWord = Past | None
 Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH)] | None
-Seq = Annotated[int, Meta(ge=0)]
+Seq = Annotated[int, Meta(ge=0, le=NEVER)]
 OptionalSeq = Seq | None
 Before = Annotated[Seq | None, Shown("number", "before")]
 Place = Annotated[

@@ -34,22 +34,21 @@ from chatserver.storage.past import Stretch
 from chatwire.events import Role
 from chatwire.names import NAME_RULE, RESERVED_RULE, is_name, is_reserved
 from chatwire.replies import MembersReply, Reply, Room, RoomsReply
-from chatwire.text import for_log, one_line
+from chatwire.text import for_log, one_line, piles
 
 _MAX_REASON = 200
 """Characters."""
-
-_LEFT = -1
-"""A room that there is not: the order knows whether it was left before, under the same key."""
 
 
 @command("rooms", "See the rooms you are in and those you can join.", cost=2.0)
 def rooms(context: Context) -> Reply | None:
     """List rooms, with how much is unread in one's own."""
     services, me = context.services, context.me.account_id
+    upto = services.replay.newest  # first: all of that is in the state, and on disk to be counted
     found = services.rooms.rooms(me)
     mine = [talk for _, talk in found if talk is not None and talk.newest > talk.read]
-    unread = services.replay.unread(me, [Stretch(each.conversation, each.read) for each in mine])
+    behind = [Stretch(each.conversation, each.read) for each in mine]
+    unread = services.replay.unread(me, behind, upto)
     listed: list[Room] = []
     for room, talk in found:
         counts = unread.get(talk.conversation) if talk is not None else None
@@ -110,14 +109,10 @@ def join(context: Context, room: RoomName, key: Key = None) -> Reply | None:
     return None
 
 
-@command("rooms", "Leave a room.")
+@command("rooms", "Leave a room; it ends when its last member does.")
 def leave(context: Context, room: RoomName, key: Key = None) -> Reply | None:
     """Be a member of a room no longer."""
-    services, me = context.services, context.me
-    number = services.rooms.find(me.account_id, room)
-    if number is None and key is None:
-        raise no_such_room(room)
-    perform(context, "leave", Left, key, room=_LEFT if number is None else number)
+    perform(context, "leave", Left, key, room=room_id(context, room))
     return None
 
 
@@ -175,6 +170,8 @@ def topic(context: Context, room: RoomName, topic: TopicWords, key: Key = None) 
         raise CommandError(
             "text_too_long", f"That topic has {len(text)} characters; the limit is {most}."
         )
+    if piles(text):
+        raise CommandError("bad_request", "That topic has too many marks on one character.")
     perform(context, "topic", TopicSet, key, room=room_id(context, room), topic=text)
     return None
 
@@ -218,8 +215,7 @@ def _check_may_create(context: Context, name: str) -> None:
         raise CommandError("not_allowed", "Only admins make rooms here; ask one.")
     if services.rooms.find(me, name) is not None:
         return  # no secret: the order tells whether it is this very request that comes again
-    guesses = services.guesses.of(str(me))
-    wait = guesses.wait_for(1)
+    wait = services.guesses.take(str(me))  # before it is looked: what is over tells nothing
     if wait:
         raise CommandError(
             "rate_limited",
@@ -227,8 +223,8 @@ def _check_may_create(context: Context, name: str) -> None:
             retry_after=int(wait) + 1,
         )
     if services.rooms.is_taken(name):
-        guesses.take(1)
         raise CommandError("room_exists", f"The name #{name} is taken.")
+    services.guesses.give_back(str(me))
 
 
 COMMANDS = (rooms, members, create, join, leave, invite, remove, role, mute, topic, set)

@@ -1,13 +1,15 @@
 """Saying something: to everybody, to some, in a room; and in answer."""
 
+from typing import Final
+
 from chatserver.commands.context import Context
 from chatserver.commands.parts import (
-    NEVER,
     account_ids,
     aimed,
     append,
     checked,
     last_message,
+    readable_message,
     room_id,
 )
 from chatserver.commands.registry import (
@@ -28,6 +30,9 @@ from chatwire.events import Typing
 from chatwire.names import fold
 from chatwire.replies import Reply
 from chatwire.text import for_log
+
+_MOST_TOLD: Final = 100
+"""Sessions that are told who is writing; in a conversation with more it is of no use to anybody."""
 
 
 @command("talk", "Say something to everybody.", aliases=("say",))
@@ -80,7 +85,8 @@ def reply(
     """Answer a message where it was said."""
     text = checked(context, text)
     target = aimed(context, target, mine=False)
-    _answer(context, "reply", _message(context, target), text, key, reply_to=target)
+    message, _ = readable_message(context, target)
+    _answer(context, "reply", message, text, key, reply_to=target)
     return None
 
 
@@ -95,7 +101,8 @@ def answer(
     text = checked(context, text)
     if target is None:
         target = last_message(context, mine=False, private=True)
-    _answer(context, "answer", _message(context, target), text, key)
+    message, _ = readable_message(context, target)
+    _answer(context, "answer", message, text, key)
     return None
 
 
@@ -117,17 +124,10 @@ def typing(context: Context, to: Place = None, room: NoRoom = None) -> Reply | N
         event.room = talk.room
     else:
         event.to = talk.others
-    for session in services.directory.numbered(services.rooms.audience(me.account_id, number)):
+    audience = services.rooms.audience(me.account_id, number)
+    for session in services.directory.numbered(audience if len(audience) <= _MOST_TOLD else ()):
         session.connection.mention(event)
     return None
-
-
-def _message(context: Context, seq: int) -> StoredMessage:
-    stretches = context.services.rooms.stretches(context.me.account_id)
-    found = context.services.archive.one(seq, stretches)
-    if found is None:
-        raise CommandError("no_such_message", "There is no such message that you can read.")
-    return found
 
 
 def _answer(
@@ -167,7 +167,7 @@ def _say(
         text=text,
         room=room,
         to=to,
-        reply_to=None if reply_to is None else min(reply_to, NEVER),
+        reply_to=reply_to,
     )
     append(context, op, said, unknown)
 

@@ -1,10 +1,11 @@
 """What is unread, conversation by conversation, and that it has been read."""
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from chatserver.commands.context import Context
 from chatserver.commands.parts import account_ids, room_id
 from chatserver.commands.registry import NoRoom, OptionalPlace, OptionalSeq, command
+from chatserver.errors import CommandError
 from chatserver.order.items import Read
 from chatserver.storage.past import Stretch
 from chatwire.replies import ConversationsReply, ReadReply, Reply, Waiting
@@ -33,6 +34,8 @@ def read(
     """Note how far a person has looked; the account's other sessions are told."""
     services, me = context.services, context.me
     number: int | None
+    if with_ is not None and room is not None:
+        raise CommandError("bad_request", "read: name a user or a room, not both.")
     if room is not None:
         numbers = [room_id(context, room)]
     elif with_ is not None:
@@ -57,11 +60,22 @@ def read(
 
 
 def _conversations(context: Context) -> tuple[Waiting, ...]:
+    """Return all conversations as they are when what is on disk now is the newest: what has its
+    place in the order already and is not on disk, or is written meanwhile, is not there yet."""
     services, me = context.services, context.me.account_id
+    upto = services.replay.newest  # first: the state has all of that
     talks = services.rooms.talks(me)
+    ahead = [each.conversation for each in talks if each.newest > upto]
+    if ahead:  # a few at most, for a moment
+        newest = services.replay.newest_of(ahead, upto)
+        talks = [
+            structs.replace(each, newest=newest.get(each.conversation, each.newest))
+            for each in talks
+        ]
+        talks.sort(key=lambda each: -each.newest)
     # Where nothing has happened since, nothing need be counted.
     behind = [Stretch(each.conversation, each.read) for each in talks if each.newest > each.read]
-    counts = services.replay.unread(me, behind)
+    counts = services.replay.unread(me, behind, upto)
     found = []
     for each in talks:
         many, mentions = counts.get(each.conversation, (0, 0))

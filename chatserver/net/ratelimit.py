@@ -1,7 +1,8 @@
-"""How fast somebody may ask: token buckets."""
+"""How fast somebody may ask: token buckets; and how often in some time: sliding windows."""
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
@@ -86,3 +87,48 @@ class TokenBuckets:
                 if old != key and spare:
                     del self._buckets[old]
             return bucket
+
+
+class SlidingWindows:
+    """At most `most` times in any `seconds`, for each key, in bounded memory. Tier 1.
+
+    One that is empty again is forgotten, and the one used longest ago when there are too many.
+    """
+
+    def __init__(
+        self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._taken: dict[str, deque[float]] = {}  # when, by key; that used last is the last
+
+    def take(self, key: str) -> float:
+        """Take a place in the window; or return in how many seconds there is one."""
+        with self._lock:
+            now = self._clock()
+            taken = self._taken.pop(key, None) or deque()
+            self._forget(now)
+            self._taken[key] = taken
+            while taken and taken[0] + self._seconds <= now:
+                taken.popleft()
+            if len(taken) >= self._most:
+                return taken[0] + self._seconds - now
+            taken.append(now)
+            return 0.0
+
+    def give_back(self, key: str) -> None:
+        """Give the place back that was taken last: it was not needed."""
+        with self._lock:
+            taken = self._taken.get(key)
+            if taken:
+                taken.pop()
+
+    def _forget(self, now: float) -> None:
+        """Look at a few of those used longest ago. The lock is held."""
+        for old in [each for each, _ in zip(self._taken, range(4), strict=False)]:
+            taken = self._taken[old]
+            over = not taken or taken[-1] + self._seconds <= now
+            if over or len(self._taken) > _MOST_KEYS:
+                del self._taken[old]

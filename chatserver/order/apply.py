@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from chatserver.order import items
-from chatserver.order.items import Act, Edited, Erased, Item, Reacted, Said
+from chatserver.order.items import Act, Again, Edited, Erased, Item, Reacted, Said
 from chatserver.order.outcome import Outcome
 from chatserver.order.rules import accounts, devices, rooms, standing, talk, upkeep
 from chatserver.order.state import State
@@ -27,7 +27,7 @@ def apply(state: State, item: Item) -> Outcome:
 
 def refused_without_room(item: Item) -> bool:
     """Tell whether an item has no effect when the disk is full; the others wait in memory."""
-    return isinstance(item, _REFUSED)
+    return isinstance(item, _REFUSED) and type(item) is not Again  # which writes nothing
 
 
 def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[tuple[int, int]]]:
@@ -51,6 +51,7 @@ def needs(items: Iterable[Item]) -> tuple[list[tuple[int, str]], list[tuple[int,
 _REFUSED: Final = (
     Act,
     items.Trimmed,
+    items.RoomsForgotten,
     items.AccountDeleted,
     items.AccountRole,
     items.DeviceMade,
@@ -62,6 +63,7 @@ _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {
     items.Edited: talk.edited,
     items.Erased: talk.erased,
     items.Reacted: talk.reacted,
+    items.Again: talk.again,
     items.RoomMade: rooms.made,
     items.RoomSet: rooms.set_up,
     items.TopicSet: rooms.topic_set,
@@ -91,5 +93,6 @@ _RULES: Final[dict[type[Item], Callable[[State, Any], Outcome]]] = {
     items.Started: upkeep.started,
     items.Alive: upkeep.alive,
     items.Trimmed: upkeep.trimmed,
+    items.RoomsForgotten: upkeep.rooms_forgotten,
     items.Purged: upkeep.purged,
 }

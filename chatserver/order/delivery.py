@@ -320,7 +320,8 @@ def _reply(entry: Entry) -> Answer:
     if isinstance(outcome, CommandError):
         return outcome.event()
     if isinstance(outcome, Refused):
-        return (question.session.revoked or CommandError(outcome.code, outcome.text)).event()
+        refusal = question.refusal or CommandError(outcome.code, outcome.text)
+        return (question.session.revoked or refusal).event()
     if not isinstance(outcome, Delivered | Changed):
         return _FAULT.event()
     reply = _reply_to(outcome, question)

@@ -87,6 +87,13 @@ class Reacted(Act, frozen=True, kw_only=True, tag="reacted/1"):
     most: int = 0
 
 
+class Again(Act, frozen=True, kw_only=True, tag="again/1"):
+    """Something is asked for that cannot be done as things stand: it may have been done before,
+    under the same key. `said`: it was something to say."""
+
+    said: bool = False
+
+
 class RoomMade(Act, frozen=True, kw_only=True, tag="room-made/1"):
     """Somebody makes a room, one of at most `most` that are that account's (0: any number)."""
 
@@ -296,6 +303,16 @@ class Trimmed(Item, frozen=True, kw_only=True, tag="trimmed/1"):
     changes: tuple[int, ...] = ()
 
 
+class RoomsForgotten(Item, frozen=True, kw_only=True, tag="rooms-forgotten/1"):
+    """Of rooms that there are no more nothing was left that had been said or done in them: nobody
+    has been in them.
+
+    The last conversation there is stays: numbering goes on from it.
+    """
+
+    rooms: tuple[int, ...]
+
+
 class Purged(Item, frozen=True, kw_only=True, tag="purged/1"):
     """Nothing is left in the search index of messages that had been deleted."""
 
@@ -309,6 +326,7 @@ AnyItem: TypeAlias = (
     | Edited
     | Erased
     | Reacted
+    | Again
     | RoomMade
     | RoomSet
     | TopicSet
@@ -336,6 +354,7 @@ AnyItem: TypeAlias = (
     | Subscribed
     | Unsubscribed
     | Trimmed
+    | RoomsForgotten
     | Purged
 )
 

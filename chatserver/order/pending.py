@@ -17,10 +17,11 @@ _LOOK_SECONDS: Final = 1.0
 class Question:
     """The request that something came in: it is answered, as `op`, when that is on disk.
 
-    `unknown` are names in it that nobody has.
+    `unknown` are names in it that nobody has; `refusal` is what is answered instead of what the
+    order refuses.
     """
 
-    __slots__ = ("op", "request", "session", "unknown")
+    __slots__ = ("op", "refusal", "request", "session", "unknown")
 
     def __init__(
         self,
@@ -28,11 +29,13 @@ class Question:
         request: Asked | None,
         unknown: tuple[str, ...] = (),
         op: str = "send",
+        refusal: CommandError | None = None,
     ) -> None:
         self.session = session
         self.request = request
         self.unknown = unknown
         self.op = op
+        self.refusal = refusal
 
 
 class Waiter:

@@ -149,6 +149,8 @@ class Unsaved(Struct):
     """By the digest of the token; None for one that there is no more."""
     deleted: list[int] = field(default_factory=list)
     """Messages that are to go."""
+    forgotten: list[int] = field(default_factory=list)
+    """Rooms of which nothing is to stay."""
     gone: dict[int, bool] = field(default_factory=dict)
     """Deleted messages, and whether the search index may still have their words."""
     alive: tuple[int, float] | None = None
@@ -164,6 +166,7 @@ class Unsaved(Struct):
             or self.devices
             or self.invitations
             or self.deleted
+            or self.forgotten
             or self.gone
             or self.alive
         )
@@ -189,3 +192,4 @@ class Unsaved(Struct):
         self.erased.clear()
         self.reactions.clear()
         self.deleted.clear()
+        self.forgotten.clear()

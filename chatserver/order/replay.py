@@ -51,17 +51,23 @@ class Replay:
 
     @property
     def newest(self) -> int:
-        """The number of the newest message on disk."""
+        """The number of the newest message or change on disk."""
         return self._store.last_seq
 
     def count(self, window: Window) -> int:
         """Return how many messages are in the window, up to MOST_COUNTED."""
         return self._store.count(window)
 
-    def unread(self, account: int, behind: Sequence[Stretch]) -> dict[int, tuple[int, int]]:
+    def newest_of(self, conversations: Sequence[int], upto: int) -> dict[int, int]:
+        """Return the newest message or change of some conversations as far as `upto`."""
+        return self._store.newest_of(conversations, upto) if conversations else {}
+
+    def unread(
+        self, account: int, behind: Sequence[Stretch], upto: int
+    ) -> dict[int, tuple[int, int]]:
         """Return how many messages of others, and with a mention of the account, are in each of
-        some stretches, up to MOST_UNREAD."""
-        return self._store.unread(account, behind, MOST_UNREAD) if behind else {}
+        some stretches as far as `upto`, up to MOST_UNREAD."""
+        return self._store.unread(account, behind, upto, MOST_UNREAD) if behind else {}
 
     def read(self, window: Window) -> Past:
         """Return what is to be shown of the window."""

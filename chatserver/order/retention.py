@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chatserver.order.clock import Clock
-from chatserver.order.items import Alive, Purged, Trimmed
+from chatserver.order.items import Alive, Item, Purged, RoomsForgotten, Trimmed
 from chatserver.order.order import Order
 from chatserver.order.outcome import Outcome
 from chatserver.order.pending import Waiter
@@ -116,12 +116,17 @@ class Retention:
             self._order.append(Alive(at=int(wall * 1000), rest=self._rest))
 
     def _clear_rooms(self, now: float) -> bool:
-        """Have some of what was said in rooms deleted that there are no more; tell whether there
-        was any. Whatever the clock says: somebody has left them for good."""
+        """Have some of what is left of rooms deleted that there are no more, first what was said
+        there, then who was in them; tell whether there was any. Whatever the clock says: somebody
+        has left them for good."""
         messages, changes = self._store.of_deleted_rooms(_STEP)
         # The newest of all stays for the numbering, until there is a newer one.
         if {*messages, *changes} - {self._store.last_seq}:
             self._delete(messages, changes)
+            return True
+        rooms = self._store.empty_rooms(_STEP)
+        if rooms:
+            self._append(RoomsForgotten(at=self._clock.now(), rooms=tuple(rooms)))
             return True
         self._rooms_at = now + _ROOMS_SECONDS
         return False
@@ -177,9 +182,14 @@ class Retention:
         self, messages: Iterable[int] = (), changes: Iterable[int] = (), old: int = 0
     ) -> None:
         """Have messages and changes deleted, so many of them as `old` messages."""
+        self._append(
+            Trimmed(at=self._clock.now(), seqs=tuple(messages), changes=tuple(changes)), old
+        )
+
+    def _append(self, item: Item, old: int = 0) -> None:
+        """Have something deleted: nothing else is looked for until that is done."""
         waiter = Waiter()
-        trimmed = Trimmed(at=self._clock.now(), seqs=tuple(messages), changes=tuple(changes))
-        self._order.append(trimmed, waiter)
+        self._order.append(item, waiter)
         self._trimming = waiter, old
 
     def _note_deleted(self) -> None:

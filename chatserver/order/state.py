@@ -216,6 +216,21 @@ class State:
         self.renew(room, deleted=self.at, audience=None)
         self._remove(self._rooms, fold(room.name))
 
+    def forget_room(self, room: Conversation) -> None:
+        """Have nothing left of a deleted room, nor of who was in it; but the last conversation
+        stays: numbering goes on from it."""
+        if room.id == self._next_conversation - 1:
+            return
+        for member in room.members.values():
+            account = self.accounts[member.account]
+            if member.left in account.ended:
+                rest = tuple(each for each in account.ended if each != member.left)
+                self.set(account, "ended", rest)
+            self._drop(self.unsaved.members, (member.account, room.id))
+        self._remove(self.conversations, room.id)
+        self._drop(self.unsaved.conversations, room.id)
+        self.unsaved.forgotten.append(room.id)
+
     def add_member(
         self, conversation: Conversation, account: Account, since: int, role: str = "member"
     ) -> Member:
@@ -428,6 +443,10 @@ class State:
     def _put(self, mapping: dict[Any, Any], key: object, value: object) -> None:
         self._journal.append((mapping, key, mapping.get(key)))
         mapping[key] = value
+
+    def _drop(self, mapping: dict[Any, Any], key: object) -> None:
+        if key in mapping:
+            self._remove(mapping, key)
 
     def _remove(self, mapping: dict[Any, Any], key: object) -> None:
         self._journal.append((mapping, key, mapping.pop(key, None)))

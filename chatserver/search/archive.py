@@ -1,12 +1,12 @@
 """What an account may read of what was said before: history and search, as events."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 
 from chatserver.search.events import event_of
 from chatserver.search.index import SearchIndex
-from chatserver.search.parts import Scope
+from chatserver.search.parts import Scope, TooMuch
 from chatserver.search.query import Query
 from chatserver.storage.past import Page, StoredMessage, Stretch
 from chatserver.storage.store import Store
@@ -40,13 +40,15 @@ class Archive:
         more = len(found) > len(fitting)
         return tuple(map(event_of, fitting if page.forward else reversed(fitting))), more
 
-    def one(self, seq: int, stretches: Iterable[Stretch]) -> StoredMessage | None:
-        """Return a message, if it is in what somebody may read."""
+    def one(
+        self, seq: int, readable: Callable[[int | None], Stretch | None]
+    ) -> tuple[StoredMessage, Stretch] | None:
+        """Return a message and the stretch it is in, if somebody may read it: `readable` tells what
+        of a conversation (None: of none), if anything."""
         # Where it is is looked up first: that takes as long for one that there is not.
-        place = self._store.place(seq)
-        there = [each for each in stretches if each.conversation == place]
-        found = self._store.some([seq], there) if there else []
-        return found[0] if found else None
+        stretch = readable(self._store.place(seq))
+        found = [] if stretch is None else self._store.some([seq], (stretch,))
+        return (found[0], stretch) if stretch is not None and found else None
 
     def last(self, page: Page, account: int, *, mine: bool, private: bool) -> int | None:
         """Return the number of the newest message of a page that is the account's own, or that is
@@ -60,22 +62,28 @@ class Archive:
     def search(
         self, query: Query, account: int, scope: Scope, limit: int
     ) -> tuple[tuple[Message, ...], bool]:
-        """Return up to `limit` messages that match, newest first, and whether there are more.
+        """Return up to `limit` messages that match, newest first, and whether there are more: or
+        may be, where it was too much to look further. That is no refusal: how much there is that
+        the account may not read is no matter of its own.
 
         Only those in `scope`, which is what the account may read, or a part of it. Raises
         CommandError.
         """
         found: list[StoredMessage] = []
+        too_much = False
         if query.terms:
             with closing(self._index.search(query.match, account, scope, limit + 1)) as batches:
-                for seqs in batches:
-                    # The index may still have what was deleted, or what was said otherwise.
-                    some = self._store.some(seqs, scope.stretches)
-                    found += [each for each in some if _is_meant(query, each)]
-                    if len(found) > limit:
-                        break
+                try:
+                    for seqs in batches:
+                        # The index may still have what was deleted, or what was said otherwise.
+                        some = self._store.some(seqs, scope.stretches)
+                        found += [each for each in some if _is_meant(query, each)]
+                        if len(found) > limit:
+                            break
+                except TooMuch:
+                    too_much = True
         fitting = self._fitting(found[:limit])
-        return tuple(map(event_of, fitting)), len(fitting) < len(found)
+        return tuple(map(event_of, fitting)), too_much or len(fitting) < len(found)
 
     def _fitting(self, messages: list[StoredMessage]) -> list[StoredMessage]:
         """Return the first messages that fit into one answer; at least one, if there is one."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from chatserver.errors import CommandError
-from chatserver.search.parts import Part, Parts, Scope, TooMuch, connect, look_for, remove
+from chatserver.search.parts import Part, Parts, Scope, connect, look_for, remove
 from chatserver.storage.store import Store
 from chatserver.system.allocator import give_back
 from chatserver.system.processors import roaming
@@ -66,8 +66,6 @@ _SEARCHES: Final = 2
 _BUDGET_SECONDS: Final = 0.25
 _TURN_SECONDS: Final = 5.0
 """How long a search waits for its turn."""
-
-_TOO_MUCH: Final = "That is too much to look through: add a word, or letters before a *."
 
 
 class SearchIndex:
@@ -117,15 +115,13 @@ class SearchIndex:
         Whoever asks closes it, in the same thread.
 
         Only messages in the scope of `account`, and some from before that begins. What is on disk
-        when it is called is found. Raises CommandError when it is not, or when that would be too
-        much work.
+        when it is called is found. Raises CommandError when it is not, and TooMuch where the rest
+        would be too much work.
         """
         self._catch_up(self._store.last_seq)
         with self._turns.of(account) as reader, roaming():
             try:
                 yield from look_for(reader, query, account, scope, size, _BUDGET_SECONDS)
-            except TooMuch:
-                raise CommandError("bad_request", _TOO_MUCH) from None
             except sqlite3.Error as error:
                 _log.warning("a search failed: %s", error)
                 raise CommandError(

@@ -53,10 +53,11 @@ _NEVER: Final = 2**62
 
 class Scope(msgspec.Struct, frozen=True):
     """Where a search looks: in some conversations, each from some message on, and in all that is
-    `private` to whoever asks."""
+    `private` to whoever asks; `partial`: there are more that might be looked into."""
 
     places: tuple[Stretch, ...]
     private: tuple[Stretch, ...] = ()
+    partial: bool = False
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:

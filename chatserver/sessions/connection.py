@@ -181,7 +181,8 @@ class Connection:
             self.checking = False
 
     def rest(self, seconds: float) -> None:
-        """Read nothing for a while, because the client is over its rate. Handler thread."""
+        """Carry out nothing for a while, because the client is over its rate or not to be answered
+        yet. Handler thread."""
         self.drain()
         resting = self._resting = threading.Event()
         if not self.ended:  # else nobody may be left to wake us

@@ -1,14 +1,15 @@
 """Who is here and how everything stands, behind one lock.
 
 Only the log thread changes it, batch by batch, so that coming, going, busy and hidden have a place
-in the same order as everything said. Any thread may ask; what it gets is a snapshot.
+in the same order as everything said. Any thread may ask; what it gets is a snapshot: of one thing,
+and of long lists each as it is when its turn comes.
 """
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -21,6 +22,12 @@ from chatserver.order.state import State
 from chatserver.sessions.session import Session
 from chatserver.storage.past import Stretch, Window
 from chatwire.replies import Here, Seen
+
+Thing = TypeVar("Thing")
+T = TypeVar("T")
+
+_AT_ONCE: Final = 100
+"""Rooms or people that are looked at while the lock is held: a tenth of a millisecond or two."""
 
 
 class Applied(Protocol):
@@ -55,6 +62,17 @@ class UserDirectory:
         """Hold the lock and lend the state, to be looked at only."""
         with self._lock:
             yield self.state
+
+    def in_turns(self, things: Sequence[Thing], look: Callable[[State, Thing], T]) -> list[T]:
+        """Look at many things, some at a time, and return what was found: the log thread, which
+        changes all of it, need not wait until the last of them was looked at."""
+        found: list[T] = []
+        for at in range(0, len(things), _AT_ONCE):
+            if at:
+                time.sleep(0)  # a lock that is taken again at once lets nobody else have it
+            with self._lock:
+                found += [look(self.state, each) for each in things[at : at + _AT_ONCE]]
+        return found
 
     def enter(self, session: Session) -> None:
         """Have a session known by its number; it is here once it has come."""
@@ -93,27 +111,31 @@ class UserDirectory:
     def here(self, but: int) -> tuple[Here, ...]:
         """Return the visible accounts that are here, in order of name, without `but`."""
         now = time.monotonic()
+
+        def look(_: State, each: Account) -> Here | None:
+            if each.id == but or not each.visible:
+                return None
+            return Here(name=each.name, busy=each.busy, idle_seconds=self._idle(each, now))
+
         with self._lock:
-            return tuple(
-                Here(name=each.name, busy=each.busy, idle_seconds=self._idle(each, now))
-                for each in self.state.visible()
-                if each.id != but
-            )
+            visible = tuple(self.state.visible())
+        return tuple(filter(None, self.in_turns(visible, look)))
 
     def seen(self, within: float) -> tuple[Seen, ...]:
         """Return who was visibly here in the last `within` seconds, the latest first."""
         now = time.time()
+
+        def look(_: State, each: Account) -> tuple[int, str, Seen] | None:
+            ago = _ago(each, now)
+            here = each.visible
+            if each.deleted is not None or not (here or (bool(each.seen_at) and ago <= within)):
+                return None
+            return ago, each.folded, Seen(name=each.name, online=here, seconds_ago=ago)
+
         with self._lock:
-            found = [
-                (_ago(each, now), each.folded, each.name, each.visible)
-                for each in self.state.accounts.values()
-                if each.deleted is None
-                and (each.visible or (bool(each.seen_at) and _ago(each, now) <= within))
-            ]
-        return tuple(
-            Seen(name=name, online=visible, seconds_ago=ago)
-            for ago, _, name, visible in sorted(found)
-        )
+            accounts = tuple(self.state.accounts.values())
+        found = sorted(filter(None, self.in_turns(accounts, look)))
+        return tuple(seen for _, _, seen in found)
 
     def standing(self, account: int) -> Standing:
         """Return how an account stands. Raises KeyError for one that there never was."""
@@ -145,7 +167,8 @@ class UserDirectory:
             stretches = tuple(
                 Stretch(number, since)
                 for number, since in stays
-                if conversations[number].newest > behind
+                # One that was left since, and is no more, has nothing to show either.
+                if number in conversations and conversations[number].newest > behind
             )
         ends = tuple(each for each in ended if behind < each <= upto)
         return session.window(stretches, upto, ends)

@@ -1,4 +1,5 @@
-"""Rooms and conversations as one account may see them: any thread may ask, and gets a snapshot."""
+"""Rooms and conversations as one account may see them. Any thread may ask: of one place it gets a
+snapshot, of many each as it is when its turn comes."""
 
 from collections.abc import Iterable
 from heapq import nlargest
@@ -6,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from chatserver.order.records import LOBBY_ID, Account, Conversation
+from chatserver.order.records import LOBBY_ID, Conversation, Member
 from chatserver.order.rules.rooms import seen_by
 from chatserver.order.rules.talk import speaking_refused
 from chatserver.order.state import State
@@ -58,6 +59,13 @@ class Rooms:
             room = self._find(state, account, name)
             return (None, False) if room is None else (_readable(room, account), True)
 
+    def stretch(self, account: int, conversation: int | None) -> Stretch | None:
+        """Return what an account may read of a conversation (None: of none), if anything."""
+        with self._directory.looking() as state:
+            place = state.conversations.get(conversation or 0, _NOWHERE)
+            hidden = place.id == LOBBY_ID and not self._lobby
+            return None if hidden else _readable(place, account)
+
     def stretches(self, account: int) -> tuple[Stretch, ...]:
         """Return what an account may read of all it takes part in."""
         with self._directory.looking() as state:
@@ -71,20 +79,21 @@ class Rooms:
     def everything(self, account: int) -> Scope:
         """Return all that an account may read: also of rooms that it might join, those in which
         something happened last."""
+
+        def look(_: State, room: Conversation) -> tuple[bool, int, Stretch | None]:
+            return room.member(account) is not None, room.newest, _readable(room, account)
+
+        mine, others = [], []
+        for inside, newest, stretch in self._directory.in_turns(self._there(), look):
+            if stretch is not None and inside:
+                mine.append(stretch)
+            elif stretch is not None:
+                others.append((newest, stretch))
+        last = nlargest(_MOST_OTHERS, others)
         with self._directory.looking() as state:
-            there = [each for each in state.rooms() if self._lobby or each.id != LOBBY_ID]
-            mine = [each for each in there if each.member(account) is not None]
-            others = [
-                each
-                for each in there
-                if each.member(account) is None and _readable(each, account) is not None
-            ]
-            others = nlargest(_MOST_OTHERS, others, key=lambda each: each.newest)
-            rooms = (_readable(each, account) for each in mine + others)
-            return Scope(
-                places=tuple(each for each in rooms if each is not None),
-                private=tuple(Stretch(each.id, 0) for each in state.conversations_of(account)),
-            )
+            private = tuple(Stretch(each.id, 0) for each in state.conversations_of(account))
+        places = (*mine, *[stretch for _, stretch in last])
+        return Scope(places, private, partial=len(last) < len(others))
 
     def direct(self, account: int, people: Iterable[int]) -> int | None:
         """Return the number of the conversation of an account with some others, if there is one."""
@@ -101,14 +110,15 @@ class Rooms:
     def rooms(self, account: int) -> list[tuple[Room, Talk | None]]:
         """Return the rooms that an account is in or may find, by name; its own with how far they
         go. An admin is told of those that are closed to him, too."""
-        with self._directory.looking() as state:
+
+        def look(state: State, room: Conversation) -> tuple[Room, Talk | None] | None:
             who = state.accounts[account]
-            found = [
-                (seen_by(each, who), _talk(state, each, account))
-                for each in state.rooms()
-                if (state.may_find(each, account) or who.role == "admin")
-                and (self._lobby or each.id != LOBBY_ID)
-            ]
+            there = room.deleted is None and who.role == "admin"
+            if not there and not state.may_find(room, account):
+                return None
+            return seen_by(room, who), _talk(state, room, account)
+
+        found = filter(None, self._directory.in_turns(self._there(), look))
         return sorted(found, key=lambda each: each[0].name.lower())
 
     def members(
@@ -121,27 +131,26 @@ class Rooms:
             if room is None or room.name is None:
                 return None
             inside = room.member(account) is not None
-            invited = (state.accounts[each].name for each in room.invited) if inside else ()
-            listed = [
-                _listed(state.accounts[each.account], each.role, muted=each.muted > state.at)
-                for each in room.members.values()
-                if each.left is None
-            ]
-            return (
-                room.name,
-                sorted(listed, key=lambda each: each.name.lower()),
-                tuple(sorted(invited, key=str.lower)),
-            )
+            invited = [state.accounts[each].name for each in room.invited] if inside else []
+            members = tuple(room.members.values())
+        found = filter(None, self._directory.in_turns(members, _listed))
+        return (
+            room.name,
+            sorted(found, key=lambda each: each.name.lower()),
+            tuple(sorted(invited, key=str.lower)),
+        )
 
     def talks(self, account: int) -> list[Talk]:
         """Return an account's conversations, those first in which something happened last."""
+
+        def look(state: State, place: Conversation) -> Talk | None:
+            return _talk(state, place, account)
+
         with self._directory.looking() as state:
-            found = [
-                _talk(state, each, account)
-                for each in map(state.conversations.__getitem__, state.accounts[account].member_of)
-                if self._lobby or each.id != LOBBY_ID
-            ]
-        return sorted((each for each in found if each is not None), key=lambda each: -each.newest)
+            mine = state.accounts[account].member_of
+            places = [state.conversations[each] for each in mine if self._lobby or each != LOBBY_ID]
+        found = filter(None, self._directory.in_turns(places, look))
+        return sorted(found, key=lambda each: -each.newest)
 
     def talk(self, account: int, conversation: int) -> Talk | None:
         """Return a conversation of an account, if it is one."""
@@ -161,6 +170,11 @@ class Rooms:
             mine = set(me.sessions)
             return tuple(each for each in state.audience(place) if each not in mine)
 
+    def _there(self) -> tuple[Conversation, ...]:
+        """Return the rooms there are, to be looked at in turns: until then one may be no more."""
+        with self._directory.looking() as state:
+            return tuple(each for each in state.rooms() if self._lobby or each.id != LOBBY_ID)
+
     def _find(self, state: State, account: int, name: str) -> Conversation | None:
         room = state.room(name) or _NOWHERE
         if not state.may_find(room, account):
@@ -173,7 +187,9 @@ def _readable(room: Conversation, account: int) -> Stretch | None:
     member = room.member(account)
     everything = room.history == "all"
     if member is None:
-        return Stretch(room.id, 0) if everything and room.access == "open" else None
+        anybody = everything and room.kind == "room" and room.access == "open"
+        anybody = anybody and room.deleted is None
+        return Stretch(room.id, 0) if anybody else None
     return Stretch(room.id, 0 if everything else member.since)
 
 
@@ -192,8 +208,15 @@ def _talk(state: State, place: Conversation, account: int) -> Talk | None:
     )
 
 
-def _listed(account: Account, role: str, *, muted: bool) -> RoomMember:
+def _listed(state: State, member: Member) -> RoomMember | None:
+    if member.left is not None:
+        return None
+    account = state.accounts[member.account]
     here = account.visible
     return RoomMember(
-        name=account.name, role=role, here=here, busy=here and account.busy, muted=muted
+        name=account.name,
+        role=member.role,
+        here=here,
+        busy=here and account.busy,
+        muted=member.muted > state.at,
     )

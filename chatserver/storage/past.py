@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -118,13 +119,20 @@ _UNREAD: Final = f"""
     SELECT id,
         (SELECT count(*) FROM (
             SELECT 1 FROM messages
-            WHERE conversation = id AND seq > since AND sender <> :account
+            WHERE conversation = id AND seq > since AND seq <= :upto AND sender <> :account
                 AND deleted IS NULL LIMIT :most)),
         (SELECT count(*) FROM (
             SELECT 1 FROM mentions
-            WHERE account = :account AND conversation = id AND seq > since LIMIT :most))
+            WHERE account = :account AND conversation = id AND seq > since AND seq <= :upto
+            LIMIT :most))
     FROM stretch
 """  # noqa: S608 - put together from constants, like those below
+_NEWEST_OF: Final = """
+    SELECT value, max(
+        coalesce((SELECT max(seq) FROM messages WHERE conversation = value AND seq <= :upto), 0),
+        coalesce((SELECT max(seq) FROM changes WHERE conversation = value AND seq <= :upto), 0))
+    FROM json_each(:conversations)
+"""
 _ALL_OF: Final = f"SELECT json_group_array({AS_JSON}) FROM"
 """Messages come as one value, because the interpreter is given up and waited for at each row."""
 
@@ -175,6 +183,14 @@ _FOLLOWING: Final = f"""
 _OF_DELETED_ROOMS: Final = """
     SELECT {table}.seq FROM conversations AS place
         CROSS JOIN {table} ON conversation = place.id WHERE place.deleted IS NOT NULL
+    LIMIT ?
+"""
+_EMPTY_ROOMS: Final = """
+    SELECT id, (SELECT count(*) FROM members WHERE conversation = id) FROM conversations
+    WHERE deleted IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM messages WHERE conversation = id)
+        AND NOT EXISTS (SELECT 1 FROM changes WHERE conversation = id)
+        AND id < (SELECT max(id) FROM conversations)
     LIMIT ?
 """
 _OLD_CHANGES: Final = """
@@ -337,11 +353,12 @@ class Past:
         return int(row[0])
 
     def unread(
-        self, account: int, stretches: Iterable[Stretch], most: int
+        self, account: int, stretches: Iterable[Stretch], upto: int, most: int
     ) -> dict[int, tuple[int, int]]:
-        """Return for each conversation how many messages of others are in its stretch, and in how
-        many the account is mentioned, up to `most` each."""
+        """Return for each conversation how many messages of others are in its stretch as far as
+        `upto`, and in how many the account is mentioned, up to `most` each."""
         values = {
+            "upto": upto,
             "stretches": json.dumps(dict(stretches)),
             "behind": 0,
             "account": account,
@@ -350,6 +367,14 @@ class Past:
         with self._reader() as reader:
             rows = reader.execute(_UNREAD, values).fetchall()
         return {number: (unread, mentions) for number, unread, mentions in rows}
+
+    def newest_of(self, conversations: Iterable[int], upto: int) -> dict[int, int]:
+        """Return the newest message or change of some conversations as far as `upto`; 0: none."""
+        with self._reader() as reader:
+            rows = reader.execute(
+                _NEWEST_OF, {"conversations": json.dumps(tuple(conversations)), "upto": upto}
+            )
+            return dict(rows.fetchall())
 
     def of_deleted_rooms(self, limit: int) -> tuple[list[int], list[int]]:
         """Return the numbers of some messages, and of some changes, in rooms that there are no
@@ -360,6 +385,15 @@ class Past:
                 for table in ("messages", "changes")
             )
             return messages, changes
+
+    def empty_rooms(self, limit: int) -> list[int]:
+        """Return some rooms that there are no more and of which only is left who was in them: at
+        most `limit` people, or else one room."""
+        with self._reader() as reader:
+            rows = reader.execute(_EMPTY_ROOMS, (limit,)).fetchall()
+        total = accumulate(people for _, people in rows)
+        fitting = [room for (room, _), so_far in zip(rows, total, strict=True) if so_far <= limit]
+        return fitting or [room for room, _ in rows[:1]]
 
     def old_changes(self, before: int, limit: int) -> list[int]:
         """Return the numbers of some changes from before a time (ms) that are about no message

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
+from sys import intern
 from typing import Any, Final
 
 from chatserver.order.records import Account, Conversation, Device, Member, Target, Unsaved
@@ -56,6 +57,9 @@ def load(connection: sqlite3.Connection) -> State:
         account.busy, account.hidden = bool(account.busy), bool(account.hidden)
         state.load(account)
     for values in _select(connection, CONVERSATION, "conversations"):
+        for name in ("access", "history", "speaking"):
+            # A default is left out of an answer where it is the very same string.
+            values[name] = intern(values[name])
         values["people"] = tuple(json.loads(values["people"] or "[]"))
         state.load(Conversation(**values))
     for values in _select(connection, MEMBER, "members"):
@@ -144,6 +148,10 @@ def write(connection: sqlite3.Connection, state: State) -> None:
         invitations = [(*key, by) for key, by in unsaved.invitations.items()]
         put(_UNINVITE, [each[:2] for each in invitations])
         put("INSERT INTO invitations VALUES (?, ?, ?)", [each for each in invitations if each[2]])
+    if unsaved.forgotten:
+        forgotten = [(room,) for room in unsaved.forgotten]
+        put("DELETE FROM members WHERE conversation = ?", forgotten)
+        put("DELETE FROM conversations WHERE id = ?", forgotten)
     if unsaved.gone:
         gone = unsaved.gone.items()
         put("INSERT OR IGNORE INTO gone VALUES (?)", [(seq,) for seq, still in gone if still])

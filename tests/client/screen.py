@@ -218,11 +218,12 @@ class Screen:
             time.sleep(0.01)
 
     def is_waiting(self) -> bool:
-        """Tell whether the client has done all there was to do: it sleeps, and no signal waits."""
-        status = Path(f"/proc/{self.child.pid}/status").read_text("ascii")
-        fields = dict(line.split(":\t", 1) for line in status.splitlines())
-        pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
-        return fields["State"].startswith("S") and not pending
+        """Tell whether the client has done all there was to do: it sleeps, and no signal waits.
+
+        Each of its threads does: one that sleeps alone may wait for another, which has the
+        interpreter and, on a busy machine, no processor.
+        """
+        return all(map(_sleeps, Path(f"/proc/{self.child.pid}/task").iterdir()))
 
     def settle(self) -> None:
         """Read until the client waits and has written nothing more for a moment."""
@@ -279,6 +280,16 @@ class Screen:
         self.raw += data
         self._stream.feed(data)
         return timeout > 0
+
+
+def _sleeps(thread: Path) -> bool:
+    try:
+        status = (thread / "status").read_text("ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # it has ended meanwhile
+    fields = dict(line.split(":\t", 1) for line in status.splitlines())
+    pending = int(fields["SigPnd"], 16) | int(fields["ShdPnd"], 16)
+    return fields["State"].startswith("S") and not pending
 
 
 @contextmanager

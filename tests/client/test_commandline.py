@@ -98,6 +98,54 @@ def test_in_a_conversation_a_slash_makes_the_command(
 
 
 @pytest.mark.parametrize(
+    ("typed", "fields"),
+    [
+        ("/leave", {"room": "ops"}),
+        ("/leave web", {"room": "web"}),
+        ("/leave #web", {"room": "web"}),
+        ("/invite carol", {"name": "carol", "room": "ops"}),
+        ("/invite carol web", {"name": "carol", "room": "web"}),
+        ("/invite carol #web", {"name": "carol", "room": "web"}),
+        ("/mute carol 10", {"name": "carol", "room": "ops", "minutes": 10}),
+        ("/mute carol #web 10", {"name": "carol", "room": "web", "minutes": 10}),
+        ("/remove carol too loud", {"name": "carol", "room": "ops", "reason": "too loud"}),
+        ("/topic #web at nine", {"room": "web", "topic": "at nine"}),
+        ("/topic see #web", {"room": "ops", "topic": "see #web"}),
+        ("/set closed", {"room": "ops", "access": "closed"}),
+        ("/create web", {"room": "web"}),
+        ("/join web", {"room": "web"}),
+    ],
+)
+def test_in_a_room_commands_are_about_that_room(typed: str, fields: dict[str, Value]) -> None:
+    line = CommandLine(each.help for each in all_commands())
+    request = line.parse(typed, Conversation(room="ops"))
+    assert request is not None
+    assert request.fields == fields
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("/topic", "<topic> is missing. Usage: topic <topic>"),
+        ("/invite #web carol", "'#web' is a room, not somebody. Usage: invite <user>"),
+        ("/mute bob #web", "<minutes> is missing. Usage: mute <user> #<room> <minutes>"),
+    ],
+)
+def test_in_a_room_what_is_wrong_is_said_of_the_short_form(typed: str, sentence: str) -> None:
+    line = CommandLine(each.help for each in all_commands())
+    with pytest.raises(UsageError) as caught:
+        line.parse(typed, Conversation(room="ops"))
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("conversation", [None, BOB])
+def test_elsewhere_the_room_is_to_be_named(conversation: Conversation | None) -> None:
+    line = CommandLine(each.help for each in all_commands())
+    with pytest.raises(UsageError, match=r"^<room> is missing\. Usage: leave #<room>$"):
+        line.parse("/leave", conversation)
+
+
+@pytest.mark.parametrize(
     ("typed", "sentence"),
     [
         ("brodcast hi", "There is no command 'brodcast': did you mean broadcast?"),

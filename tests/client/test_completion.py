@@ -13,7 +13,7 @@ from chatclient.talk.roster import Roster
 from chatwire.events import Presence
 from chatwire.replies import Here, LastReply, Seen, WhoReply
 
-from .fake import COMMANDS, HISTORY, message, welcome
+from .fake import COMMANDS, HISTORY, commands, message, welcome
 
 
 def offers(typed: str, conversation: Conversation | None = None) -> list[str]:
@@ -22,7 +22,9 @@ def offers(typed: str, conversation: Conversation | None = None) -> list[str]:
     roster.hear(Presence(name="Bob", state="online"))
     roster.hear(Presence(name="bert", state="online"))
     roster.hear(message(1, "hi", "carol"))
-    completer = LineCompleter(CommandLine((*COMMANDS, HISTORY)), roster, lambda: conversation)
+    completer = LineCompleter(
+        CommandLine((*COMMANDS, HISTORY, *commands("react"))), roster, lambda: conversation
+    )
     found = completer.get_completions(Document(typed), CompleteEvent())
     return [typed[: len(typed) + each.start_position] + each.text for each in found]
 
@@ -54,6 +56,8 @@ def offers(typed: str, conversation: Conversation | None = None) -> list[str]:
         ("help s", ["help send ", "help status "]),
         ("who b", []),
         ("last 1", []),
+        ("react +", ["react +1 "]),
+        ("react ^12 -👍", ["react ^12 -👍 "]),
         ("nonsense b", []),
     ],
 )

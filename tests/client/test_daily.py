@@ -5,20 +5,37 @@ import sys
 from pathlib import Path
 
 from chatwire.events import Presence
+from chatwire.replies import ConversationsReply, Waiting
 
 from .fake import message
 from .screen import CTRL_C, CTRL_D, UP, logged_in, paste
 
+LOBBY = Waiting(room="lobby", newest=7, read=7, unread=0, mentions=0)
+BOB = Waiting(with_=("bob",), newest=3, read=3, unread=0, mentions=0)
+
 
 def test_a_newcomer_is_told_what_to_type() -> None:
-    with logged_in(56) as (screen, _):
-        assert screen.lines[:5] == [
+    with logged_in(56, welcome={"can": ("conversations",)}) as (screen, link):
+        link.answer("conversations", ConversationsReply(conversations=(LOBBY,)))
+        screen.wait_for("rooms there are")
+        screen.wait_for_line(">")
+        assert screen.lines == [
             "Welcome, alice. Here now: bob. Type help for the",
             "    commands.",
-            "To speak to everybody type talk lobby, to one person",
-            "    talk and the name; rooms shows the rooms.",
+            "To begin, type",
+            "  talk lobby   to speak to everybody",
+            "  talk <user>  to speak to one person",
+            "  rooms        to see which rooms there are",
             ">",
         ]
+
+
+def test_whoever_has_talked_here_is_told_nothing() -> None:
+    with logged_in(welcome={"can": ("conversations",)}) as (screen, link):
+        link.answer("conversations", ConversationsReply(conversations=(LOBBY, BOB)))
+        link.send(message(8, "morning"))
+        screen.wait_for("morning")
+        assert "To begin" not in screen.text
 
 
 def test_whoever_is_spoken_to_is_called(tmp_path: Path) -> None:
@@ -63,12 +80,12 @@ def test_whoever_is_ignored_is_not_there(tmp_path: Path) -> None:
 def test_a_long_text_is_sent_in_parts_or_not_at_all() -> None:
     with logged_in(welcome={"most": 30}) as (screen, link):
         screen.type(paste("say one two three four five\nsix seven eight\nnine ten") + "\r")
-        screen.wait_for("too long for one message: press Enter again to send 2 parts.")
+        screen.wait_for_status("too long for one message: press Enter again to send 2 parts.")
         screen.type("\r")
         link.take_broadcast("one two three four five", 1)
         link.take_broadcast("six seven eight\nnine ten", 2)
         screen.type(f"say {'x' * 400}\r")
-        screen.wait_for("That is too long, even for 10 messages: make it shorter.")
+        screen.wait_for_status("That is too long, even for 10 messages: make it shorter.")
         screen.type("\r")
         screen.type(CTRL_C)
         screen.wait_for_line(">")

@@ -1,19 +1,26 @@
 """Ignoring people and conversations: what it hides, and that it is kept."""
 
+import io
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from chatclient.talk.ignored import Ignored
 from chatwire.events import Message, Presence, RoomChanged
-from chatwire.replies import HistoryReply
+from chatwire.replies import ConversationsReply, HistoryReply, Waiting
 from chatwire.usage import UsageError
+
+from .fake import FakeServer, Link, at_home, commands
+from .screen import NO_HURRY, Screen, logged_in
+from .test_plain import plain
+from .test_rooms import ALL, CAN, active, take, take_conversations
 
 PLACE = "chat.example.org:4119"
 
 
-def said(sender: str, room: str = "lobby") -> Message:
-    return Message(seq=1, at="2026-11-22T15:24:02Z", sender=sender, room=room, text="hi")
+def said(sender: str, room: str = "lobby", seq: int = 1) -> Message:
+    return Message(seq=seq, at="2026-11-22T15:24:02Z", sender=sender, room=room, text="hi")
 
 
 def privately(sender: str, *to: str) -> Message:
@@ -73,3 +80,76 @@ def test_what_makes_no_sense_changes_nothing(file: Path) -> None:
     with pytest.raises(UsageError, match="cannot be kept"):
         ignored.change("bob")
     assert not ignored.hides(said("bob"))
+
+
+WAITING = (
+    Waiting(room="ops", newest=9, read=2, unread=5, mentions=1),
+    Waiting(with_=("bob",), newest=8, read=1, unread=2, mentions=0),
+    Waiting(with_=("carol",), newest=4, read=3, unread=1, mentions=0),
+)
+IGNORED = "You ignore #ops: 5 unread, 1 for you; bob: 2 unread."
+
+
+def test_what_the_server_counts_of_it_after_a_login_waits_for_nobody(tmp_path: Path) -> None:
+    environ = {"CHAT_CLIENT_VIEW": "all", "XDG_CONFIG_HOME": str(tmp_path)}
+    welcome = {"commands": ALL, "can": CAN}
+    with logged_in(welcome=welcome, change=NO_HURRY, **environ) as (screen, link):
+        take_conversations(link, *WAITING)
+        screen.wait_for_status("bob 2 · carol 1 · @you 1")
+        screen.wait(lambda: screen.screen.title.startswith("(8) "))
+        screen.say("ignore bob")
+        active(link)
+        screen.say("ignore #ops")
+        screen.wait(lambda: screen.status.endswith("│ carol 1"))
+        screen.wait(lambda: screen.screen.title.startswith("(1) "))
+        link.close()
+        screen.wait_for_status("not connected")
+        screen.type("\r")
+        again = screen.door.open()
+        again.take_login_again()
+        take_conversations(again, *WAITING)
+        screen.wait_for("Connected again.")
+        screen.wait(lambda: screen.status.endswith("│ carol 1"))
+
+
+def test_it_waits_for_nobody_after_a_new_start_either(tmp_path: Path) -> None:
+    screen = Screen(80, 24, {"CHAT_PASSWORD": "secret", "XDG_CONFIG_HOME": str(tmp_path)})
+    with closing(screen):
+        place = f"127.0.0.1:{screen.door.port}"
+        for each in ("#ops", "bob"):
+            Ignored("alice", place, tmp_path / "chat" / "ignored").change(each)
+        link = screen.door.open()
+        link.let_in(commands=ALL, can=CAN)
+        take_conversations(link, *WAITING)
+        screen.wait(lambda: screen.status.endswith("│ carol 1"))
+        screen.wait(lambda: screen.screen.title.startswith("(1) "))
+        screen.type("unread\r")
+        active(link)
+        take(link, "unread", ConversationsReply(op="unread", conversations=WAITING))
+        screen.wait_for(f"carol: 1 unread\n{IGNORED}")
+        screen.wait_for_line(">")
+        screen.say("next")
+        assert take(link, "history", HistoryReply(messages=(), more=False))["with"] == ["carol"]
+        screen.wait_for_line("carol>")
+        link.send(said("bob", seq=10), said("carol", "ops", seq=11), said("dave", seq=12))
+        screen.wait_for("dave: hi")
+        assert screen.bells == 0
+        screen.say("/next")
+        screen.wait_for("Nothing else waits to be read.")
+
+
+def test_lines_tell_of_it_when_they_are_asked_what_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+    def play(link: Link) -> None:
+        link.answer("unread", ConversationsReply(op="unread", conversations=WAITING))
+
+    with FakeServer(at_home(play, commands=commands("unread", "logout"))) as server:
+        place = f"127.0.0.1:{server.port}"
+        for each in ("#ops", "bob"):
+            Ignored("alice", place, tmp_path / "chat" / "ignored").change(each)
+        out = io.StringIO()
+        plain(server, io.BytesIO(b"unread\n"), out).run()
+    assert [line[6:] for line in out.getvalue().splitlines()[-2:]] == ["carol: 1 unread", IGNORED]

@@ -11,7 +11,7 @@ from chatclient.errors import ChatError
 from chatclient.faces.jsonlines import BadRequest, JsonLines, parse_request
 from chatclient.link.resume import ResumingClient
 from chatclient.setup.inputlines import InputLines
-from chatwire.events import Error
+from chatwire.events import Error, Typing
 from chatwire.replies import BroadcastReply, WhoReply
 
 from .fake import FakeServer, Link, at_home, message
@@ -39,6 +39,7 @@ def test_answers_come_among_the_events_with_the_id_of_the_program() -> None:
             to_builtins(message(5, "hello")) | {"news": "unknown fields are left out"},
             WhoReply(re=asked["id"], users=()),
             {"event": "unheard_of"},
+            Typing(sender="bob", room="ops"),
             BroadcastReply(re=said["id"], seq=6, busy={}),
             Error(re=quiet["id"], code="internal", text="No."),
         )
@@ -54,6 +55,7 @@ def test_answers_come_among_the_events_with_the_id_of_the_program() -> None:
     assert [without(each, "at") for each in rest] == [
         {"event": "message", "seq": 5, "from": "bob", "room": "lobby", "text": "hello"},
         {"event": "reply", "re": 70000000000, "op": "who", "users": []},
+        {"event": "typing", "from": "bob", "room": "ops"},
         {"event": "reply", "re": -7, "op": "broadcast", "seq": 6, "busy": {}},
         {"event": "error", "code": "internal", "text": "No."},
         {"event": "reply", "re": 9, "op": "logout"},

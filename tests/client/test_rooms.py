@@ -5,7 +5,16 @@ from typing import Any
 from msgspec import structs
 
 from chatserver.commands import all_commands
-from chatwire.events import Deleted, Edited, Error, Message, Reacted, ReadOn, Replayed
+from chatwire.events import (
+    Deleted,
+    Edited,
+    Error,
+    Message,
+    Reacted,
+    ReadOn,
+    Replayed,
+    RoomChanged,
+)
 from chatwire.replies import (
     ChangeReply,
     ConversationsReply,
@@ -17,7 +26,7 @@ from chatwire.replies import (
 )
 
 from .fake import Link, message
-from .screen import NO_HURRY, logged_in
+from .screen import CTRL_C, NO_HURRY, logged_in
 
 ALL = tuple(each.help for each in all_commands() if each.summary)
 CAN = ("conversations", "read", "ping")
@@ -120,6 +129,35 @@ def test_nothing_is_read_in_an_empty_room() -> None:
         assert take(link, "read", ReadReply(upto=5))["upto"] == 5
 
 
+def test_what_has_left_the_screen_is_not_read_by_a_key() -> None:
+    with here(rows=10) as (screen, link):
+        take_conversations(link)
+        link.send(*(said(seq, f"line {seq}") for seq in range(1, 12)))
+        link.send(said(12, "psst", to=("alice",)))
+        screen.wait_for_status("bob 1 · #ops 11")
+        screen.type("x")
+        active(link)
+        assert take(link, "read", ReadReply(upto=12))["with"] == ["bob"]  # that stands there still
+        screen.wait(lambda: screen.status.endswith("│ #ops 11"))
+        link.send(said(13, "one more"))  # it would have all before it count as read
+        screen.wait_for_status("#ops 12")
+        screen.type(CTRL_C, ">")
+        screen.type(ALT_A)
+        asked = take(link, "history", HistoryReply(messages=(said(13, "one more"),), more=True))
+        assert (asked["room"], asked["limit"]) == ("ops", 15)
+        assert take(link, "read", ReadReply(upto=13))["upto"] == 13
+        screen.wait(lambda: "#ops 12" not in screen.status)
+
+
+def test_the_key_for_the_next_goes_to_what_stands_on_the_screen() -> None:
+    with here() as (screen, link):
+        take_conversations(link)
+        link.send(said(1, "psst", to=("alice",)))
+        screen.wait_for_status("bob 1")
+        screen.type(ALT_A)
+        screen.wait_for_line("bob>")
+
+
 def test_one_in_view_and_the_next() -> None:
     with here(CHAT_CLIENT_VIEW="one") as (screen, link):
         take_conversations(link)
@@ -162,12 +200,74 @@ def test_words_are_mended() -> None:
         screen.wait_for("Corrected.")
         screen.say("/react 👍")
         assert take(link, "react", ChangeReply(op="react", seq=5))["target"] == 1
+        screen.wait_for("Noted. (bob: can you look?)")
+        link.send(said(6, "thanks"))
+        screen.wait_for("thanks")
+        screen.say("/react -👍")
+        request = take(link, "react", ChangeReply(op="react", seq=7))
+        assert (request["target"], request["reaction"], request["on"]) == (1, "👍", False)
+        screen.say("/react -👍")
+        screen.wait_for("No message in #ops is known here that has your 👍")
         screen.say("/edit")
         screen.wait_for_line("#ops> /edit ^3 I did")
         screen.type("!\r")
         request = take(link, "edit", Error(code="too_late", text="It is too late."))
         assert (request["target"], request["text"]) == (3, "I did!")
         screen.wait_for_line("#ops> /edit ^3 I did!")
+        screen.type(f"{CTRL_C}/delete\r")
+        assert take(link, "delete", ChangeReply(op="delete", seq=6))["target"] == 3
+        screen.wait_for("Deleted. (alice: I did)")
+        screen.say("/edit")
+        screen.wait_for("No message that you have said in #ops is known here: pick one")
+        screen.say("/edit ^1")
+        screen.wait_for("^1 is no message of yours that is known here: history -n shows")
+
+
+def test_who_is_removed_talks_there_no_longer() -> None:
+    with here() as (screen, link):
+        take_conversations(link)
+        screen.type("talk #ops\r")
+        active(link)
+        take(link, "history", HistoryReply(messages=(), more=False))
+        screen.wait_for_line("#ops>")
+        common: dict[str, Any] = {"at": NOW, "sender": "bob", "change": "removed"}
+        link.send(RoomChanged(seq=1, room="ops", name="carol", **common))
+        link.send(RoomChanged(seq=2, room="web", name="alice", **common))
+        screen.wait_for("bob removed you from #web.")
+        screen.wait_for_line("#ops>")
+        link.send(RoomChanged(seq=3, room="ops", name="ALICE", reason="spam", **common))
+        screen.wait_for("bob removed you from #ops: spam\nWhat you type goes to nobody;")
+        screen.wait_for_line(">")
+
+
+def test_who_leaves_the_room_in_view_talks_to_nobody() -> None:
+    with here() as (screen, link):
+        take_conversations(link)
+        screen.type("talk #ops\r")
+        active(link)
+        take(link, "history", HistoryReply(messages=(), more=False))
+        screen.wait_for_line("#ops>")
+        screen.say("/leave web")
+        assert take(link, "leave", ChangeReply(op="leave", seq=3))["room"] == "web"
+        screen.wait_for("You have left #web.")
+        screen.say("/leave")
+        assert take(link, "leave", ChangeReply(op="leave", seq=4))["room"] == "ops"
+        screen.wait_for("You have left #ops.\nWhat you type goes to nobody;")
+        screen.wait_for_line(">")
+
+
+def test_how_commands_are_typed_is_said_once() -> None:
+    with here() as (screen, link):
+        take_conversations(link)
+        screen.type("talk #ops\r")
+        active(link)
+        take(link, "history", HistoryReply(messages=(), more=False))
+        screen.wait_for("What you type goes to #ops; commands begin with a slash, as /talk does.")
+        screen.say("/talk lobby")
+        take(link, "history", HistoryReply(messages=(), more=False))
+        screen.wait_for("What you type goes to everybody.\n")
+        screen.say("/view all")
+        screen.wait_for("All conversations are shown.\n")
 
 
 def test_corrections_are_shown_as_such() -> None:
@@ -187,7 +287,7 @@ def test_corrections_are_shown_as_such() -> None:
             "bob deleted a message in #ops.",
             "      ↱ bob: (deleted)",
             "15:24 carol → #ops: yes",
-            "      ↱ ^99",
+            "      ↱ an older message; around ^99 shows it",
         ]
 
 

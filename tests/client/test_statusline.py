@@ -68,6 +68,23 @@ def test_what_matters_least_makes_room(columns: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "text"),
     [
+        (90, " host:4119 TLS │ → bob │ here: bob, carol │ bob 2 · #ops 5 · @you 1 │ bob is typing"),
+        (78, " host:4119 TLS │ → bob │ 2 here │ bob 2 · #ops 5 · @you 1 │ bob is typing"),
+        (66, " → bob │ 2 here │ bob 2 · #ops 5 · @you 1 │ bob is typing"),
+        (49, " 2 here │ bob 2 · #ops 5 · @you 1 │ bob is typing"),
+        (48, " → bob │ 2 here │ bob 2 · #ops 5 · @you 1"),
+        (24, " bob 2 · #ops 5 +1"),
+    ],
+)
+def test_who_is_writing_takes_no_room_from_what_waits(columns: int, text: str) -> None:
+    unread = ("bob 2", "#ops 5", "@you 1")
+    there, here = Conversation(("bob",)), ("bob", "carol")
+    assert line().text(there, here, 0, columns, unread, "bob is typing") == text
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
         (80, " host:4119: not connected, trying again in 5 s (Enter: now) │ 1 not sent yet"),
         (70, " not connected, trying again in 5 s (Enter: now) │ 1 not sent yet"),
         (55, " not connected, trying again in 5 s │ 1 not sent yet"),

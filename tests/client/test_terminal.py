@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from chatwire.events import Bye, Error, Presence
+from chatwire.events import Bye, Error, Presence, Typing
 from chatwire.replies import WhoReply
 
 from .fake import message
@@ -71,6 +71,7 @@ def test_a_resize_keeps_the_line() -> None:
         screen.type(line)
         sizes = ((31, 12), (100, 30), (20, 24), (80, 24))
         for seq, (columns, rows) in enumerate(sizes, 1):
+            screen.settle()  # what it writes for the old size would land on the new one
             screen.resize(columns, rows)
             link.send(message(seq, f"at {columns}"))
             shown = f"15:24 bob: at {columns} {typed}"
@@ -113,11 +114,12 @@ def test_a_long_paste_is_asked_about() -> None:
     with logged_in() as (screen, link):
         screen.type(paste("broadcast 1\r2\r3\r4\r5"), ". 5")
         screen.type("\r")
-        screen.wait_for("Press Enter again to send these 5 lines.")
+        screen.wait_for_status("Press Enter again to send these 5 lines.")
         screen.wait_for_line(". 5")
         screen.type("!", ". 5!")
+        assert "Press Enter" not in screen.status
         screen.type("\r")
-        screen.wait(lambda: screen.text.count("Press Enter again") == 2)
+        screen.wait_for_status("Press Enter again")
         screen.wait_for_line(". 5!")
         screen.type("\r")
         link.take_broadcast("1\n2\n3\n4\n5!", 1)
@@ -145,7 +147,7 @@ def test_lines_that_arrive_in_one_read_are_lines(end: str) -> None:
         assert link.expect("send")["text"] == "my secret"
         screen.wait_for_line("> say half")
         screen.type(f"{CTRL_C}{paste('say 1' + 5 * chr(10) + '2')}{end}")  # one Enter, not two
-        screen.wait_for("Press Enter again to send these 6 lines.")
+        screen.wait_for_status("Press Enter again to send these 6 lines.")
         screen.settle()
         assert screen.lines[-1] == ". 2"
         screen.type(end)
@@ -200,9 +202,9 @@ def test_tab_completes_and_goes_round() -> None:
 def test_the_bell_and_the_own_name(bell: str, rings: int) -> None:
     with logged_in(CHAT_CLIENT_BELL=bell, NO_COLOR="1") as (screen, link):
         link.send(
-            message(1, "alice, this is old", replay=True),
-            message(2, "hello everybody, malice, alice-2 and alice.b"),
-            message(3, "have you seen ALICE?"),
+            message(1, "alice, this is old", replay=True, mentions=("alice",)),
+            message(2, "hello everybody, alice", mentions=("bob",)),  # the server knows
+            message(3, "have you seen ALICE?", mentions=("bob", "Alice")),
             message(4, "psst", to=("alice",)),
             message(5, "alice herself, at her other desk", "alice"),
         )
@@ -230,8 +232,9 @@ def test_where_nothing_is_drawn_there_are_lines(options: tuple[str, ...], term: 
         screen.wait_for("bob is busy.")
         screen.type("who\n")
         link.answer("who", WhoReply(users=()))
-        link.send(message(2, "more"))
+        link.send(Typing(sender="bob", to=("alice",)), message(2, "more"))
         screen.wait_for("bob: more")
+        assert "typing" not in screen.text
         screen.type("logout\n")
         link.take_logout()
         assert screen.end() == 0

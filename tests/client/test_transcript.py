@@ -4,11 +4,11 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
 
 from chatclient.talk.colours import Colours, colours_wanted
-from chatclient.talk.mention import mentions_in
 from chatclient.talk.transcript import Piece, Transcript, plain_lines
 from chatwire.events import Error, Event, Hello, Message
 from chatwire.replies import HistoryReply, SearchReply
@@ -140,14 +140,30 @@ def test_what_was_said_before_is_shown_with_its_day(kind: type[HistoryReply | Se
         ("hello Alice!", "alice", ["Alice"]),
         ("(alice) ALICE: alice, alice.", "alice", ["alice", "ALICE", "alice", "alice"]),
         ("@alice's", "alice", ["alice"]),
-        ("malice alice2 alice_ alice-2 my-alice alice.b", "alice", []),
-        ("älice éalice", "alice", []),
-        ("世alice", "alice", []),
-        ("", "alice", []),
-        ("axb", "a.b", []),
+        ("alice: malice alice2 alice_x alice-2 my-alice alice.b", "alice", ["alice"]),
+        ("alice älice éalice 世alice alice@example.org", "alice", ["alice"]),
+        ("axb, a.b", "a.b", ["a.b"]),
         ("ask a.b.", "a.b", ["a.b"]),
-        ("b.a.b", "a.b", ["a.b"]),
+        ("one\ntwo ALICE\nthree", "alice", ["ALICE"]),
     ],
 )
-def test_a_name_is_a_word_of_its_own(text: str, name: str, found: list[str]) -> None:
-    assert [text[start:end] for start, end in mentions_in(text, name)] == found
+def test_the_own_name_is_bold_where_the_server_has_found_it(
+    text: str, name: str, found: list[str]
+) -> None:
+    def bold(**more: Any) -> list[str]:
+        lines = Transcript(name, Colours(on=False), TODAY).lines(message(1, text, **more))
+        return [piece for line in lines for style, piece in line if style == "bold"]
+
+    assert bold(mentions=("bob", name.upper())) == found
+    assert bold(mentions=("bob",)) == bold() == []
+    assert bold(mentions=(name,), replay=True) == []
+
+
+def test_what_an_old_message_answers_stands_over_its_words() -> None:
+    answer = message(2, "yes", at=EVENING, reply_to=1)
+    history = HistoryReply(messages=(message(1, "tea?", at=EVENING), answer), more=True)
+    lines = shown(Transcript("alice", Colours(on=False), TODAY), history)
+    assert lines[1:3] == [
+        f"{'':17}↱ an older message; around ^1 shows it",
+        "2026-11-23 00:24 bob: yes",
+    ]

@@ -42,6 +42,7 @@ def test_the_first_time_the_fingerprint_is_shown_and_the_key_is_pinned(file: Pat
     (question,) = person.asked
     assert PLACE in question
     assert ALICE.fingerprint in question.split()
+    assert all(len(line) < 80 or ALICE.fingerprint in line for line in question.split("\n"))
     assert file.read_text("utf-8") == f"{PLACE} {ALICE.pin} {ALICE.fingerprint}\n"
     assert file.stat().st_mode & 0o077 == 0
 

@@ -3,11 +3,12 @@
 from chatclient.talk.attention import Attention
 from chatclient.talk.conversation import Conversation
 from chatclient.talk.unread import Unread
+from chatwire.events import Deleted, Edited
 from chatwire.replies import ConversationsReply, Waiting
 
 from .fake import message
 
-OPS, BOB = Conversation(room="ops"), Conversation(("bob",))
+OPS, BOB, LOBBY = Conversation(room="ops"), Conversation(("bob",)), Conversation()
 
 
 def told(unread: Unread, *waiting: Waiting) -> None:
@@ -61,3 +62,45 @@ def test_a_key_reads_what_was_shown_and_who_is_there_reads_at_once() -> None:
     assert (attention.due(), attention.due(), attention.due()) == ((OPS, 2), (BOB, 3), None)
     assert not attention.shown(BOB, 4, 161.0)
     assert attention.due() is None
+
+
+def test_a_correction_may_name_the_reader_and_what_is_deleted_waits_no_longer() -> None:
+    def edited(seq: int, target: int, *mentions: str) -> Edited:
+        return Edited(
+            seq=seq, at="", sender="bob", room="ops", target=target, text="", mentions=mentions
+        )
+
+    unread = Unread("alice")
+    unread.hear(message(1, "hi", room="ops"))
+    unread.hear(message(2, "alice", room="ops", mentions=("alice",)))
+    unread.change(edited(3, 1, "Alice"))
+    assert list(unread.parts()) == ["#ops 2", "@you 2"]
+    unread.change(edited(4, 2, "bob"))
+    assert list(unread.parts()) == ["#ops 2", "@you 1"]
+    unread.change(Deleted(seq=5, at="", sender="bob", room="ops", target=1))
+    assert list(unread.parts()) == ["#ops 1"]
+
+
+def test_what_has_left_the_screen_waits_until_somebody_goes_there() -> None:
+    attention = Attention()
+    for conversation, seq in ((OPS, 1), (BOB, 2), (OPS, 3), (LOBBY, 4)):
+        attention.shown(conversation, seq, 0.0)
+        attention.printed(10)
+    assert attention.key(100.0, BOB, 20) == [(BOB, 2), (LOBBY, 4)]  # BOB is talked to
+    assert not attention.shown(OPS, 5, 101.0)  # there is more before it
+    assert attention.shown(BOB, 6, 101.0)
+    assert attention.opened(OPS, 4, 102.0)
+    assert attention.shown(OPS, 7, 103.0)
+    due = [attention.due() for _ in range(4)]
+    assert due == [(BOB, 6), (LOBBY, 4), (OPS, 7), None]
+
+
+def test_what_was_read_elsewhere_waits_no_longer() -> None:
+    attention = Attention()
+    for conversation, seq in ((OPS, 1), (BOB, 2), (LOBBY, 3)):
+        attention.shown(conversation, seq, 0.0)
+    attention.printed(100)
+    attention.read(OPS, 1)
+    attention.read(None, 2)
+    assert attention.key(100.0, None, 20) == []
+    assert [attention.shown(each, 4, 101.0) for each in (OPS, BOB, LOBBY)] == [True, True, False]

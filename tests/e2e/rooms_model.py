@@ -5,12 +5,16 @@ was where when, and so what a session is shown at its login and after it.
 """
 
 import copy
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .client import Event
 
 LOBBY = "lobby"
+
+SLACK = 20
+"""How much may happen before something that was asked for has its place, or is looked up."""
 
 EVENTS = {"said": "message", "edit": "edited", "delete": "deleted"}
 EVENTS |= {"react": "reacted", "unreact": "reacted"}
@@ -43,6 +47,7 @@ class Room:
 
     access: str = "open"
     speaking: str = "everyone"
+    history: str = "all"
     roles: dict[str, str] = field(default_factory=dict)
     invited: set[str] = field(default_factory=set)
     muted: set[str] = field(default_factory=set)
@@ -91,7 +96,9 @@ class Model:
     def __init__(self, happened: Sequence[Happened], first: dict[str, int]) -> None:
         """`first` is after which message each account came for the first time."""
         self.happened = happened
-        self.rooms: dict[str, Room] = {LOBBY: Room(roles=dict.fromkeys(first, "member"))}
+        self.rooms: dict[str, Room] = {
+            LOBBY: Room(history="joined", roles=dict.fromkeys(first, "member"))
+        }
         self.after: dict[int, dict[str, Room]] = {0: copy.deepcopy(self.rooms)}
         """How the rooms stood after each number."""
         self.said: dict[int, Happened] = {}
@@ -175,7 +182,9 @@ class Model:
                 return "not there"
             return None if act.kind.endswith("react") or act.by == said.by else "another's"
         room = rooms[said.room]
-        if act.by not in room.roles or not self._may_read(act.by, said.room, act.seq, said.seq):
+        if act.by not in room.roles:
+            return "unreadable"
+        if room.history != "all" and not self._was_there(act.by, said.room, act.seq, said.seq):
             return "unreadable"
         if act.kind == "delete":
             return None if act.by == said.by or room.rank(act.by) > 0 else "another's"
@@ -198,8 +207,13 @@ class Model:
             if each.seq <= start:
                 continue
             if each.seq <= place:
-                if self._is_replayed(each, name, start, place, resumed=resumed):
-                    yield self._as_shown(each, place, link)
+                # What could be read is looked up at that place or a little later.
+                found = {
+                    self._is_replayed(each, name, start, place, look, resumed=resumed)
+                    for look in range(min(place, self.last), min(place + SLACK, self.last) + 1)
+                }
+                if True in found:
+                    yield self._as_shown(each, place, link, sure=False not in found)
             elif (each.to_self or each.links != (link,)) and self._hears(each, name):
                 yield self._as_shown(each, None, link)
 
@@ -208,8 +222,10 @@ class Model:
         now = self.rooms[room]
         if name not in now.roles and now.access == "closed":
             return None
+        if name not in now.roles and now.history != "all":
+            return None
         since = self._stays[room, name][-1].since if name in now.roles else 0
-        everything = now.access == "open" and room != LOBBY
+        everything = now.history == "all"
         return [
             (seq, self.versions[seq][-1][1])
             for seq, said in self.said.items()
@@ -217,7 +233,7 @@ class Model:
         ]
 
     def _is_replayed(
-        self, each: Happened, name: str, start: int, place: int, *, resumed: bool
+        self, each: Happened, name: str, start: int, place: int, look: int, *, resumed: bool
     ) -> bool:
         if each.by == name and not resumed:
             return False
@@ -237,7 +253,7 @@ class Model:
         # What was done to a message that is in the replay itself is in its words.
         said = self.said[each.target]
         is_there = said.seq > max(start, since) and (resumed or said.by != name)
-        return not is_there and self._reads(name, each)
+        return not is_there and self._reads(name, each, look)
 
     def _hears(self, each: Happened, name: str) -> bool:
         if each.room is None:
@@ -245,17 +261,18 @@ class Model:
         if each.who == name and each.kind in ("invited", "withdrawn"):
             return True
         stays = self._stays.get((each.room, name), ())
-        return any(stay.covers(each.seq) for stay in stays) and self._reads(name, each)
+        return any(stay.covers(each.seq) for stay in stays) and self._reads(name, each, each.seq)
 
-    def _reads(self, name: str, each: Happened) -> bool:
+    def _reads(self, name: str, each: Happened, look: int) -> bool:
+        """Tell whether a member may read the message that something was done to, as the room is set
+        up at `look`."""
         if each.target is None or each.room is None:
             return True
-        return self._may_read(name, each.room, each.seq, each.target)
+        everything = self.after[look][each.room].history == "all"
+        return everything or self._was_there(name, each.room, each.seq, each.target)
 
-    def _may_read(self, name: str, room: str, at: int, target: int) -> bool:
-        """Tell whether a member may read a message: in a closed room, if he was one by then."""
-        if room != LOBBY and self.rooms[room].access == "open":
-            return True
+    def _was_there(self, name: str, room: str, at: int, target: int) -> bool:
+        """Tell whether who was a member at some moment was so, without a break, at a message."""
         stays = self._stays.get((room, name), ())
         return any(stay.since < target for stay in stays if stay.covers(at))
 
@@ -266,7 +283,9 @@ class Model:
             return self._stays[room, name][0]
         return stays[-1] if stays else None
 
-    def _as_shown(self, each: Happened, place: int | None, link: int) -> Shown:
+    def _as_shown(
+        self, each: Happened, place: int | None, link: int, *, sure: bool = True
+    ) -> Shown:
         event = EVENTS.get(each.kind, "room")
         texts: tuple[str, ...] | None = (each.text,) if event in ("message", "edited") else None
         if place is not None and texts is not None:
@@ -274,7 +293,7 @@ class Model:
             versions = self.versions[each.seq if each.target is None else each.target]
             before = [text for seq, text in versions if seq <= place][-1:]
             texts = (*before, *[text for seq, text in versions if seq > place])
-        perhaps = link in each.links and len(each.links) > 1
+        perhaps = not sure or (link in each.links and len(each.links) > 1)
         return Shown(each.seq, event, each.by, texts, place is not None, perhaps)
 
     # -- what follows --
@@ -292,7 +311,8 @@ class Model:
     def _apply_to_room(self, each: Happened, name: str) -> None:
         if each.kind == "made":
             access, _, speaking = each.value.partition(" ")
-            self.rooms[name] = Room(access, speaking or "everyone")
+            history = "all" if access == "open" else "joined"
+            self.rooms[name] = Room(access, speaking or "everyone", history)
         room = self.rooms[name]
         who = each.who or each.by
         if each.kind in ("made", "joined"):
@@ -306,6 +326,9 @@ class Model:
             room.invited.add(who)
         elif each.kind == "withdrawn":
             room.invited.discard(who)
+        elif each.kind == "set":
+            for field_name, value in json.loads(each.value).items():
+                setattr(room, field_name, value)
         elif each.kind == "role":
             room.roles[who] = each.value
         elif each.kind == "muted" and each.value == "0":

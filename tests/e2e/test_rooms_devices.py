@@ -194,3 +194,95 @@ def test_what_becomes_of_ones_own_words_is_told_whoever_was_away(
     with server.json(eve, since=mine[0] - 1) as author:  # one that resumes has them as they are
         got = [(x["event"], x.get("deleted", False)) for x in happened(author)]
     assert got == [("message", False), ("message", True)]
+
+
+@pytest.mark.parametrize("dialect", ["json", "text"])
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_room_is_set_up_otherwise_while_people_are_in_it(
+    server: ServerProcess, trio: list[JsonClient], dialect: str, *, secure: bool
+) -> None:
+    """What members, who came when, and strangers read, find, are shown and told at each step."""
+    ann, bob, _ = trio
+    room = f"switch-{dialect}-{secure}".lower()
+    dan, eve = server.accounts("dan", "eve")
+    make(ann, room, bob, access="open")
+    old = ann.ask("send", room=room, text=f"needle one {room}")["seq"]
+    with (
+        server.client(dialect, dan, secure=secure) as late,
+        server.client(dialect, eve, secure=secure) as stranger,
+    ):
+        enter(late, room)
+        ann.ask("send", room=room, text=f"needle two {room}")
+        assert "needle two" in shown(late)
+        everything, present, nothing = ["one", "two"], ["two"], list[str]()
+
+        def assert_read(member: list[str], outsider: list[str]) -> None:
+            for who, words in ((late, member), (stranger, outsider)):
+                assert words_read(who, room) == words
+                assert words_found(who, room) == words
+
+        assert_read(everything, everything)
+        # Closed: its past, too, and to those outside it is gone.
+        assert set_up(ann, late, room, access="closed") == {
+            "access": "closed",
+            "history": "joined",
+        }
+        assert_read(present, nothing)
+        ann.ask("edit", target=old, text=f"needle one corrected {room}")
+        assert "corrected" not in shown(late)
+        # Its past opened for who is in it; then for nobody else still.
+        set_up(ann, late, room, history="all")
+        assert_read(everything, nothing)
+        ann.ask("edit", target=old, text=f"needle one again {room}")
+        assert "needle one again" in shown(late)
+        # Open again, and announcements only: all may read, and one may speak.
+        set_up(ann, late, room, access="open", speaking="moderators")
+        assert_read(everything, everything)
+        assert bob.refused("send", room=room, text="me too")["code"] == "not_allowed"
+        if isinstance(late, JsonClient):
+            assert late.refused("send", room=room, text="me too")["code"] == "not_allowed"
+        else:
+            assert "Only moderators speak" in late.ask(f"send #{room} me too", "Only moderators")
+        set_up(ann, late, room, speaking="everyone", history="joined")
+        assert_read(present, nothing)
+        assert "needle" not in shown(stranger)
+    # Who was away learns of it all, in its order, and once.
+    with server.json(dan, since=old) as again:
+        got = [(x.get("change", x["event"])) for x in happened(again)]
+    assert got == ["joined", "message", *["set"] * 4]
+
+
+def set_up(owner: JsonClient, member: Client, room: str, **how: str) -> dict[str, str]:
+    """Set a room up; return what a member is told of that."""
+    owner.ask("set", room=room, **how)
+    if isinstance(member, JsonClient):
+        (told,) = (x for x in happened(member) if x.get("change") == "set")
+        return {each: told[each] for each in ("access", "speaking", "history") if each in told}
+    told_lines = [line for line in member.fence() if f"#{room}" in line]
+    assert len(told_lines) == 1, told_lines
+    return {"access": "closed", "history": "joined"} if "closed" in how.values() else how
+
+
+def words_read(client: Client, room: str) -> list[str]:
+    """Return the last words of what somebody can read in a room, as far as it can be found."""
+    if isinstance(client, JsonClient):
+        answer = client.request("history", room=room)
+        return [each["text"].split()[1] for each in answer.get("messages", ())]
+    client.send(f"history #{room}")
+    return [line.split("needle ")[1].split()[0] for line in client.fence() if "needle " in line]
+
+
+def words_found(client: Client, room: str) -> list[str]:
+    """Return the words of what is found there, the oldest first, whether or not one says where."""
+    found = []
+    for query in (f"needle in:#{room}", f"needle {room}"):
+        if isinstance(client, JsonClient):
+            answer = client.request("search", query=query)
+            words = [each["text"].split()[1] for each in answer.get("messages", ())]
+        else:
+            client.send(f"search {query}")
+            lines = [line for line in client.fence() if "needle " in line and room in line]
+            words = [line.split("needle ")[1].split()[0] for line in lines]
+        found.append(words[::-1])
+    assert found[0] == found[1]
+    return found[0]

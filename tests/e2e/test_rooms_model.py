@@ -18,7 +18,7 @@ from faults.amounts import amounts
 from .client import Client, Event, JsonClient, TextClient
 from .conftest import StartServer
 from .process import ServerProcess
-from .rooms_model import LOBBY, Happened, Model, Shown
+from .rooms_model import LOBBY, SLACK, Happened, Model, Shown
 
 AMOUNTS = amounts((1, 400), (40, 800), timeout=900)
 """Histories, and steps of each."""
@@ -57,11 +57,19 @@ OPS = (
     *["edit"] * 8,
     *["join"] * 9,
     *["leave", "invite", "remove", "tell", "delete", "broadcast"] * 5,
-    *["react", "role", "mute", "topic"] * 3,
+    *["react", "role", "mute", "topic", "set"] * 3,
+)
+SETUPS: tuple[dict[str, str], ...] = (
+    {"access": "closed"},
+    {"access": "closed", "history": "all"},
+    {"access": "open"},
+    {"history": "all"},
+    {"history": "joined"},
+    {"speaking": "moderators"},
+    {"speaking": "everyone"},
+    {"access": "open", "speaking": "everyone", "history": "all"},
 )
 TOKEN = re.compile(r"<\d+>")
-SLACK = 20
-"""How much what clients asked for that were killed may happen later than their end."""
 
 
 @dataclass
@@ -124,6 +132,8 @@ class Play:
         """How far the programs of each have been given everything, at most."""
         self.newest = 0
         self.messages: list[int] = []
+        self.pasts: list[tuple[str, str, Event]] = []
+        """What everybody could read of each room in the end, as it was answered."""
         self.devices = {name: (Device(name), Device(name)) for name in NAMES}
         for name in NAMES:
             server.add(name)
@@ -231,6 +241,9 @@ class Play:
         self.collect()
         for link in self.links:
             self.fence(link)
+            for room in (LOBBY, *ROOMS) if isinstance(link.client, JsonClient) else ():
+                answer = link.client.request("history", room=room, limit=500)
+                self.pasts.append((link.name, room, answer))
 
     # -- asking and being told --
 
@@ -326,6 +339,8 @@ class Play:
                 fields["role"] = choose(("owner", "moderator", "moderator", "member"))
             elif op == "mute":
                 fields["minutes"] = choose((0, 1000))
+        elif op == "set":
+            fields |= choose(SETUPS)
         elif op == "topic":
             fields["topic"] = f"about {len(self.acts)}"
         return Act(name, op, fields)
@@ -383,7 +398,7 @@ def happened(server: ServerProcess, acts: list[Act]) -> list[Happened]:
     # What was acknowledged is there; what was refused is not, and what was so already need not be.
     for act in by_key.values():
         assert act.answer is not None
-        unneeded = act.op in {"join", "invite", "role", "mute", "topic", "react"}
+        unneeded = act.op in {"join", "invite", "role", "mute", "topic", "set", "react"}
         assert act.answer["event"] == "error" or unneeded, act
     return found
 
@@ -434,6 +449,10 @@ def test_everybody_is_shown_what_the_model_says(
         model = Model(happened(play.server, play.acts), play.first)
         for link in play.past + play.links:
             assert_shown(model, link)
+        for name, room, answer in play.pasts:
+            said = [(each["seq"], each["text"]) for each in answer.get("messages", ())]
+            readable = model.readable(name, room)
+            assert (said if "messages" in answer else None) == readable, (name, room)
         for act in play.acts:
             if act.op != "typed":
                 assert_refused_with_reason(model, act)

@@ -187,3 +187,16 @@ def test_each_answer_carries_the_id_of_its_request(server: ServerProcess) -> Non
             assert client.expect(event="error")["re"] == each
         client.write(line({"op": "status"}) + line({"op": "status", "id": None}))
         assert all("re" not in client.expect(op="status") for _ in range(2))
+
+
+def test_a_reaction_typed_with_a_minus_is_taken_back(server: ServerProcess) -> None:
+    ann, bob = server.accounts("ann", "bob")
+    with server.json(ann) as author, server.text(bob) as person:
+        seq = author.tell(bob, "is it done?")["seq"]
+        person.fence()  # the server knows what it has written when it answers what comes after
+        person.ask("react 👍", "-- Noted.")
+        assert author.expect(event="reacted", target=seq)["on"] is True
+        person.ask(f"react ^{seq} -👍", "-- Noted.")
+        taken_back = author.expect(event="reacted", target=seq)
+        assert (taken_back["reaction"], taken_back["on"]) == ("👍", False)
+        person.ask("help react", "react [^<number>] [-]<emoji>")

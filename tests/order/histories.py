@@ -11,6 +11,7 @@ from chatserver.order.items import (
     AccountRole,
     Acked,
     Act,
+    Again,
     Alive,
     Busy,
     Came,
@@ -35,6 +36,7 @@ from chatserver.order.items import (
     RoleGiven,
     RoomMade,
     RoomSet,
+    RoomsForgotten,
     Said,
     Shown,
     Started,
@@ -128,6 +130,7 @@ class History:
                     at=at, account=account, role="admin" if n % 2 else "member"
                 ),
                 Trimmed: Trimmed(at=at, seqs=seqs),
+                RoomsForgotten: RoomsForgotten(at=at, rooms=(n % 6, n % 6 + 1)),
                 Purged: Purged(at=at, seqs=seqs),
             }[kind]
         self.items.append(item)
@@ -160,6 +163,7 @@ class History:
             Muted: {"room": room, "who": other, "minutes": n % 3},
             Edited: {"target": target, "text": f"{NAMES[n % 4]} {len(self.items)}"},
             Erased: {"target": target, "since": at - 5 if n % 5 == 0 else 0},
+            Again: {"said": n % 3 > 0},
             Reacted: {"target": target, "reaction": "+1", "on": n % 3 > 0, "most": 2},
         }
         return kind(**common, **details[kind])
@@ -171,6 +175,7 @@ KINDS: tuple[type[Item], ...] = (
     *(Removed, RoleGiven, Muted, Edited, Edited, Erased, Reacted, Reacted, Read, AccountRole),
     *(Hidden, Shown, Ended, AccountDeleted, AccountMade, Acked, Alive, Trimmed, Purged, Started),
     *(DeviceMade, DeviceMade, DeviceSeen, DevicesEnded),
+    *(Again, Left, RoomsForgotten, RoomsForgotten),
 )
 ACCOUNTS = st.integers(1, 4)
 

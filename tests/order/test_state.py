@@ -30,7 +30,7 @@ def picture(state: State) -> dict[str, Any]:
     unsaved = found.pop("unsaved")
     for name in ("messages", "changes", "edited", "erased", "reactions", "mentions", "invitations"):
         found[name] = plain(getattr(unsaved, name)).copy()
-    for name in ("deleted", "gone", "conversations", "members"):
+    for name in ("deleted", "forgotten", "gone", "conversations", "members"):
         found[name] = plain(getattr(unsaved, name)).copy()
     return found
 

@@ -23,7 +23,7 @@ from chatserver.dialects.dialect import Direct
 from chatserver.dialects.json import RENDERER as JSON
 from chatserver.dialects.json import JsonDialect, JsonRequest
 from chatserver.errors import Disconnected
-from chatserver.net.ratelimit import TokenBucket, TokenBuckets
+from chatserver.net.ratelimit import SlidingWindows, TokenBucket, TokenBuckets
 from chatserver.order.clock import Clock
 from chatserver.order.delivery import Delivery
 from chatserver.order.devices import Devices
@@ -260,7 +260,7 @@ class Server(Scoped):
             replay=self.replay,
             archive=self.archive,
             rooms=Rooms(self.directory, lobby=self.settings.rooms.lobby),
-            guesses=TokenBuckets(20 / 86_400, 20, self.clock),
+            guesses=SlidingWindows(20, 86_400, self.clock),
             rates=TokenBuckets(limits.rate_per_second, limits.rate_burst, self.clock),
         )
         self._running = False

@@ -101,9 +101,47 @@ def test_moderators_delete_what_others_said_and_correct_nothing_of_it(people: Pe
 def test_what_one_may_not_read_is_like_what_there_is_not(
     people: People, op: str, fields: dict[str, object]
 ) -> None:
-    seq, private = said(people, "bob"), said(people, "bob", to=["alice"])
-    for target in (seq, private, 999, 2**63, 10**30):
+    for room, how in (
+        ("den", {"access": "closed", "history": "all"}),
+        ("fresh", {"history": "joined"}),
+    ):
+        people.do("bob", "create", room=room, **how)
+    people.do("bob", "invite", room="den", name="Carol")  # who finds it then, and reads nothing
+    places: list[dict[str, object]] = [{"room": "den"}, {"room": "fresh"}, {"to": ["alice"]}]
+    hidden = [said(people, "bob", **place) for place in places]
+    for target in (*hidden, 999, 2**62):
         assert people.refused("Carol", op, target=target, **fields) == NO_MESSAGE
+    for target in (2**62 + 1, 2**63, 10**30):
+        assert people.refused("Carol", op, target=target, **fields)[0] == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("op", "fields"),
+    [
+        ("edit", {"text": "x"}),
+        ("delete", {}),
+        ("react", {"reaction": "+1"}),
+        ("reply", {"text": "x"}),
+        ("answer", {"text": "x"}),
+        ("send", {"to": ["bob"], "text": "x"}),
+        ("send", {"room": "ops", "text": "x"}),
+    ],
+)
+def test_who_reads_an_open_room_from_outside_is_told_to_join_it(
+    people: People, op: str, fields: dict[str, object]
+) -> None:
+    """Also about words of one's own from before one left."""
+    name = "reply_to" if op == "send" else "target"
+    theirs = said(people, "bob")
+    people.do("Carol", "join", room="ops")
+    mine = said(people, "Carol")
+    people.do("Carol", "leave", room="ops")
+    people.shown("Carol")
+    for target in (theirs, mine):
+        refused = people.refused("Carol", op, **{name: target}, **fields)
+        assert refused == ("not_a_member", "You are not in #ops; type join #ops first.")
+    people.do("Carol", "join", room="ops")
+    people.do("Carol", "edit", target=mine, text="mended")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +274,8 @@ def test_a_reply_goes_where_the_message_was_said(people: People) -> None:
     elsewhere = "That message was said elsewhere; answer it where it was said."
     refused = people.refused("alice", "send", to=["Carol"], text="x", reply_to=seq)
     assert refused == ("bad_request", elsewhere)
-    for target in (seq, 999, 10**30):
+    others = said(people, "alice", "psst", to=["bob"])
+    for target in (others, 999):
         refused = people.refused("Carol", "send", to=["bob"], text="x", reply_to=target)
         assert refused == NO_MESSAGE
 
@@ -270,9 +309,11 @@ def test_that_somebody_types_is_shown_where_he_does(people: People) -> None:
 
 
 @pytest.mark.parametrize(
-    "why", ["hidden", "muted", "outside", "announced", "no room", "nobody yet"]
+    "why", ["hidden", "muted", "outside", "announced", "no room", "nobody yet", "a crowd"]
 )
-def test_that_somebody_types_is_shown_to_nobody(people: People, why: str) -> None:
+def test_that_somebody_types_is_shown_to_nobody(
+    people: People, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place: dict[str, object] = {"room": "ops"}
     match why:
         case "hidden":
@@ -287,6 +328,8 @@ def test_that_somebody_types_is_shown_to_nobody(people: People, why: str) -> Non
             place = {"room": "kitchen"}
         case "nobody yet":
             place = {"to": ["alice"]}
+        case "a crowd":
+            monkeypatch.setattr("chatserver.commands.talk._MOST_TOLD", 0)
     people.shown("alice")
     assert people.ask("bob", "typing", **place) == {}
     assert people.shown("alice") == []

@@ -1,14 +1,18 @@
 """The commands history and search: whose messages they show, in which pages, and to whom."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from chatserver.commands.dispatcher import dispatch
 from chatserver.dialects.text import RENDERER as TEXT
 from chatserver.dialects.text import TextDialect, TextRequest
+from chatserver.search.parts import Scope
 from chatwire.events import Error
 from chatwire.replies import HistoryReply
 
-from .fakes import Event, Pair, index_all, refusal, request
+from .fakes import Event, FakeClock, Pair, index_all, refusal, request
 
 
 def said(event: Event) -> tuple[list[str], bool]:
@@ -169,3 +173,48 @@ def test_search_finds_what_one_may_read(talked: Pair) -> None:
     assert said(talked.bob_asks("search", query="to*", limit=1)) == (["to alice 3"], True)
     as_dave = talked.server.context(*talked.server.joined("dave"))
     assert said(talked.server.ask(as_dave, "search", query="to* room*")) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("took", "query", "rests"),
+    [
+        (0.0, "hi", 20),
+        (0.013, "hi", 7),
+        (0.021, "hi", 19),
+        (0.05, '"hi ho"', 10),
+        (0, "in:#no x", 20),
+    ],
+)
+def test_the_answer_to_a_search_comes_at_a_multiple_of_20_ms(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, took: float, query: str, rests: int
+) -> None:
+    """Also a refusal; and others search meanwhile, from the same account too."""
+    clock = FakeClock()
+    index = pair.server.index
+    waited: list[float] = []
+    search = index.search
+
+    def slow(*arguments: Any) -> Any:
+        clock.advance(took)
+        return search(*arguments)
+
+    def rest(seconds: float) -> None:
+        waited.append(seconds)
+        assert list(search('text:"hi"', 1, Scope(()), 1)) is not None
+
+    monkeypatch.setattr("chatserver.commands.past.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(index, "search", slow)
+    monkeypatch.setattr(pair.alice.connection, "rest", rest)
+    pair.alice_asks("search", query=query)
+    assert [round(each * 1000, 3) for each in waited] == [rests]
+
+
+def test_a_search_that_takes_too_long_has_what_was_found_and_says_that_there_may_be_more(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no refusal, whoever said what takes so long."""
+    pair.server.say(pair.alice, "hi")
+    index_all(pair.server.index)
+    monkeypatch.setattr("chatserver.search.index._BUDGET_SECONDS", -1.0)
+    found = pair.bob_asks("search", query="hi")
+    assert (found["messages"], found["more"]) == ([], True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatserver.net.ratelimit import TokenBucket, TokenBuckets
+from chatserver.net.ratelimit import _MOST_KEYS, SlidingWindows, TokenBucket, TokenBuckets
 
 from .fakes import FakeClock
 
@@ -70,3 +70,39 @@ def test_an_empty_bucket_is_not_forgotten_when_its_holder_goes(clock: FakeClock)
     for number in range(100):
         buckets.of(str(number))
     assert buckets.of("bob").take(1) == 1
+
+
+def test_a_window_slides(clock: FakeClock) -> None:
+    """However the times lie, there are never more in it."""
+    windows = SlidingWindows(20, 86_400, clock)
+    taken = []
+    for _ in range(2000):
+        clock.advance(600)
+        if not windows.take("a"):
+            taken.append(clock())
+    assert all(later - sooner >= 86_400 for sooner, later in zip(taken, taken[20:], strict=False))
+    assert len(taken) == 20 * 14
+    wait = windows.take("a")
+    assert wait > 0
+    clock.advance(wait)
+    assert windows.take("a") == 0
+    assert windows.take("b") == 0
+
+
+def test_a_place_in_a_window_can_be_given_back(clock: FakeClock) -> None:
+    windows = SlidingWindows(2, 60, clock)
+    for _ in range(9):
+        assert windows.take("a") == 0
+        windows.give_back("a")
+    assert [windows.take("a") for _ in range(3)] == [0, 0, 60]
+
+
+def test_windows_are_forgotten_when_they_are_empty_or_too_many(clock: FakeClock) -> None:
+    windows = SlidingWindows(1, 60, clock)
+    for number in range(_MOST_KEYS + 50):
+        windows.take(str(number))
+        assert len(windows._taken) <= _MOST_KEYS + 1
+    clock.advance(60)
+    for number in range(_MOST_KEYS):
+        windows.take(f"b{number % 2}")
+    assert len(windows._taken) == 2

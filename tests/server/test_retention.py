@@ -15,6 +15,7 @@ from chatserver.order.items import (
     Acked,
     Edited,
     Erased,
+    Invited,
     Left,
     Reacted,
     RoomMade,
@@ -72,8 +73,11 @@ class Keeper:
         return self.server.order.run(what(at=at, account=bob, session=session, **fields)).seq
 
     def changes(self) -> list[int]:
+        return self.found("SELECT seq FROM changes ORDER BY seq")
+
+    def found(self, query: str) -> list[int]:
         with closing(read_only(self.server.store.path)) as database:
-            return [seq for (seq,) in database.execute("SELECT seq FROM changes ORDER BY seq")]
+            return [number for (number,) in database.execute(query)]
 
     def kept(self) -> list[int]:
         return [each.seq for each in self.server.store.following(0, 10**6, 10**9)]
@@ -270,6 +274,32 @@ def test_what_was_said_in_a_room_that_is_no_more_is_in_no_file_a_minute_later(
     assert files_with(tmp_path, "unmistakable") == []
     assert keeper.server.store.gone() == []
     assert caplog.records == []
+
+
+def test_of_a_room_that_is_no_more_nothing_stays_and_its_number_is_not_used_again(
+    keeper: Keeper,
+) -> None:
+    alice = keeper.server.account_id("alice")
+    for name in ("ops", "web"):
+        keeper.act(RoomMade, name=name)
+    seq = keeper.act(Said, text="alice: bob", room=2)
+    keeper.act(Reacted, target=seq, reaction=":)")
+    keeper.act(Invited, room=2, who=alice)
+    keeper.act(Left, room=2)
+    newest = keeper.act(Left, room=3)  # of all, in the last conversation of all
+    clear(keeper)
+    numbers = "SELECT id FROM conversations", "SELECT DISTINCT conversation FROM members"
+    for query in numbers:
+        assert keeper.found(query) == [1, 3]
+    for table in ("messages", "mentions", "reactions", "invitations"):
+        assert keeper.found(f"SELECT 1 FROM {table}") == []
+    assert keeper.changes() == [newest]
+    assert list(keeper.server.directory.state.conversations) == [1, 3]
+    keeper.act(RoomMade, name="ops")
+    clear(keeper)
+    for query in numbers:
+        assert keeper.found(query) == [1, 4]
+    assert keeper.server.account("bob").ended == ()
 
 
 @pytest.mark.parametrize("again", [False, True])

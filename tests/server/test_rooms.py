@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from chatserver.order.items import AccountRole
+from chatserver.order.items import AccountDeleted, AccountRole
 from chatserver.settings import RoomSettings
 
-from .fakes import Event, People, Server
+from .fakes import Event, People, Server, index_all, refusal
 
 RULE = (
     "a name has 1 to 32 letters, digits, dots, underscores or dashes"
@@ -195,6 +195,8 @@ def test_a_moderator_does_nothing_to_another_and_an_owner_does(people: People) -
     refused = ("not_allowed", "Only owners of #ops can do that to a moderator.")
     assert people.refused("bob", "mute", name="Carol", room="ops", minutes=1) == refused
     assert people.refused("bob", "remove", name="carol", room="ops") == refused
+    refused = ("not_allowed", "Only owners of #ops can do that to an owner.")
+    assert people.refused("bob", "mute", name="alice", room="ops", minutes=1) == refused
     people.do("alice", "remove", name="carol", room="ops")
     assert "Carol" not in members(people)
 
@@ -367,11 +369,67 @@ def test_a_taken_name_is_learnt_of_twenty_times_a_day(people: People) -> None:
     for _ in range(20):
         assert people.refused("bob", "create", room="tea")[0] == "room_exists"
     answer = people.ask("bob", "create", room="tea")
-    assert (answer["code"], 0 < answer["retry_after"] <= 4321) == ("rate_limited", True)
+    assert (answer["code"], answer["retry_after"]) == ("rate_limited", 86_401)
+    people.server.clock.advance(86_399)
     assert people.refused("bob", "create", room="free")[0] == "rate_limited"
     people.do("Carol", "create", room="free")
-    people.server.clock.advance(86_400 / 20 + 1)
-    people.do("bob", "create", room="mine")
+    people.server.clock.advance(1)
+    for number in range(25):  # what is free takes none of them
+        people.do("bob", "create", room=f"mine{number}")
+    assert people.refused("bob", "create", room="tea")[0] == "room_exists"
+
+
+def test_rooms_that_were_given_away_count_as_long_as_they_are_there(tmp_path: Path) -> None:
+    with Server(tmp_path, rooms=RoomSettings(max_per_account=1)) as server:
+        server.add_accounts("alice", "bob")
+        people = People(server, "alice", "bob")
+        people.do("alice", "create", room="ops")
+        people.do("bob", "join", room="ops")
+        people.do("alice", "role", room="ops", name="bob", role="owner")
+        people.do("alice", "leave", room="ops")
+        sentence = (
+            "You have made 1 rooms, which is as many as one may: a room counts until everybody has"
+            " left it."
+        )
+        assert people.refused("alice", "create", room="new") == ("not_allowed", sentence)
+        people.do("bob", "leave", room="ops")
+        people.do("alice", "create", room="new")
+
+
+@pytest.mark.parametrize("key", [{}, {"key": "k"}], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("found", [True, False], ids=["just ended", "long ago"])
+def test_a_room_that_has_ended_is_called_by_its_name(
+    people: People, found: bool, key: dict[str, object]
+) -> None:
+    """Whether that is seen before the order or in it."""
+    people.do("alice", "create", room="brief")
+    if found:
+        with people.server.paused():
+            people.begin("alice", "leave", room="brief")
+            people.begin("alice", "leave", room="brief", **key)
+        answer = people.answer("alice")
+    else:
+        people.do("alice", "leave", room="brief")
+        answer = people.ask("alice", "leave", room="brief", **key)
+    assert refusal(answer) == ("no_such_room", "There is no room #brief.")
+
+
+def test_only_admins_and_moderators_say_what_the_lobby_is_about(people: People) -> None:
+    refused = ("not_allowed", "Only moderators and owners of #lobby can do that.")
+    assert people.refused("bob", "topic", room="lobby", topic="mine") == refused
+    alice = people.clients["alice"].session.account_id
+    people.server.order.run(AccountRole(at=0, account=alice, role="admin"))
+    people.do("alice", "topic", room="lobby", topic="tea at four")
+    people.do("alice", "role", room="lobby", name="bob", role="moderator")
+    people.do("bob", "topic", room="lobby", topic="tea at five")
+
+
+@pytest.mark.parametrize("topic", ["e\u0301\u0301\u0301", "\u0301e", "hi " + "a" + "\u0489" * 99])
+def test_a_topic_has_no_pile_of_marks(people: People, topic: str) -> None:
+    assert people.refused("alice", "topic", room="ops", topic=topic)[0] == "bad_request"
+    people.do(
+        "alice", "topic", room="ops", topic="caf\u0301e \u1ec7 \U0001f44d\U0001f3fd 1\ufe0f\u20e3"
+    )
 
 
 def test_without_a_lobby_nobody_says_anything_to_everybody(tmp_path: Path) -> None:
@@ -384,3 +442,140 @@ def test_without_a_lobby_nobody_says_anything_to_everybody(tmp_path: Path) -> No
         for op, fields in (("join", {}), ("send", {"text": "hi"}), ("history", {})):
             assert people.refused("alice", op, room="lobby", **fields)[0] == "no_such_room"
         assert people.shown("bob") == []
+
+
+# -- what is asked for again --
+
+ONCE: tuple[tuple[str, dict[str, object]], ...] = (
+    ("send", {"room": "den", "text": "hi"}),
+    ("reply", {"target": 0, "text": "hi"}),
+    ("edit", {"target": 0, "text": "other words"}),
+    ("edit", {"text": "other words"}),
+    ("delete", {}),
+    ("delete", {"target": 0}),
+    ("react", {"target": 0, "reaction": "+1"}),
+    ("join", {"room": "den"}),
+    ("create", {"room": "own", "access": "closed"}),
+    ("invite", {"name": "dave", "room": "den"}),
+    ("remove", {"name": "Carol", "room": "den"}),
+    ("role", {"name": "Carol", "role": "owner", "room": "den"}),
+    ("mute", {"name": "Carol", "room": "den", "minutes": 5}),
+    ("topic", {"room": "den", "topic": "tea"}),
+    ("set", {"room": "den", "speaking": "moderators"}),
+    ("leave", {"room": "den"}),
+)
+"""What bob does in a closed room; the target is a message of his own there."""
+
+
+@pytest.mark.parametrize(("op", "fields"), ONCE)
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_was_done_before_a_removal_is_a_repeat_after_it(
+    people: People, op: str, fields: dict[str, object], *, deleted: bool
+) -> None:
+    people.do("alice", "create", room="den", access="closed")
+    for name in ("bob", "Carol"):
+        people.do("alice", "invite", name=name, room="den")
+        if (name, op) != ("bob", "join"):
+            people.do(name, "join", room="den")
+    asked = fields | {"key": "k1"}
+    if op != "join":
+        people.do("alice", "role", name="bob", role="owner", room="den")
+        target = people.do("bob", "send", room="den", text="my words")["seq"]
+        asked |= {"target": target} if "target" in fields else {}
+    done = people.do("bob", op, **asked)
+    if op == "create":
+        people.do("bob", "invite", name="alice", room="own")
+        people.do("alice", "join", room="own")
+        people.do("bob", "role", name="alice", role="owner", room="own")
+    room = "own" if op == "create" else "den"
+    if op != "leave":
+        people.do("alice", "remove", name="bob", room=room)
+    if deleted:
+        if room == "den" and op != "remove":
+            people.do("alice", "remove", name="Carol", room="den")
+        people.do("alice", "leave", room=room)
+    people.shown("bob")
+    again = people.do("bob", op, **asked)
+    assert (again["seq"], again["duplicate"], again["op"]) == (done["seq"], True, op)
+    assert "room" not in again
+    assert people.shown("bob") == []
+    if op == "create":
+        return
+    # With a key that he has not used he learns what everybody outside does.
+    refused = people.refused("bob", op, **asked | {"key": "k2"})
+    free = {"room": "d3n"} if "room" in fields else {}
+    code, text = people.refused("bob", op, **asked | {"key": "k3"} | free)
+    assert refused == (code, text.replace("d3n", "den"))
+
+
+def test_a_repeat_of_what_nobody_could_be_told_any_more_is_one(people: People) -> None:
+    sent = people.do("bob", "send", to=["Carol"], text="hi", key="k1")
+    said = people.do("bob", "broadcast", text="all", key="k2")
+    people.server.order.run(AccountDeleted(at=0, account=people.server.account_id("Carol")))
+    with people.server.accounts.edit() as draft:
+        draft.remove("Carol")
+    for done, op, fields in (
+        (sent, "send", {"to": ["Carol"], "text": "hi", "key": "k1"}),
+        (said, "broadcast", {"text": "", "key": "k2"}),
+    ):
+        again = people.do("bob", op, **fields)
+        assert (again["seq"], again["duplicate"]) == (done["seq"], True)
+    assert people.refused("bob", "send", to=["Carol"], text="hi", key="k3")[0] == "no_such_user"
+
+
+def test_a_room_made_again_shows_nothing_of_the_one_that_had_its_name(people: People) -> None:
+    people.do("alice", "create", room="den")
+    people.do("bob", "join", room="den")
+    people.do("alice", "topic", room="den", topic="old")
+    old = people.do("alice", "send", room="den", text="bob: old words")["seq"]
+    people.do("alice", "mute", room="den", name="bob", minutes=60)
+    people.do("alice", "invite", room="den", name="dave")
+    people.do("bob", "leave", room="den")
+    people.do("alice", "leave", room="den")
+    index_all(people.server.index)
+    # The old one is on disk yet: what clears it up has not come by.
+    made = people.do("bob", "create", room="den")
+    people.do("alice", "join", room="den")
+    people.do("dave", "join", room="den")
+    people.do("dave", "send", room="den", text="new words")
+    index_all(people.server.index)
+    assert "topic" not in made["room"]
+    for name in ("alice", "bob", "dave", "Carol"):
+        people.shown(name)
+        for op, fields in (
+            ("history", {"room": "den"}),
+            ("search", {"query": "words"}),
+            ("search", {"query": "in:#den words"}),
+            ("search", {"query": "in:#den"}),
+        ):
+            found = people.do(name, op, **fields)["messages"]
+            assert [each["text"] for each in found] == ["new words"], (name, op)
+        for op in ("around", "edit", "react"):
+            fields = {"edit": {"text": "x"}, "react": {"reaction": "x"}}.get(op, {})
+            assert people.refused(name, op, target=old, **fields)[0] == "no_such_message"
+    (waits,) = [x for x in people.do("alice", "unread")["conversations"] if x.get("room") == "den"]
+    assert (waits["unread"], waits["mentions"]) == (1, 0)
+    listed = people.do("Carol", "members", room="den")
+    assert [each["name"] for each in listed["members"]] == ["alice", "bob", "dave"]
+    assert listed["invited"] == []
+    people.do("bob", "send", room="den", text="muted no more")
+
+
+def test_the_list_of_rooms_is_the_same_after_a_restart(tmp_path: Path) -> None:
+    """Also where a room was set up so that it is as it would have been by itself."""
+    lists = []
+    for _ in range(2):
+        with Server(tmp_path) as server:
+            server.add_accounts("alice", "bob")
+            people = People(server, "alice", "bob")
+            if not lists:
+                people.do("alice", "create", room="plain")
+                people.do("alice", "create", room="den", access="closed", history="all")
+                people.do("alice", "create", room="news", speaking="moderators")
+                people.do("alice", "set", room="news", speaking="everyone", history="joined")
+                people.do("alice", "set", room="news", history="all")
+                people.do("alice", "topic", room="plain", topic="tea")
+                people.do("alice", "topic", room="plain", topic="-")
+                people.do("alice", "invite", room="den", name="bob")
+            lists.append([people.do(name, "rooms") for name in people.clients])
+    assert lists[0] == lists[1]

@@ -1,8 +1,15 @@
 """What is unread, conversation by conversation, for all devices of an account."""
 
+import json
+from typing import Any
+
 import pytest
 
-from .fakes import Client, Event, People, Server
+from chatserver.commands.dispatcher import dispatch
+from chatserver.order.state import State
+from chatwire.protocol import encode
+
+from .fakes import Client, Event, People, Server, request
 
 ACCOUNTS = ("alice", "bob", "Carol")
 
@@ -69,6 +76,16 @@ def test_it_is_read_as_far_as_one_says_and_never_back(people: People) -> None:
     assert "#ops" not in waiting(people)
 
 
+def test_one_place_is_read_or_all_of_them(people: People) -> None:
+    talked(people)
+    refused = ("bad_request", "read: name a user or a room, not both.")
+    before = waiting(people)
+    assert people.refused("bob", "read", room="ops", **{"with": "alice"}) == refused
+    assert waiting(people) == before
+    people.do("bob", "read")
+    assert waiting(people) == {}
+
+
 def test_reading_on_one_device_clears_the_others(people: People) -> None:
     upto = talked(people)
     phone = people.server.join(Client("bob"))
@@ -104,6 +121,50 @@ def test_what_was_said_before_one_joined_is_not_unread(people: People) -> None:
     assert waiting(people, "Carol")["#ops"] == (1, 0)
     people.do("Carol", "leave", room="ops")
     assert "#ops" not in waiting(people, "Carol", "conversations")
+
+
+def test_what_is_told_of_a_conversation_is_of_one_moment(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, store = people.server, people.server.store
+    first = people.do("alice", "send", room="ops", text="one")["seq"]
+    write, count = store.write, store.unread
+    asked: list[Event] = []
+
+    def look(op: str = "conversations") -> None:
+        reply = dispatch(server.context(people.clients["bob"]), request(op))
+        asked.append(json.loads(encode(reply)))
+
+    def write_late(state: State) -> None:
+        if state.unsaved.messages:  # they have their place, and are not on disk
+            look()
+            look("rooms")
+        write(state)
+
+    def count_late(*arguments: Any) -> dict[int, tuple[int, int]]:
+        monkeypatch.undo()
+        people.do("alice", "send", room="ops", text="bob: three")  # meanwhile
+        return count(*arguments)
+
+    monkeypatch.setattr(store, "write", write_late)
+    second = people.do("alice", "send", room="ops", text="bob: two")["seq"]
+    monkeypatch.setattr(store, "write", write)
+    look()
+    for op in ("conversations", "rooms"):
+        monkeypatch.setattr(store, "unread", count_late)
+        look(op)
+    found = [
+        [
+            (x.get("newest"), x["unread"], x.get("mentions", 0))
+            for x in told
+            if x.get(place) == "ops"
+        ]
+        for each in asked
+        for place, told in (("room", each.get("conversations")), ("name", each.get("rooms")))
+        if told is not None
+    ]
+    assert found[:3] == [[(first, 1, 0)], [(None, 1, 0)], [(second, 2, 1)]]
+    assert found[3:] == [[(second, 2, 1)], [(None, 3, 2)]]
 
 
 def test_with_whom_nothing_was_said_there_is_nothing_to_read(people: People) -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from chatserver.order.items import (
     AccountDeleted,
     AccountMade,
+    AccountRole,
     Acked,
     Came,
     Edited,
@@ -228,12 +229,13 @@ def test_unread_is_counted_for_each_conversation_up_to_a_number(kept: Kept) -> N
             kept.say("x", BOB, ALICE)
     (private,) = kept.direct(ALICE, BOB)
     lobby, nowhere, number = Stretch(1, 0), Stretch(99, 0), private.conversation
-    unread = kept.store.unread
-    assert unread(ALICE, [lobby, private], 3) == {1: (3, 2), number: (2, 0)}
-    assert unread(ALICE, [lobby], 1) == {1: (1, 1)}
-    assert unread(ALICE, [Stretch(1, 8), nowhere], 9) == {1: (1, 1), 99: (0, 0)}
-    assert unread(BOB, [lobby, private], 9) == {1: (5, 0), number: (0, 0)}
-    assert unread(ALICE, [], 9) == {}
+    unread, newest = kept.store.unread, kept.store.last_seq
+    assert unread(ALICE, [lobby, private], newest, 3) == {1: (3, 2), number: (2, 0)}
+    assert unread(ALICE, [lobby], newest, 1) == {1: (1, 1)}
+    assert unread(ALICE, [lobby], 3, 9) == {1: (2, 0)}
+    assert unread(ALICE, [Stretch(1, 8), nowhere], newest, 9) == {1: (1, 1), 99: (0, 0)}
+    assert unread(BOB, [lobby, private], newest, 9) == {1: (5, 0), number: (0, 0)}
+    assert unread(ALICE, [], newest, 9) == {}
 
 
 def test_what_was_mended_reads_as_it_does_now(kept: Kept) -> None:
@@ -251,7 +253,7 @@ def test_what_was_mended_reads_as_it_does_now(kept: Kept) -> None:
     assert (one.text, one.edited, one.mentions) == ("carol, hi", NOW + 1, ("carol",))
     assert one.reactions == (("👍", "alice"), ("👍", "carol"))
     assert (other.text, other.deleted, other.mentions) == ("", NOW + 2, ())
-    unread = {each: kept.store.unread(each, [LOBBY], 9)[1] for each in (ALICE, CAROL)}
+    unread = {each: kept.store.unread(each, [LOBBY], 10**6, 9)[1] for each in (ALICE, CAROL)}
     assert unread == {ALICE: (1, 0), CAROL: (1, 1)}
 
 
@@ -262,6 +264,7 @@ def test_changes_are_those_of_what_one_had_before(kept: Kept) -> None:
         edited(old, "mended"),
         edited(new, "mended as well"),
         reacted(old, "👍", ALICE),
+        AccountRole(at=NOW, account=BOB, role="admin"),
         TopicSet(at=NOW, account=BOB, session=BOB, room=LOBBY_ID, topic="tea"),
         edited(old, "mended again"),
     )

@@ -172,6 +172,7 @@ EVENTS: list[tuple[Event, str]] = [
     (ReadOn(with_=("bob",), upto=9), '{"event":"read","with":["bob"],"upto":9}'),
     (Typing(sender="bob", room="ops"), '{"event":"typing","from":"bob","room":"ops"}'),
     (Typing(sender="bob", to=("alice",)), '{"event":"typing","from":"bob","to":["alice"]}'),
+    (RoomReply(op="join", seq=9), '{"event":"reply","op":"join","seq":9}'),
     (
         RoomReply(re=5, op="join", seq=1050, room=Room(name="ops", access="open", people=2)),
         '{"event":"reply","re":5,"op":"join","seq":1050,"room":{"name":"ops","access":"open",'

@@ -179,14 +179,19 @@ def test_who_is_in_a_room() -> None:
     ("op", "begins"), [("create", "You have made #ops"), ("join", "You are in #ops")]
 )
 def test_who_comes_into_a_room_learns_what_it_is_like(op: str, begins: str) -> None:
-    open_, closed = ops(people=1), ops(access="closed", history="joined", topic="What runs")
-    assert lines(RoomReply(op=op, seq=1, room=open_)) == [
-        f"{begins}, with 1 person: everybody may join, everybody speaks, its past can be read."
+    usual = ": everybody may join." if op == "create" else "."
+    assert lines(RoomReply(op=op, seq=1, room=ops(people=1))) == [f"{begins}{usual}"]
+    news = ops(people=3, speaking="moderators")
+    assert lines(RoomReply(op=op, seq=1, room=news)) == [
+        f"{begins}, with 3 people: only moderators speak."
     ]
+    closed = ops(access="closed", history="joined", topic="What runs")
     assert lines(RoomReply(op=op, seq=1, room=closed)) == [
-        f"{begins}, with 2 people: by invitation only, everybody speaks,"
-        " its past can be read from joining on.",
+        f"{begins}, with 2 people: by invitation only, its past can be read from joining on.",
         "Topic: What runs",
+    ]
+    assert lines(RoomReply(op=op, seq=1)) == [
+        "That was done before; you are not in that room any more."
     ]
 
 
@@ -198,6 +203,7 @@ def test_what_is_unread_conversation_by_conversation() -> None:
         Waiting(room="ops", newest=9, read=1, unread=5, mentions=1),
         Waiting(with_=("bob",), newest=8, read=1, unread=1, mentions=0),
         Waiting(with_=("bob", "carol"), newest=7, read=1, unread=MOST_UNREAD, mentions=MOST_UNREAD),
+        Waiting(room="Lobby", newest=6, read=5, unread=1, mentions=0),
         Waiting(room="quiet", newest=6, read=6, unread=0, mentions=0),
     )
     for op in ("unread", "conversations"):
@@ -205,8 +211,9 @@ def test_what_is_unread_conversation_by_conversation() -> None:
             "#ops: 5 unread, 1 for you",
             "bob: 1 unread",
             "(bob carol): 100+ unread, 100+ for you",
+            "lobby: 1 unread",
         ]
-        assert lines(ConversationsReply(op=op, conversations=waiting[3:])) == ["Nothing is unread."]
+        assert lines(ConversationsReply(op=op, conversations=waiting[4:])) == ["Nothing is unread."]
 
 
 @pytest.mark.parametrize(

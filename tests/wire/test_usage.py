@@ -44,6 +44,9 @@ PAGES = declared(
 MARK = declared("mark", ("with", "user", "place", False))
 MAKE = declared("make", ("room", "room", "room", True), ("access", "settings", "settings", False))
 MEND = declared("mend", ("target", "number", "target", False), ("text", "message", "words", True))
+REACT = declared(
+    "react", ("target", "number", "target", False), ("reaction", "emoji", "reaction", True)
+)
 AROUND = declared(
     "around", ("target", "number", "target", True), ("limit", "count", "number", False)
 )
@@ -70,6 +73,7 @@ KICK = declared("kick", ("user", "user", "name", True), ("why", "reason", "words
         (MARK, ["mark [<user>]", "mark [(<user> <user> …)]", "mark [#<room>]"]),
         (MAKE, ["make #<room> [<settings>]"]),
         (MEND, ["mend [^<number>] <message>"]),
+        (REACT, ["react [^<number>] [-]<emoji>"]),
         (AROUND, ["around ^<number> [<count>]"]),
         (MUTE, ["mute <user> #<room> <minutes>"]),
     ],
@@ -169,6 +173,12 @@ def test_a_slip_of_the_finger_is_near_and_another_word_is_not(
         (MEND, "^_^", {"text": "^_^"}),
         (MEND, "^ 12", {"text": "^ 12"}),
         (MEND, "^٣ x", {"text": "^٣ x"}),
+        (REACT, "👍", {"reaction": "👍"}),
+        (REACT, "+1", {"reaction": "+1"}),
+        (REACT, "-👍", {"reaction": "👍", "on": False}),
+        (REACT, "^12 - +1", {"target": 12, "reaction": "+1", "on": False}),
+        (REACT, "--1", {"reaction": "-1", "on": False}),
+        (REACT, "-", {"reaction": "-"}),
         (AROUND, "^12", {"target": 12}),
         (AROUND, "12 5", {"target": 12, "limit": 5}),
         (MUTE, "bob #ops 10", {"name": "bob", "room": "ops", "minutes": 10}),
@@ -212,6 +222,7 @@ def test_what_is_typed_becomes_arguments(
         (MEND, "^" + "9" * 19 + " x", f"<number> must be a whole number, not '{'9' * 19}'."),
         (AROUND, "", "<number> is missing."),
         (AROUND, "^x", "<number> must be a whole number, not 'x'."),
+        (MUTE, "#ops bob 10", "'#ops' is a room, not somebody."),
         (MUTE, "bob #ops soon", "<minutes> must be a whole number, not 'soon'."),
     ],
 )

@@ -30,6 +30,7 @@ from chatserver.order.rules.common import (
 from chatserver.order.state import State
 from chatwire.events import Role
 from chatwire.replies import Room
+from chatwire.rooms import a_role
 
 _RANKS: Final[dict[str, int]] = {"member": 0, "moderator": 1, "owner": 2}
 _MINUTE_MS: Final = 60_000
@@ -60,9 +61,11 @@ def not_a_member(state: State, room: Conversation, account: Account) -> Refused:
     )
 
 
-def no_such_room(state: State, room: Conversation) -> Refused:
-    """Return the refusal for a room that there is not, as far as the asker can know."""
-    return Refused(state.seq, code="no_such_room", text=f"There is no room #{room.name}.")
+def no_such_room(state: State, room: Conversation | None) -> Refused:
+    """Return the refusal for a room that there is not, as far as the asker can know, who has just
+    found it: what has ended since is called by its name, as before it is looked for in vain."""
+    which = "such room" if room is None else f"room #{room.name}"
+    return Refused(state.seq, code="no_such_room", text=f"There is no {which}.")
 
 
 def seen_by(room: Conversation, account: Account) -> Room:
@@ -99,7 +102,9 @@ def made(state: State, item: RoomMade) -> Outcome:
         return Refused(state.seq, code="room_exists", text=f"The name #{item.name} is taken.")
     if 0 < item.most <= state.rooms_made_by(by.id):
         return not_allowed(
-            state, f"You have made {item.most} rooms, which is as many as one may; leave one first."
+            state,
+            f"You have made {item.most} rooms, which is as many as one may: a room counts until"
+            " everybody has left it.",
         )
     history = item.history or ("joined" if item.access == "closed" else "all")
     room = state.add_conversation(
@@ -144,9 +149,10 @@ def set_up(state: State, item: RoomSet) -> Outcome:
 
 
 def topic_set(state: State, item: TopicSet) -> Outcome:
-    """A room has another topic: any member says so, or, where only moderators speak, they."""
+    """A room has another topic: any member says so, or, where only moderators speak and in the
+    lobby, they."""
     room = state.conversations.get(item.room)
-    announces = room is not None and room.speaking == "moderators"
+    announces = room is not None and (room.speaking == "moderators" or room.id == LOBBY_ID)
     found = _ready(state, item, item.room, "moderator" if announces else "member")
     if isinstance(found, Outcome):
         return found
@@ -170,11 +176,12 @@ def joined(state: State, item: Joined) -> Outcome:
     if by is None:
         return gone(state)
     room = state.conversations.get(item.room)
+    there = room is not None and state.may_find(room, by.id)
     known = is_repeat(state, item)
-    if room is None or not state.may_find(room, by.id):
-        return Refused(state.seq, code="no_such_room", text="There is no such room.")
     if known is not None:
-        return Changed(known, duplicate=True, room=seen_by(room, by))
+        return Changed(known, duplicate=True, room=seen_by(room, by) if room and there else None)
+    if room is None or not there:
+        return no_such_room(state, room)
     if room.member(by.id) is not None:
         return Changed(state.seq, room=seen_by(room, by))
     if 0 < item.most <= room.count:
@@ -327,7 +334,7 @@ def _ready(
         return repeated(known)
     room = state.conversations.get(number)
     if room is None or not state.may_find(room, by.id):
-        return Refused(state.seq, code="no_such_room", text="There is no such room.")
+        return no_such_room(state, room)
     mine = rank(room, by)
     if mine < 0 or (inside and room.member(by.id) is None):
         return not_a_member(state, room, by)
@@ -364,7 +371,9 @@ def _above(state: State, room: Conversation, by: Account, who: Account) -> Refus
     if who is by:
         return not_allowed(state, "You cannot do that to yourself.")
     if rank(room, by) < _RANKS["owner"] and _RANKS[member.role] >= rank(room, by):
-        return not_allowed(state, f"Only owners of #{room.name} can do that to a {member.role}.")
+        return not_allowed(
+            state, f"Only owners of #{room.name} can do that to {a_role(member.role)}."
+        )
     if _owners(room) == [who.id]:
         return _is_last_owner(state, room, who)
     return None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from chatserver.order.items import Edited, Erased, Reacted, Said
+from chatserver.order.items import Act, Again, Edited, Erased, Reacted, Said
 from chatserver.order.outcome import Changed, Delivered, Outcome, Refused
 from chatserver.order.records import LOBBY_ID, Account, Conversation, Target
 from chatserver.order.rules import rooms
@@ -18,12 +18,11 @@ from chatserver.order.rules.common import (
     sender_of,
 )
 from chatserver.order.state import State
-from chatwire.names import MAX_NAME_LENGTH
+from chatwire.names import WORD
 
 _MINUTE_MS: Final = 60_000
 
-_WORD: Final = re.compile(rf"(?<![\w.-])[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_LENGTH}}}(?![\w@])")
-"""What may be a name, in folded text: a whole word, and no first half of an address."""
+_WORD: Final = re.compile(WORD)
 
 _NEARLY: Final = bytes(
     ord(chr(at).lower()) if at < 128 and (chr(at).isalnum() or chr(at) in "._-") else ord(" ")
@@ -44,7 +43,7 @@ def said(state: State, item: Said) -> Outcome:
         return _said_to(state, item, sender)
     room = state.conversations.get(item.room)
     if room is None or room.name is None:
-        return Refused(state.seq, code="no_such_room", text="There is no such room.")
+        return _said_before(state, item, sender) or rooms.no_such_room(state, room)
     outcome = Delivered(state.seq, sender=sender.name, room=room.name, lobby=room.id == LOBBY_ID)
     if item.key is not None and _is_said(state, item, outcome):
         return outcome
@@ -70,7 +69,9 @@ def _said_to(state: State, item: Said, sender: Account) -> Outcome:
     accounts = state.accounts
     to = [each for each in map(accounts.get, item.to) if each is not None and each.deleted is None]
     if not to:
-        return Refused(state.seq, code="no_such_user", text="Nobody has these names any more.")
+        return _said_before(state, item, sender) or Refused(
+            state.seq, code="no_such_user", text="Nobody has these names any more."
+        )
     outcome = Delivered(state.seq, sender=sender.name, to=tuple([each.name for each in to]))
     if item.key is None or not _is_said(state, item, outcome):
         people = tuple(sorted({sender.id, *[each.id for each in to]}))
@@ -109,6 +110,12 @@ def _sort(outcome: Delivered, sender: Account, to: Sequence[Account]) -> None:
         else:
             delivered.append(each.name)
     outcome.delivered, outcome.stored, outcome.busy = tuple(delivered), tuple(stored), busy
+
+
+def _said_before(state: State, item: Act, sender: Account) -> Delivered | None:
+    """Return the outcome of what was said before, if it was, whatever has become of the place."""
+    known = is_repeat(state, item)
+    return None if known is None else Delivered(known, sender=sender.name, duplicate=True)
 
 
 def _is_said(state: State, item: Said, outcome: Delivered) -> bool:
@@ -165,6 +172,19 @@ def _mentions(
     words += [each.rstrip("._-") for each in words if each[-1] in "._-"]
     found = state.mentioned(conversation, words)
     return tuple([each for each in found if each != sender.id]) if found else ()
+
+
+def again(state: State, item: Again) -> Outcome:
+    """Something is asked for that cannot be done, and was done before or not."""
+    sender = sender_of(state, item)
+    if sender is None:
+        return gone(state)
+    if item.said:
+        found: Outcome | None = _said_before(state, item, sender)
+    else:
+        known = is_repeat(state, item)
+        found = None if known is None else repeated(known)
+    return found or Refused(state.seq, text="That cannot be done, and has not been done before.")
 
 
 # -- what was said --
@@ -320,17 +340,23 @@ def _aim(state: State, seq: int, by: Account) -> tuple[Target, Conversation] | R
     """
     target = state.target(seq)
     conversation = None if target is None else state.conversations.get(target.conversation)
-    member = None if conversation is None else conversation.member(by.id)
-    if (
-        target is None
-        or conversation is None
-        or member is None
-        or (seq <= member.since and conversation.history == "joined")
-    ):
+    if target is None or conversation is None or not _may_read(conversation, by, seq):
         return Refused(state.seq, code="no_such_message", text=_NO_MESSAGE)
+    if conversation.member(by.id) is None:
+        return rooms.not_a_member(state, conversation, by)
     if target.deleted:
         return Refused(state.seq, code="no_such_message", text="That message was deleted.")
     return target, conversation
+
+
+def _may_read(place: Conversation, account: Account, seq: int) -> bool:
+    """Tell whether somebody can read a message of a conversation: also who is outside can, in an
+    open room that has all of its past."""
+    member = place.member(account.id)
+    if member is None:
+        anybody = place.kind == "room" and place.access == "open" and place.deleted is None
+        return anybody and place.history == "all"
+    return place.history == "all" or seq > member.since
 
 
 def _too_late(state: State) -> Refused:

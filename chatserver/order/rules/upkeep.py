@@ -1,6 +1,6 @@
 """The server itself: that it started, that it runs, and what it deletes."""
 
-from chatserver.order.items import Alive, Purged, Started, Trimmed
+from chatserver.order.items import Alive, Purged, RoomsForgotten, Started, Trimmed
 from chatserver.order.outcome import Outcome
 from chatserver.order.state import State
 
@@ -25,6 +25,15 @@ def alive(state: State, item: Alive) -> Outcome:
 def trimmed(state: State, item: Trimmed) -> Outcome:
     """What is old is deleted."""
     state.delete(item.seqs, item.changes)
+    return Outcome(state.seq)
+
+
+def rooms_forgotten(state: State, item: RoomsForgotten) -> Outcome:
+    """Rooms that were deleted leave nothing behind."""
+    for number in item.rooms:
+        room = state.conversations.get(number)
+        if room is not None and room.deleted is not None:
+            state.forget_room(room)
     return Outcome(state.seq)
 
 
