@@ -173,7 +173,8 @@ class Trust:
         question = (
             f"{place} is not known yet. The SHA-256 fingerprint of its certificate is\n"
             f"  {pin.fingerprint}\n"
-            "The server printed the same at its start if nobody is in between. Trust it? (yes/no) "
+            "The server printed the same, at its start or since then in its log, if nobody is in"
+            " between. Trust it? (yes/no) "
         )
         if not self._ask(question):
             raise Untrusted(f"{place} is not trusted, so nothing was sent to it.")
