@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from chatserver.errors import Disconnected
+from chatserver.net.certificate import fingerprint
 from chatserver.net.stream import CHUNK_BYTES, Stream, nothing
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class TlsContexts:
             try:
                 context = self._load(ssl.TLSVersion.TLSv1_3)
                 self._spare = self._load(ssl.TLSVersion.TLSv1_2)
-                _log.info("TLS certificate renewed from %s", self._certificate)
+                _log.info("TLS certificate renewed from %s: %s", self._certificate, self._shown())
             except OSError as error:
                 _log.warning("the new TLS certificate cannot be used: %s; the old stays", error)
             self._loaded = (now, context)  # either way, it is not tried again until it changes
@@ -76,6 +77,13 @@ class TlsContexts:
             context.set_alpn_protocols(self._protocols)
         context.load_cert_chain(self._certificate, self._key)
         return context
+
+    def _shown(self) -> str:
+        """Return the fingerprint, for whoever compares it with what a client shows."""
+        try:
+            return f"SHA-256 fingerprint {fingerprint(self._certificate)}"
+        except (OSError, ValueError):
+            return "its fingerprint cannot be read"
 
     def _identity(self) -> tuple[tuple[int, int, int], ...]:
         """Return what changes when the files do; nothing while one of them is missing."""

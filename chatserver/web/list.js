@@ -28,6 +28,7 @@ let first = 0;
 let last = Infinity;
 let pinned = true; // the end is in view and stays so
 let left = 0; // the newest `seq` when the end was left
+let mine = 0; // when the newest own message was written that was followed
 let heard = 0; // up to where was announced
 let view = /** @type {any} */ (null); // the stretch that was drawn
 let drawn = 0; // how many messages it had
@@ -82,6 +83,7 @@ function open() {
   view = null;
   failed = "";
   pinned = true;
+  mine = c?.waiting.at(-1)?.at ?? 0;
   settling = Infinity;
   goal = null;
   if (c) {
@@ -124,9 +126,7 @@ export async function toNewest(focus = false) {
 }
 
 /** Scrolls a page up (-1) or down (1). @param {number} direction */
-export function page(direction) {
-  box.scrollBy({ top: direction * box.clientHeight * 0.9 });
-}
+export const page = (direction) => box.scrollBy({ top: direction * box.clientHeight * 0.9 });
 
 /** Brings the page to what the store has, and leaves what is read where it is. */
 function draw() {
@@ -138,13 +138,13 @@ function draw() {
     clear(top, store.open === null && h("p", { class: "quiet" }, t("chooseConversation")));
     return update();
   }
+  const sent = c.waiting.at(-1)?.at ?? 0;
+  if (sent > mine) follow(sent);
   if (!pinned && anchor?.scroll !== box.scrollTop) keep(); // scrolled since, and not told yet
   const list = c.messages;
   if (view !== list || !drawn) another(c, list);
   settle(c, list);
   drawn = list.length;
-  const own = c.waiting.length && !shown.has(`w${c.waiting[c.waiting.length - 1].localKey}`);
-  if (own && c.atEnd && view) pinned = true; // what one says is seen
   view = list;
   if (pinned) last = Infinity;
   if (goal) aim(list);
@@ -161,6 +161,15 @@ function draw() {
   announce(c, list);
   update();
   requestAnimationFrame(more);
+}
+
+/** What one says is seen, wherever one was. @param {number} sent */
+function follow(sent) {
+  mine = sent;
+  settling = 0;
+  goal = null;
+  pinned = true;
+  if (!conversation()?.atEnd) past.tail(key).catch(toast);
 }
 
 /** Another stretch of the past, or the first. @param {any} c @param {Message[]} list */
@@ -204,9 +213,8 @@ const range = (list) => [indexOf(list, first), last === Infinity ? list.length :
 
 /** Puts the window around the goal. @param {Message[]} list */
 function aim(list) {
-  if (!goal) return;
-  const at = indexOf(list, goal.seq);
-  if (list[at]?.seq !== goal.seq) return; // not loaded yet
+  const at = indexOf(list, goal?.seq ?? 0);
+  if (list[at]?.seq !== goal?.seq) return; // not loaded yet
   const [low, high] = range(list);
   pinned = false;
   if (at < low + 20 || at >= high) bound(list, Math.max(0, at - BEGIN), Math.min(list.length, at + BEGIN));
@@ -347,10 +355,7 @@ function restore() {
 }
 
 /** The first row that is not before a `seq` which is no longer there. @param {number} seq */
-function nearest(seq) {
-  for (const [name, one] of shown) if (Number(name) >= seq) return one;
-  return null;
-}
+const nearest = (seq) => [...shown].find(([name]) => Number(name) >= seq)?.[1];
 
 function scrolled() {
   const was = pinned;

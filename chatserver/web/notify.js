@@ -22,6 +22,8 @@ let registration = null;
 let release = null;
 /** @type {AudioContext | null} */
 let audio = null;
+/** A browser without a push service is asked once: it may complain in the console. */
+let refused = false;
 let shown = -1;
 let quiet = "";
 
@@ -153,7 +155,7 @@ const spelled = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).r
 
 /** Have the server reach this browser by its push service, where there is one and it may. */
 async function reach() {
-  if (!registration?.pushManager || store.link !== "online" || notifier.state?.() !== "on") return;
+  if (refused || !registration?.pushManager || store.link !== "online" || notifier.state?.() !== "on") return;
   try {
     const { key } = await (await fetch("/api/push")).json();
     if (!key) return;
@@ -164,7 +166,9 @@ async function reach() {
       await found.unsubscribe();
       found = null;
     }
+    refused = !found;
     found ??= await pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
+    refused = false;
     await put("PUT", { ...found.toJSON(), quiet: silent() });
   } catch {
     // No push service, or none that can be reached: the page tells while it is open.

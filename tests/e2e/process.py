@@ -5,7 +5,6 @@ import itertools
 import os
 import re
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -114,8 +113,8 @@ def _watch(process: subprocess.Popen[bytes]) -> None:
     print(process.pid, file=_watchdog(), flush=True)
 
 
-_certificates: list[Path] = []
-"""A folder with a certificate that a server has made in this run."""
+_certificate: dict[str, bytes] = {}
+"""The files of a certificate that a server has made in this run, as they were then."""
 
 
 class ServerProcess:
@@ -140,9 +139,14 @@ class ServerProcess:
         self._checked = 0
         self._stopping = False
         self._log_path = data.with_name(f"{data.name}.log") if log is None else log
-        if prepared and not (data / "tls").exists() and _certificates:
+        tls = data / "tls"
+        makes_its_own = not tls.exists()
+        if prepared and makes_its_own and _certificate:
             data.mkdir(mode=0o700, exist_ok=True)
-            shutil.copytree(_certificates[0], data / "tls")
+            tls.mkdir(mode=0o700)
+            for name, content in _certificate.items():
+                (tls / name).touch(0o600)
+                (tls / name).write_bytes(content)
         with self._log_path.open("ab") as stderr:
             self._checked = stderr.tell()
             self.process = subprocess.Popen(
@@ -161,8 +165,8 @@ class ServerProcess:
             self.kill()
             raise
         self.place: Place = (found[1], int(found[2]))
-        if not _certificates:
-            _certificates.append(data / "tls")
+        if makes_its_own and not _certificate and tls.exists():
+            _certificate.update({each.name: each.read_bytes() for each in tls.iterdir()})
 
     @property
     def log(self) -> str:

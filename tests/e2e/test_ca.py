@@ -63,6 +63,7 @@ def test_a_running_server_is_trusted_and_who_has_pinned_its_key_notices_nothing(
     Trust(tmp_path / "known_servers").check("chat.lan", 4119, now)
     shown, leaf, key = re.findall(r"^  ([0-9A-F:]{95})$", done.stdout, re.MULTILINE)
     assert leaf == fingerprint_of(now)
+    assert f"SHA-256 fingerprint {leaf}" in server.log  # what a newcomer compares
     for certificate in (before, now):  # what scripts have that are given the key's
         Trust(tmp_path / "none", fingerprint=key).check("chat.lan", 4119, certificate)
 

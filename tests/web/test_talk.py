@@ -138,6 +138,10 @@ def test_while_scrolled_up_what_comes_is_counted_and_moves_nothing(
         tab.until("conversation(given).unread === 0", bob)
         _tell(other, ann, "at the end")
         expect(_row(tab, "at the end")).to_be_in_viewport()
+        tab.js("document.querySelector('#list .scroll').scrollTop = 100")
+        expect(button).to_have_text("Newest")
+        tab.say("what one says oneself is seen")
+        expect(_row(tab, "oneself is seen")).to_be_in_viewport()
 
 
 def test_one_begins_at_what_is_new_and_the_line_stays(
