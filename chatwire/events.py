@@ -20,6 +20,7 @@ Code: TypeAlias = Literal[
     "no_such_user",
     "no_such_room",
     "no_such_message",
+    "no_such_device",
     "room_exists",
     "not_a_member",
     "not_allowed",

@@ -173,7 +173,7 @@ class Trust:
         question = (
             f"{place} is not known yet.\nThe SHA-256 fingerprint of its certificate is\n"
             f"  {pin.fingerprint}\n"
-            "If nobody is in between, the server printed the same, at its start or in its log.\n"
+            "If nobody is in between, the server has printed the same, or logged it.\n"
             "Trust it? (yes/no) "
         )
         if not self._ask(question):

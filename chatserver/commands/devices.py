@@ -32,7 +32,7 @@ def revoke(context: Context, device: DeviceNumber) -> Reply | None:
     ended = context.services.devices.end(context.me.account_id, device)
     if not ended:
         raise CommandError(
-            "bad_request", f"You have no device {device}; type devices to see their numbers."
+            "no_such_device", f"You have no device {device}; type devices to see their numbers."
         )
     return RevokeReply(ended=ended)
 

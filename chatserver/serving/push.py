@@ -27,6 +27,7 @@ from chatserver.order.items import Subscribed, Unsubscribed
 from chatserver.order.order import Order
 from chatserver.order.outcome import Refused
 from chatserver.settings import WebSettings
+from chatserver.system.processors import roaming
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -204,11 +205,12 @@ class Push:
     # -- the push thread only --
 
     def _run(self) -> None:
-        while (job := self._take()) is not None:
-            try:
-                self._send(job)
-            except Exception:
-                _log.exception("a push could not be sent")
+        with roaming():  # as the index: nobody waits for it, so it takes what core is free
+            while (job := self._take()) is not None:
+                try:
+                    self._send(job)
+                except Exception:
+                    _log.exception("a push could not be sent")
 
     def _send(self, job: _Job) -> None:
         alert = job.alert

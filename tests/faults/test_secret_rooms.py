@@ -151,7 +151,9 @@ def on_disk(data: Path, numbers: list[int]) -> list[int]:
 def values(field: str, name: str, seq: int) -> tuple[Any, ...]:
     """Return what a field may be asked with. A new field of a command has to be here, too."""
     table: dict[str, tuple[Any, ...]] = {
-        **dict.fromkeys(("target", "reply_to", "around", "before", "after", "upto"), (seq,)),
+        **dict.fromkeys(
+            ("target", "reply_to", "around", "before", "after", "upto", "since"), (seq,)
+        ),
         "room": (name, name.upper()),
         "name": ("bob", "jon", name),
         "to": (["bob"], [name]),
@@ -176,6 +178,7 @@ def values(field: str, name: str, seq: int) -> tuple[Any, ...]:
         ),
         "reply": (f"in {name}",),
         "command": (name,),
+        "device": (1,),
         "active": (True,),
         "key": (),
         "id": (),

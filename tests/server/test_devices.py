@@ -79,13 +79,13 @@ def test_a_revoked_device_is_out_at_once(server: Server) -> None:
     assert not comes(server, token)
     assert comes(server, other)
     code, text = refusal(server.ask(asker, "revoke", device=number))
-    assert (code, "type devices" in text) == ("bad_request", True)
+    assert (code, "type devices" in text) == ("no_such_device", True)
 
 
 def test_nobody_revokes_the_devices_of_others(server: Server) -> None:
     tokens = [made(server, "alice") for _ in range(2)]
     _, context, _ = coming(server, made(server, "bob"))
-    assert refusal(server.ask(context, "revoke", device=2))[0] == "bad_request"
+    assert refusal(server.ask(context, "revoke", device=2))[0] == "no_such_device"
     server.ask(context, "revoke", device=1)  # its own
     assert [comes(server, each) for each in tokens] == [True, True]
 
