@@ -26,8 +26,18 @@ _FOR_READERS: Final = re.compile(
     rb"|/\*\* @type \{[^\n]*?\} \*/ ?"
 )
 """What only those read who look at the sources of scripts and sheets: comments on lines of their
-own, types, indentation, empty lines. There is no text of several lines in them, which a test sees
-to."""
+own, types, indentation, empty lines."""
+_SCRIPT: Final = re.compile(
+    rb'("(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`(?:[^`\\\n]|\\.)*`'
+    rb"|(?<![\w)\]\"'`] )(?<![\w)\]\"'`])/(?![/*])(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/)"
+    rb"|[ \t]*//[^\n]*|[ \t]*([{}()\[\],;:=<>&|?!*%]+)[ \t]*"
+)
+"""Of a script: a text or an expression, which stays as it is; the end of a line that is a comment;
+or signs, which need no space around them. A test sees to it that no text has several lines or
+another one in it."""
+_SHEET: Final = re.compile(rb'("[^"\n]*")|\s*([{};,>])\s*|(?<=[\w-]): ')
+_ENDS: Final = re.compile(rb"(?<=[{(\[,;])\n")
+"""Ends of lines of a script that end nothing."""
 
 _BASE: Final = b"{{base}}"
 _FILES: Final = b"{{files}}"
@@ -76,7 +86,17 @@ def _is_one(path: Path) -> bool:
 
 def _read(path: Path) -> bytes:
     data = path.read_bytes()
-    return _FOR_READERS.sub(b"", data) if path.suffix in (".js", ".css") else data
+    if path.suffix == ".js":
+        data = _SCRIPT.sub(rb"\1\2", _FOR_READERS.sub(b"", data))
+        return _ENDS.sub(b"", data)
+    if path.suffix == ".css":
+        data = _SHEET.sub(_tight, _FOR_READERS.sub(b"", data))
+        return data.replace(b";}", b"}")
+    return data
+
+
+def _tight(found: re.Match[bytes]) -> bytes:
+    return found[1] or found[2] or b":"
 
 
 def asset(kind: str, data: bytes) -> Asset:

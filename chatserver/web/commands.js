@@ -387,7 +387,7 @@ const WORDING = {
   })) : [t("nothingUnread")]),
   status: ({ name, busy, hidden, reply, held }) => [t("statusLine", {
     name, seen: t(hidden ? "hidden" : "visible"),
-    busy: busy ? `${reply ? `${t("busy")} (${reply})` : t("busy")} ${t("held", { n: least(held, MOST_COUNTED) })}` : t("notBusy"),
+    busy: busy ? `${noted(t("busy"), reply)} ${t("held", { n: least(held, MOST_COUNTED) })}` : t("notBusy"),
   })],
   broadcast: ({ busy }) => [t("sentAll"), ...busyLines(busy)],
   reply: (reply) => sent(reply), answer: (reply) => sent(reply),

@@ -36,7 +36,7 @@ function draw() {
   const all = store.me ? [...store.conversations.values()] : [];
   const n = all.reduce((sum, each) => sum + calls(each), 0);
   const open = store.me && store.conversations.get(store.open ?? "");
-  document.title = `${n ? `(${n > MOST ? `${MOST}+` : n}) ` : ""}${open ? `${open.title} · ` : ""}${t("app")}`;
+  document.title = (n > MOST ? `(${MOST}+) ` : n ? `(${n}) ` : "") + (open ? `${open.title} · ` : "") + t("app");
   if (n !== shown) badge(n);
   shown = n;
   for (const each of all) if (!each.unread) withdraw(each.key);

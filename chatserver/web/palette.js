@@ -291,7 +291,7 @@ function pressed(event) {
 
 const searching = () => location.pathname === "/s" && document.activeElement?.getAttribute("type") === "search";
 /** Where one searches, in the room that is open. */
-export const searchPath = () => `/s?q=${encodeURIComponent(store.open ? `in:${store.open.includes(",") ? "" : store.open} ` : "")}`.replace("in%3A%20", "");
+export const searchPath = () => "/s?q=" + (store.open && !store.open.includes(",") ? encodeURIComponent(`in:${store.open} `) : "");
 
 /** Called by who has something to close; true when it was closed. */
 export const closers = [];
