@@ -30,6 +30,7 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python -m chatserver.commands > docs/commands.md
 	$(BIN)/python -m examples.picture docs/chat.svg
+	$(BIN)/python -m examples.page_picture docs/page.png
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -83,6 +83,9 @@ def _chat_yourself(host: str, port: int, passwords: dict[str, str]) -> None:
     print(f"A server runs at {host} port {port}. You are 'alice'; the bot is '{_BOT}'.")
     print(f"From another terminal, with the password {passwords['robin']}:")
     print(f"  {Path(sys.executable).with_name('chat')} connect {host} {port} --user robin")
+    print(
+        f"Or in a browser: http://localhost:{port}/, as robin or as alice ({passwords['alice']})."
+    )
     print(f"Try: who, broadcast hello, send {_BOT} help. Ctrl-D leaves.\n", flush=True)
     environ = os.environ | {"CHAT_PASSWORD": passwords["alice"]}
     with suppress(KeyboardInterrupt):

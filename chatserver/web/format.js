@@ -21,7 +21,7 @@ const EMOJI = /^(?:\p{RGI_Emoji}\s*){1,6}$/v;
 export function hue(name) {
   let sum = 0x811c9dc5;
   for (const letter of name.toLowerCase()) sum = Math.imul(sum ^ /** @type {number} */ (letter.codePointAt(0)), 0x01000193);
-  return ((sum ^ (sum >>> 15)) >>> 0) % 24 * 15;
+  return ((sum ^ (sum >>> 17)) >>> 0) % 24 * 15;
 }
 
 /**
