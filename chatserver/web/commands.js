@@ -87,6 +87,7 @@ function placeholder({ kind, label, required }, form) {
   let text = `<${label}>`;
   if (kind === "room" || (kind === "place" && form === "room")) text = "#<room>";
   else if (kind === "target") text = `^${text}`;
+  else if (kind === "reaction") text = `[-]${text}`;
   else if ((kind === "names" || kind === "place") && form === "several") text = `(${text} ${text} …)`;
   return required ? text : `[${text}]`;
 }
@@ -131,6 +132,11 @@ function take(command, { kind, name, label }, rest, values) {
     values[name] = rest;
     return "";
   }
+  if (kind === "reaction") {
+    const taken = rest.replace(/^-/, "").trim();
+    Object.assign(values, taken && taken !== rest ? { [name]: taken, on: false } : { [name]: rest });
+    return "";
+  }
   if (kind === "settings") {
     Object.assign(values, settings(command, rest));
     return "";
@@ -143,7 +149,8 @@ function take(command, { kind, name, label }, rest, values) {
     return rest.slice(end + 1).trim();
   }
   const { word, rest: after } = firstWord(rest);
-  const room = kind === "place" || kind === "room" ? roomName(word) : null;
+  const room = roomName(word);
+  if (room && (kind === "name" || kind === "names")) throw new UsageError(`${t("usageRoom", { word: word.slice(0, 40) })} ${usage(command)}`);
   if (kind === "place" && room) values.room = room;
   else if (kind === "names" || kind === "place") values[name] = [word];
   else if (kind === "room") values[name] = room ?? word;

@@ -141,7 +141,7 @@ export const en = {
   writeMention: "calls somebody", writeEmoji: "an emoji",
   // commands, as the terminal words them
   usage: "Usage: {usage}", usageOr: " or ", usageMissing: "<{label}> is missing.", usageLeft: "There is something left over: '{text}'.", usageBrackets: "Put the names in brackets: (bob carol).",
-  usageNumber: "<{label}> must be a whole number, not '{word}'.", usageSettings: "'{word}' is none of {known}.",
+  usageNumber: "<{label}> must be a whole number, not '{word}'.", usageSettings: "'{word}' is none of {known}.", usageRoom: "'{word}' is a room, not somebody.",
   cmdUnknown: "There is no command '{word}': type /help for the commands. Begin with // to say a slash.", cmdNear: "There is no command '{word}': did you mean /{close}? Begin with // to say a slash.",
   cmdNoPlace: "Say to whom: a name, or a room such as #ops.", cmdNotThereYet: "What you said last is not on the server yet; do that when it is.",
   cmdNoneOwn: "No message that you have said in {where} is known here: scroll back to it first.", cmdNoneOther: "No message of somebody else in {where} is known here: scroll back to it first.",

@@ -18,7 +18,17 @@ from .visit import OpenVisit, Visit, url_of
 
 __all__ = ["StartServer", "_left_running", "_no_fault_is_logged", "server", "start_server"]
 
-_OPTIONS = ("--no-sandbox", "--disable-gpu")
+_UNWANTED = (
+    # A process for the frame of each window, and one kept ready for a next page: with them a test
+    # takes twice as much of a processor.
+    *("WebUIOmniboxPopup", "SpareRendererForSitePerProcess"),
+    # What Playwright itself leaves out: of two such lists the browser takes the last.
+    *("HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable", "DestroyProfileOnBrowserClose"),
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "AvoidCorsURLLoaderRestartOnRedirect"),
+    *("ThirdPartyStoragePartitioning", "PaintHolding", "OptimizationHints", "MediaRouter"),
+    *("NetworkTimeServiceQuerying", "PreconnectToSearch", "LensOverlay", "AimEnabled"),
+)
+_OPTIONS = ("--no-sandbox", "--disable-gpu", f"--disable-features={','.join(_UNWANTED)}")
 _SYSTEM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -46,11 +56,15 @@ def browser() -> Iterator[Browser]:
 def new_context(
     browser: Browser,
 ) -> Iterator[Callable[..., BrowserContext]]:
-    """Make browsers of other people, or on other devices: with cookies and stores of their own."""
+    """Make browsers of other people, or on other devices: with cookies and stores of their own.
+
+    To install a service worker takes as long as to load the page: `service_workers="allow"` is for
+    the tests of it."""
     made: list[BrowserContext] = []
 
     def make(**options: object) -> BrowserContext:
-        made.append(browser.new_context(locale="en-GB", **options))
+        usual = {"locale": "en-GB", "reduced_motion": "reduce", "service_workers": "block"}
+        made.append(browser.new_context(**usual | options))
         return made[-1]
 
     yield make
@@ -60,8 +74,8 @@ def new_context(
 
 @pytest.fixture
 def visit(new_context: Callable[..., BrowserContext]) -> Iterator[OpenVisit]:
-    """Open the page: `visit(server, "ann")` is logged in. It fails a test in which anything stood
-    in the console of any tab."""
+    """Open the page: `visit(server, "ann")` is logged in already. It fails a test in which anything
+    stood in the console of any tab."""
     visits: list[Visit] = []
 
     def open_(
@@ -72,8 +86,8 @@ def visit(new_context: Callable[..., BrowserContext]) -> Iterator[OpenVisit]:
         **options: object,
     ) -> Visit:
         place = at.place if isinstance(at, ServerProcess) else at
-        visits.append(Visit(context or new_context(**options), url_of(place), path))
-        return visits[-1].login(name) if name else visits[-1]
+        visits.append(Visit(context or new_context(**options), url_of(place), path, name))
+        return visits[-1].online() if name else visits[-1]
 
     yield open_
     noises = [noise for each in visits for noise in each.noises]

@@ -2,20 +2,19 @@
 alone are enough."""
 
 from importlib import resources
-from typing import Any
 
 import pytest
 from e2e.process import ServerProcess
+from playwright.sync_api import Page
 
 from .visit import OpenVisit, Visit
 
 AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
-_RUN = f"""async () => {{
-    if (!window.axe) {{ {AXE} }}
-    const {{ violations }} = await window.axe.run(document, {{ resultTypes: ["violations"] }});
+_RUN = """async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
     const where = (each) => each.nodes.map((node) => node.html.slice(0, 200)).join(" ");
-    return violations.map((each) => `${{each.id}}: ${{where(each)}}`);
-}}"""
+    return violations.map((each) => `${each.id}: ${where(each)}`);
+}"""
 _WIDER = """() => {
     const all = "html, #side, #side .talks, #panel, #talk, dialog[open], dialog[open] *";
     const scrolls = (e) => {
@@ -29,10 +28,16 @@ _FOUND = "/message|found/.test(document.querySelector('#panel form ~ [role=statu
 _LONG = "a-name-that-is-as-long-as-it-gets"[:32]
 
 
+def violations(page: Page) -> list[str]:
+    """Return what axe-core finds in a page."""
+    if page.evaluate("!window.axe"):
+        page.evaluate(AXE)
+    return list(page.evaluate(_RUN))
+
+
 def _is_fine(tab: Visit, view: str) -> None:
     tab.page.wait_for_function("document.getAnimations().length === 0")
-    found: list[Any] = tab.page.evaluate(_RUN)
-    assert (view, found) == (view, [])
+    assert (view, violations(tab.page)) == (view, [])
     assert (view, tab.page.evaluate(_WIDER)) == (view, [])
 
 
@@ -45,7 +50,13 @@ def _perform(tab: Visit, what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (320, "dark"), (320, "light")]
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (320, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.soak),
+        pytest.param(320, "light", marks=pytest.mark.soak),
+    ],
 )
 def test_every_view_can_be_used_by_everybody(
     visit: OpenVisit, server: ServerProcess, width: int, scheme: str

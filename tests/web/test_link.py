@@ -9,17 +9,13 @@ from e2e.conftest import StartServer
 from e2e.process import ServerProcess, port_of
 from e2e.proxy import CuttingProxy
 
-from .visit import OpenVisit, Visit
+from .visit import OpenVisit
 
 
 def _history(server: ServerProcess, of: str, other: str) -> list[str]:
     with server.json(of) as reader:
         found = reader.request("history", **{"with": other, "limit": 500})["messages"]
     return [each["text"] for each in found]
-
-
-def _hurry(tab: Visit) -> None:
-    tab.js("dispatchEvent(new Event('online'))")
 
 
 def test_a_link_cut_at_every_few_bytes(server: ServerProcess, visit: OpenVisit) -> None:
@@ -32,9 +28,9 @@ def test_a_link_cut_at_every_few_bytes(server: ServerProcess, visit: OpenVisit) 
         for number in range(10):
             tab.say(f"mine {number}")
             other.request("send", to=[ann], text=f"his {number}")
-            _hurry(tab)
+            tab.hurry()
         for _ in rounds(40):
-            _hurry(tab)
+            tab.hurry()
             if proxy.cuts > 60 and not tab.js("return chat.outbox.unsent()"):
                 break
         proxy.heal()
@@ -59,7 +55,7 @@ def test_a_replay_with_more_said_behind_it(server: ServerProcess, visit: OpenVis
             proxy.cut()
             for _ in range(30):
                 other.request("send", to=[ann], text=f"{next(numbers)}")
-            _hurry(tab)
+            tab.hurry()
             for _ in rounds():
                 other.request("send", to=[ann], text=f"{next(numbers)}")
                 if tab.js("return chat.store.store.link") == "online":
@@ -103,6 +99,7 @@ def test_a_server_that_was_put_back_from_a_backup(
     server.stop()
     shutil.copytree(server.data, tmp_path / "backup")
     server = start_server("--port", port_of(server))
+    tab.hurry()
     for number in range(5):
         tab.say(f"lost {number}")
     tab.eventually("return chat.outbox.unsent()", 0)
@@ -115,6 +112,7 @@ def test_a_server_that_was_put_back_from_a_backup(
     tab.offline()
     tab.js("await chat.outbox.send('bob', 'unsent')")
     server = start_server("--port", port_of(server))
+    tab.hurry()
     tab.eventually("return chat.outbox.unsent()", 0)
     tab.eventually("return conversation('bob').messages.map((m) => m.text)", ["kept", "unsent"])
     draft = tab.js("return conversation('#lobby').draft")

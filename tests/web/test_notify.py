@@ -39,7 +39,7 @@ _KEYS = {
 
 def _allowed(visit: OpenVisit, server: ServerProcess, new_context: Any, name: str) -> Visit:
     """Return a page that may notify, and has been told to by a click, and is not looked at."""
-    context = new_context()
+    context = new_context(service_workers="allow")
     context.grant_permissions(["notifications"], origin=url_of(server.place))
     context.add_init_script(_RECORD)
     tab = visit(server, name, context=context)
@@ -151,7 +151,7 @@ def test_of_two_tabs_one_tells(server: ServerProcess, visit: OpenVisit, new_cont
 def test_the_page_starts_without_a_server(start_server: StartServer, visit: OpenVisit) -> None:
     server = start_server()
     ann, bob = server.add("ann"), server.add("bob")
-    tab = visit(server, ann)
+    tab = visit(server, ann, service_workers="allow")
     with server.json(bob) as other:
         other.request("send", to=[ann], text="before")
     tab.until("conversation(given)?.messages.length === 1", bob)
@@ -169,7 +169,7 @@ def test_a_push_service_is_told_to_the_server(
     server: ServerProcess, visit: OpenVisit, new_context: Any
 ) -> None:
     ann, bob = server.accounts("ann", "bob")
-    context = new_context()
+    context = new_context(service_workers="allow")
     context.add_init_script(
         f"const keys = {json.dumps(_KEYS)};"
         """
@@ -221,7 +221,7 @@ def test_a_push_is_shown_and_leads_to_its_conversation(
     server: ServerProcess, visit: OpenVisit, new_context: Any
 ) -> None:
     ann, bob = server.accounts("ann", "bob")
-    tab = visit(server, ann, context=new_context())
+    tab = visit(server, ann, context=new_context(service_workers="allow"))
     tab.js("await navigator.serviceWorker.ready")
     (worker,) = tab.context.service_workers
     worker.evaluate(
@@ -257,7 +257,7 @@ def test_no_word_of_it_where_the_certificate_is_not_trusted(
     """To ask for a service worker there would be an error in the console."""
     (ann,) = server.accounts("ann")
     url = url_of(server.place).replace("http:", "https:")
-    tab = Visit(new_context(ignore_https_errors=True), url).login(ann)
+    tab = Visit(new_context(service_workers="allow", ignore_https_errors=True), url).login(ann)
     tab.until(_ASKED)
     tab.js("await new Promise((done) => setTimeout(done, 500))")  # more than it waits itself
     assert tab.js("return (await navigator.serviceWorker.getRegistrations()).length") == 0

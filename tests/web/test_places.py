@@ -26,6 +26,7 @@ def test_two_tabs_send_once_and_in_order(start_server: StartServer, visit: OpenV
     first.eventually("return conversation('bob').waiting.length > 7", wanted=True)
     first.page.close()  # what it wrote is sent by the other one
     server = start_server("--port", port_of(server))
+    second.hurry()
     second.eventually("return chat.outbox.unsent()", 0)
     with server.json("bob") as reader:
         found = reader.request("history", **{"with": "ann"})["messages"]

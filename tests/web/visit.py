@@ -20,9 +20,12 @@ _REACH = """async (names) => {
 
 _BROKEN = re.compile(
     r"^WebSocket connection to .* failed"
+    r"|^An unknown error occurred when fetching the script[.]$"  # of a service worker
     r"|^Failed to load resource: (net::ERR_|the server responded with a status of (401|429|503))"
 )
 """What the browser itself notes about a link that is broken, or a login that is refused."""
+
+_BLOCKED = "Service Worker registration blocked by Playwright"
 
 
 def url_of(place: tuple[str, int]) -> str:
@@ -33,7 +36,8 @@ def url_of(place: tuple[str, int]) -> str:
 class Visit:
     """A tab. `noises` is what stood in its console, where nothing should ever stand."""
 
-    def __init__(self, context: BrowserContext, url: str, path: str = "/") -> None:
+    def __init__(self, context: BrowserContext, url: str, path: str = "/", name: str = "") -> None:
+        """Open it at a path. Given a name, its browser has that account's cookie before."""
         self.context = context
         self.url = url
         self.noises: list[str] = []
@@ -43,7 +47,11 @@ class Visit:
         self.page.on(
             "pageerror", lambda error: self.noises.append(f"{error.name}: {error.message}")
         )
+        if name:
+            self._has_session(name)
         self.go(path)
+        if name:  # as the page notes it behind the form
+            self.js("localStorage.setItem('chat:account', given)", name.lower())
 
     def go(self, path: str) -> None:
         """Load the page at a path, and wait until it shows the login or the conversations."""
@@ -128,8 +136,22 @@ class Visit:
             self.page.goto("chrome://crash", timeout=2000)
         self.page.close()
 
+    def hurry(self) -> None:
+        """Have the page connect now, as when the machine has a network again."""
+        self.js("dispatchEvent(new Event('online'))")
+
+    def _has_session(self, name: str) -> None:
+        answer = self.context.request.post(
+            f"{self.url}/api/login",
+            data={"name": name, "password": PASSWORD},
+            headers={"Origin": self.url},
+        )
+        assert answer.status == 204, answer.text()
+
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and not _BROKEN.match(message.text):
+        if _BROKEN.match(message.text) or message.text == _BLOCKED:
+            return
+        if message.type in {"error", "warning"}:
             self.noises.append(f"{message.type}: {message.text} ({message.location})")
 
 
