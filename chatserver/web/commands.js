@@ -6,7 +6,9 @@ import { keyOf, keyWith, store } from "./store.js";
 import * as actions from "./actions.js";
 import * as outbox from "./outbox.js";
 import { go, goTo } from "./main.js";
+import { isSlip, OFFERS } from "./palette.js";
 
+export { isSlip };
 
 const SETTINGS = {
   open: ["access", "open"], closed: ["access", "closed"],
@@ -32,14 +34,11 @@ export class UsageError extends Error {
 
 // -- What the page itself offers --
 
-const offered = new Map();
-
-/** Have the palette list something that the page does; `/name` does it too, where no command has the name. */
-export const offer = (each) => offered.set(each.name, each);
-/** All that was offered, in order. */
-export const offers = () => [...offered.values()];
-/** Do what was offered as `name`. */
-export const perform = (name, rest) => offered.get(name)?.run(rest);
+/** All that the page offers, in order. */
+export const offers = () => OFFERS;
+const offered = (name) => OFFERS.find((each) => each.name === name);
+/** Do what is offered as `name`. */
+export const perform = (name, rest) => offered(name)?.run(rest);
 
 // -- The commands there are --
 
@@ -128,13 +127,13 @@ function isSkipped({ required, kind }, following, rest) {
 
 /** Put the fields of one parameter into `values`; returns what is left after it. */
 function take(command, { kind, name, label }, rest, values) {
-  if (kind === "words") {
-    values[name] = rest;
-    return "";
-  }
   if (kind === "reaction") {
     const taken = rest.replace(/^-/, "").trim();
     Object.assign(values, taken && taken !== rest ? { [name]: taken, on: false } : { [name]: rest });
+    return "";
+  }
+  if (kind === "words") {
+    values[name] = rest;
     return "";
   }
   if (kind === "settings") {
@@ -177,20 +176,6 @@ function settings(command, rest) {
  * in the wrong order, in a long word another one. */
 export function near(word, candidates) {
   return [...candidates].find((each) => isSlip(word.toLowerCase(), each.toLowerCase()));
-}
-
-/** Whether `typed` is one slip of the finger away from `meant`, behind its first letter. */
-export function isSlip(typed, meant) {
-  if (typed === meant || Math.min(typed.length, meant.length) < 3) return false;
-  const swapped = typed[0] === meant[1] && typed[1] === meant[0];
-  if (typed[0] !== meant[0] && !swapped) return false;
-  const by = typed.length - meant.length;
-  if (Math.abs(by) > 1) return false;
-  let at = 0;
-  while (at < typed.length && typed[at] === meant[at]) at += 1;
-  if (by) return by < 0 ? typed.slice(at) === meant.slice(at + 1) : typed.slice(at + 1) === meant.slice(at);
-  if (typed.slice(at + 1) === meant.slice(at + 1)) return meant.length >= 5;
-  return typed[at] === meant[at + 1] && typed[at + 1] === meant[at] && typed.slice(at + 2) === meant.slice(at + 2);
 }
 
 /** The command and its fields in a line that begins with a slash. Throws UsageError. */
@@ -268,7 +253,7 @@ function parameterAt({ parameters }, rest) {
  * or null where the page shows it itself; rejects with `{code, text}`, and then nothing has happened. */
 export async function run(line, key) {
   const { word, rest } = firstWord(line.trim().replace(/^\//, ""));
-  const own = offered.get(word.toLowerCase());
+  const own = offered(word.toLowerCase());
   await load().catch((error) => {
     if (!own && !known.size) throw error;
   });
@@ -327,7 +312,7 @@ const ACTS = {
   },
   edit: async (fields, key) => void await actions.edit(aimed(fields, key, "edit", true), fields.text),
   delete: async (fields, key) => void await actions.remove(aimed(fields, key, "delete", true)),
-  react: async (fields, key) => void await actions.react(aimed(fields, key, "react", false), fields.reaction, true),
+  react: async (fields, key) => void await actions.react(aimed(fields, key, "react", false), fields.reaction, fields.on ?? true),
   create: async ({ room, ...options }) => open(`#${(await actions.create(room, options)).room.name}`),
   join: async ({ room }) => open(`#${(await actions.join(room)).room.name}`),
   leave: async ({ room }, key) => {

@@ -1,9 +1,9 @@
 // @ts-check
 import * as actions from "./actions.js";
 import { clear, h, icon, toast } from "./dom.js";
-import * as emoji from "./emoji.js";
 import { plain } from "./format.js";
 import { page } from "./list.js";
+import { later } from "./main.js";
 import * as outbox from "./outbox.js";
 import { who } from "./row.js";
 import { isMe, store } from "./store.js";
@@ -179,9 +179,18 @@ function count() {
   return over;
 }
 
+/** The names of emoji, once one was begun. @type {any} */ let emoji = null;
+
+/** @param {() => void} then */
+const withEmoji = (then) => import("./tools.js").then((found) => {
+  emoji = found;
+  then();
+}).catch(toast);
+
 function written() {
   const before = box.value.slice(0, box.selectionStart);
   const named = /(?:^|[\s(]):([\w+-]{2,}):$/.exec(before);
+  if (named && !emoji) return withEmoji(written);
   const found = named && emoji.complete(named[1], 1)[0];
   if (named && found?.name === named[1]) put(before.length - named[1].length - 2, found.emoji);
   outbox.saveDraft(key, { ...draft(), text: box.value });
@@ -198,7 +207,7 @@ function put(from, text) {
 
 /** @param {Event} event */
 async function insertEmoji(event) {
-  const chosen = await emoji.pick(/** @type {Element} */ (event.currentTarget));
+  const chosen = await later("pick", event.currentTarget);
   focus();
   if (!chosen) return;
   box.setRangeText(chosen, box.selectionStart, box.selectionEnd, "end");
@@ -285,6 +294,7 @@ function suggest() {
   const before = box.value.slice(Math.max(0, end - 40), end);
   const word = /(?:^|[\s(])([@:])([\w.+-]*)$/.exec(before);
   if (!word || box.selectionEnd !== end || (word[1] === ":" && word[2].length < 2)) return closeChoices();
+  if (word[1] === ":" && !emoji) return withEmoji(suggest);
   const found = word[1] === "@" ? names(word[2]).map((name) => ({ label: `@${name}`, insert: `@${name} ` }))
     : emoji.complete(word[2], MOST).map((one) => ({ label: `${one.emoji}  :${one.name}:`, insert: `${one.emoji} ` }));
   offer = { from: end - word[2].length - 1, found, at: -1 };

@@ -14,22 +14,17 @@ const ICONS = {
   more: "M5 12h.5M12 12h.5M19 12h.5",
   people: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-9 14-9 14 0M16 4c4 0 4 7 0 7M18 14c3 1 4 4 4 7",
   person: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 21c0-9 16-9 16 0",
-  bell: "M6 17V11a6 6 0 0 1 12 0v6l2 2H4zM10 21h4",
   mute: "M6 17V11a6 6 0 0 1 9-5M18 11v6l2 2H8M10 21h4M4 4l17 17",
   lock: "M6 11h12v9H6zM9 11V8a3 3 0 0 1 6 0v3",
   hash: "M9 4L7 20M17 4l-2 16M4 9h16M4 15h16",
   at: "M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0zm0 0c0 4 5 3 5-1a9 9 0 1 0-4 8",
   down: "M12 5v14M6 13l6 6 6-6",
-  up: "M12 19V5M6 11l6-6 6 6",
   check: "M5 13l4 4L19 7",
   clock: "M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18zM12 7v5l3 3",
   alert: "M12 4l9 16H3zM12 10v4M12 17v.5",
   hidden: "M3 12s3-6 9-6 9 6 9 6-3 6-9 6-9-6-9-6zM4 4l16 16",
   settings: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
   out: "M14 4h6v16h-6M4 12h11M11 8l4 4-4 4",
-  moon: "M19 14A8 8 0 1 1 10 5a7 7 0 0 0 9 9z",
-  sun: "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.5 1.5M17.5 17.5L19 19M5 19l1.5-1.5M17.5 6.5L19 5",
-  device: "M4 5h16v11H4zM9 20h6M12 16v4",
 };
 
 /**
@@ -114,3 +109,34 @@ export function ask(text, yes, no) {
     dialog.showModal();
   });
 }
+
+/** Have a list show `items`, `{key, sign, make}`: an element stays while its `sign` does, so that a click
+ * or the focus on it is not lost when another one changes. */
+export function keyed(list, items) {
+  const before = new Map([...list.children].map((each) => [each.dataset.key, each]));
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const focusedKey = focused?.closest("[data-key]")?.dataset.key;
+  let next = list.firstElementChild;
+  for (const { key, sign, make } of items) {
+    let element = before.get(key);
+    before.delete(key);
+    if (element?.dataset.sign !== sign) {
+      const made = make();
+      Object.assign(made.dataset, { key, sign });
+      if (element) {
+        if (element === next) next = made;
+        element.replaceWith(made);
+      }
+      element = made;
+    }
+    if (element === next) next = next.nextElementSibling;
+    else list.insertBefore(element, next);
+  }
+  for (const each of before.values()) each.remove();
+  if (focused && document.activeElement !== focused && focusedKey !== undefined) {
+    list.querySelector(`[data-key="${CSS.escape(focusedKey)}"] :is(a, button)`)?.focus({ preventScroll: true });
+  }
+}
+
+/** A setting of this browser. @param {string} name @param {string} [value] what it becomes */
+export const setting = (name, value) => (value === undefined ? localStorage.getItem(`chat.${name}`) : localStorage.setItem(`chat.${name}`, value));

@@ -3,8 +3,8 @@ import * as actions from "./actions.js";
 import { clear, h, icon, toast } from "./dom.js";
 import { plain } from "./format.js";
 import * as past from "./past.js";
-import { changeRow, dayRow, isHead, listenToRows, messageRow, newRow, outgoingRow } from "./row.js";
-import { store } from "./store.js";
+import { changeRow, dayRow, isHead, messageRow, newRow, outgoingRow } from "./row.js";
+import { at as messageAt, place as indexIn, store } from "./store.js";
 import { day, t } from "./words.js";
 
 /** @typedef {import("./store.js").Message} Message */
@@ -53,7 +53,6 @@ export function mountList(el) {
   box = h("div", { class: "scroll" }, top, rows);
   newest = h("button", { type: "button", class: "newest", hidden: true, onclick: () => toNewest(true) });
   clear(el, box, newest, said);
-  listenToRows(rows, { jump, of: (name) => shown.get(name)?.of, conversation });
   box.addEventListener("scroll", scrolled, { passive: true });
   for (const touched of ["wheel", "touchmove", "pointerdown", "keydown"]) el.addEventListener(touched, () => { settling = 0; }, { passive: true });
   const resized = new ResizeObserver(restore);
@@ -125,6 +124,9 @@ export async function toNewest(focus = false) {
   if (focus) /** @type {HTMLElement | null} */ (rows.querySelector(".message:last-child"))?.focus({ preventScroll: true });
 }
 
+/** What the tools of the rows have to do with. */
+export const listed = () => ({ rows, jump, of: (/** @type {string} */ name) => shown.get(name)?.of, conversation });
+
 /** Scrolls a page up (-1) or down (1). @param {number} direction */
 export const page = (direction) => box.scrollBy({ top: direction * box.clientHeight * 0.9 });
 
@@ -184,7 +186,7 @@ function another(c, list) {
 function settle(c, list) {
   if (!list.length || performance.now() > settling) return;
   if (settling === Infinity && store.link === "online") settling = performance.now() + SETTLE;
-  const from = c.newFrom ? indexOf(list, c.newFrom) : list.length;
+  const from = c.newFrom ? indexIn(list, c.newFrom) : list.length;
   if (from < list.length) goal = { seq: list[from].seq, place: "new" };
   else pinned = c.atEnd;
   if (goal && from === 0) settling = 0; // what is new begins further up: one scrolls there
@@ -196,24 +198,12 @@ function bound(list, low, high) {
   last = high < list.length ? list[Math.max(0, high - 1)].seq : Infinity;
 }
 
-/** The first index with a `seq` of at least this. @param {Message[]} list @param {number} seq */
-function indexOf(list, seq) {
-  let low = 0;
-  let high = list.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle].seq < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
 /** @param {Message[]} list */
-const range = (list) => [indexOf(list, first), last === Infinity ? list.length : indexOf(list, last + 1)];
+const range = (list) => [indexIn(list, first), last === Infinity ? list.length : indexIn(list, last + 1)];
 
 /** Puts the window around the goal. @param {Message[]} list */
 function aim(list) {
-  const at = indexOf(list, goal?.seq ?? 0);
+  const at = indexIn(list, goal?.seq ?? 0);
   if (list[at]?.seq !== goal?.seq) return; // not loaded yet
   const [low, high] = range(list);
   pinned = false;
@@ -224,7 +214,7 @@ function aim(list) {
 function arrive(list) {
   if (!goal) return;
   const one = shown.get(String(goal.seq));
-  if (!one || list[indexOf(list, goal.seq)]?.seq !== goal.seq) return restore();
+  if (!one || list[indexIn(list, goal.seq)]?.seq !== goal.seq) return restore();
   const { place } = goal;
   goal = null;
   const target = place === "new" ? shown.get("new")?.element ?? one.element : one.element;
@@ -256,7 +246,7 @@ function fill(c, list, low, high) {
     if (m.kind === "change") put(String(m.seq), m, "", () => changeRow(m));
     else {
       const head = isHead(before, m) || line;
-      const quoted = m.replyTo ? find(list, m.replyTo) : null;
+      const quoted = m.replyTo ? messageAt(list, m.replyTo) : null;
       put(String(m.seq), m, `${head}${quoted?.text ?? quoted}${store.me?.name}`, () => messageRow(c, m, head, quoted));
     }
     before = m;
@@ -265,7 +255,7 @@ function fill(c, list, low, high) {
     for (const o of c.waiting) {
       const mine = /** @type {any} */ ({ at: o.at, from: store.me?.name, kind: o.kind, replyTo: o.replyTo });
       const head = isHead(before, mine);
-      const quoted = o.replyTo ? find(list, o.replyTo) : null;
+      const quoted = o.replyTo ? messageAt(list, o.replyTo) : null;
       put(`w${o.localKey}`, o, `${head}${store.link}`, () => outgoingRow(o, head, quoted));
       before = mine;
     }
@@ -277,12 +267,6 @@ function fill(c, list, low, high) {
     /** @type {any} */ (again)?.focus({ preventScroll: true });
   }
 }
-
-/** @param {Message[]} list @param {number} seq @returns {Message | undefined} */
-const find = (list, seq) => {
-  const m = list[indexOf(list, seq)];
-  return m?.seq === seq ? m : undefined;
-};
 
 /** The lines for the day and for what is new. @param {Function} put @param {Message | null} before @param {Message} m @param {number} newFrom @param {boolean} begin */
 function separators(put, before, m, newFrom, begin) {

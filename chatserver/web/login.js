@@ -65,4 +65,5 @@ export function mountLogin(element) {
   };
   store.subscribe("link", shown);
   tick();
+  shown();
 }

@@ -1,16 +1,11 @@
 // @ts-check
 import { mountComposer } from "./composer.js";
 import * as db from "./db.js";
-import { toast } from "./dom.js";
+import { setting, toast } from "./dom.js";
 import { mountList } from "./list.js";
-import { mountLogin } from "./login.js";
 import * as outbox from "./outbox.js";
-import { mountNotify } from "./notify.js";
-import { mountPalette } from "./palette.js";
-import { mountPanel } from "./panel.js";
 import * as past from "./past.js";
-import { mountSearch } from "./search.js";
-import { mountSidebar } from "./sidebar.js";
+import { mountHead, mountSidebar } from "./sidebar.js";
 import {
   conversation, empty, fold, forget, gap, isMe, keyOf, keyWith, listed, person, presence, readUpTo, store, take, touch, typing,
 } from "./store.js";
@@ -22,6 +17,8 @@ const ACCOUNT = "chat:account";
 const NUMBERED = new Set(["message", "edited", "deleted", "reacted", "room"]);
 const MONTH = 43_200;
 const SOON = 300;
+/** After so long the rest is loaded also where there is no link. */
+const LATE = 2000;
 const narrow = matchMedia("(max-width: 899px)");
 
 let account = "";
@@ -83,6 +80,7 @@ function routed() {
   store.panel = history.state?.panel ?? null;
   $("panel").hidden = !store.panel && view !== "search";
   document.body.dataset.view = view === "search" || store.panel ? "panel" : view;
+  if (!$("panel").hidden) rest().catch(toast);
   if (view !== "search") opened(key);
   touch("open");
 }
@@ -136,7 +134,53 @@ export function panel(what, about = null) {
 
 addEventListener("popstate", routed);
 
+/* What is loaded later */
+
+let loading = null;
+/** Whether all of the page is there. */
+export let whole = false;
+
+/** Load what the first view does without: once that stands, or when it is asked for before. */
+async function load() {
+  const [panel, palette, tools, search, notify] = await Promise.all([
+    import("./panel.js"), import("./palette.js"), import("./tools.js"), import("./search.js"), import("./notify.js"), import("./login.js"),
+  ]);
+  panel.mountPanel($("panel"));
+  search.mountSearch($("panel"));
+  palette.mountPalette();
+  tools.mountTools();
+  notify.mountNotify();
+  whole = true;
+  return { ...panel, ...palette, ...tools };
+}
+
+/** What is loaded later: `{showPanel, openPalette, …}`. @returns {Promise<any>} */
+export function rest() {
+  loading ??= load().catch((error) => {
+    loading = null;
+    throw error;
+  });
+  return loading;
+}
+
+/** Do what is loaded later, by its name. @param {string} [name] @param {...any} given */
+export const later = (name, ...given) => rest().then((all) => name && all[name](...given), toast);
+
+/** The colours that were chosen in this browser. */
+export function dress() {
+  const theme = setting("theme") ?? "";
+  if (["light", "dark"].includes(theme)) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+}
+
 /* Starting and ending */
+
+let login = null;
+
+function logIn() {
+  $("login").hidden = false;
+  login ??= import("./login.js").then(({ mountLogin }) => mountLogin($("login"))).catch(toast);
+}
 
 async function begin(name) {
   account = fold(name);
@@ -166,6 +210,7 @@ async function begin(name) {
   touch("me", "conversations", "people", "link");
   routed();
   wire.start(() => ({ since }));
+  setTimeout(later, LATE);
 }
 
 function remember(name) {
@@ -186,7 +231,7 @@ function ended(event) {
   store.link = "logged_out";
   store.ended = event.text ?? "";
   $("app").hidden = true;
-  $("login").hidden = false;
+  logIn();
   touch("me", "link");
 }
 
@@ -277,6 +322,7 @@ async function list() {
     touch("me");
   }
   if (store.open !== null) routed();
+  later();
 }
 
 /** Ask again which rooms there are, and what one may do there: done on another device, one is not told. */
@@ -350,11 +396,8 @@ async function start() {
   mountSidebar($("side"));
   mountList($("list"));
   mountComposer($("composer"));
-  mountPanel($("panel"));
-  mountSearch($("panel"));
-  mountLogin($("login"));
-  mountPalette();
-  mountNotify();
+  mountHead($("head"));
+  dress();
   let name = null;
   try {
     name = localStorage.getItem(ACCOUNT);
@@ -364,7 +407,7 @@ async function start() {
   name ||= await session();
   if (name) return begin(fold(name)).catch(toast);
   store.link = "logged_out";
-  $("login").hidden = false;
+  logIn();
   touch("link");
 }
 

@@ -1,9 +1,9 @@
 // @ts-check
-import { toast } from "./dom.js";
+import { setting, toast } from "./dom.js";
 import { t } from "./words.js";
 import { wire } from "./wire.js";
 import { isMe, store } from "./store.js";
-import { notifier, setting } from "./panel.js";
+import { notifier } from "./panel.js";
 import * as main from "./main.js";
 
 const SCRIPT = "/sw.js";
@@ -234,5 +234,7 @@ export function mountNotify() {
     if (event.event === "link" && event.state === "online") setTimeout(begin);
     if (event.event === "ended") unreach(false);
   });
+  if (wire.state === "online") setTimeout(begin);
+  draw();
   navigator.serviceWorker?.addEventListener("message", ({ data }) => data?.go && main.go(data.go));
 }

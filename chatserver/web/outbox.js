@@ -190,7 +190,7 @@ function pause(seconds) {
 function check(text) {
   const most = store.limits.characters;
   const long = most ? [...text].length : new TextEncoder().encode(text).length;
-  if (long > (most || BYTES)) throw { code: "text_too_long", text: t("tooLong", { n: long, most: most || BYTES }) };
+  if (long > (most || BYTES)) throw { code: "text_too_long", text: t("tooLong", { n: long - (most || BYTES) }) };
 }
 
 async function sendOne(entry) {

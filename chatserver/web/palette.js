@@ -1,13 +1,15 @@
-// Ctrl/⌘-K, `?` and the keys that work everywhere; and the two things that the views around the talk
-// are made of: a dialog, and a box to type in with a list of what fits.
-import { h, clear, icon, toast } from "./dom.js";
-import { t } from "./words.js";
+// Ctrl/⌘-K, `?` and the keys that work everywhere; the dialogs to begin a talk and to find rooms; and
+// what they are made of: a dialog, a box to type in with a list of what fits, and words.
+import { h, clear, icon, keyed, toast } from "./dom.js";
+import { en, t } from "./words.js";
 import { wire } from "./wire.js";
-import { store } from "./store.js";
+import { isMe, keyWith, store } from "./store.js";
 import * as actions from "./actions.js";
-import { commands, isSlip, load, nextUnread, offer, offers, usageLines } from "./commands.js";
+import { commands, load, nextUnread, offers, usageLines } from "./commands.js";
 import { toNewest } from "./list.js";
 import { go, goTo } from "./main.js";
+import { showPanel } from "./panel.js";
+import { dot, join, markOf, ordered, searchPath } from "./sidebar.js";
 
 const SHOWN = 50;
 const APPLE = /Mac|iPhone|iPad/.test(navigator.platform);
@@ -50,49 +52,6 @@ export function toBox() {
   return box instanceof HTMLTextAreaElement ? box : null;
 }
 
-/** Have a list show `items`, `{key, sign, make}`: an element stays while its `sign` does, so that a click
- * or the focus on it is not lost when another one changes. */
-export function keyed(list, items) {
-  const before = new Map([...list.children].map((each) => [each.dataset.key, each]));
-  const focused = list.contains(document.activeElement) ? document.activeElement : null;
-  const focusedKey = focused?.closest("[data-key]")?.dataset.key;
-  let next = list.firstElementChild;
-  for (const { key, sign, make } of items) {
-    let element = before.get(key);
-    before.delete(key);
-    if (element?.dataset.sign !== sign) {
-      const made = make();
-      Object.assign(made.dataset, { key, sign });
-      if (element) {
-        if (element === next) next = made;
-        element.replaceWith(made);
-      }
-      element = made;
-    }
-    if (element === next) next = next.nextElementSibling;
-    else list.insertBefore(element, next);
-  }
-  for (const each of before.values()) each.remove();
-  if (focused && document.activeElement !== focused && focusedKey !== undefined) {
-    list.querySelector(`[data-key="${CSS.escape(focusedKey)}"] :is(a, button)`)?.focus({ preventScroll: true });
-  }
-}
-
-/** Whether somebody is here, as a shape that has a text. */
-export function dot(name) {
-  const state = presence(name);
-  return h("span", { class: `dot ${state}`, role: "img", "aria-label": t(`is_${state}`) });
-}
-
-/** `here`, `busy`, `quiet` or `away`; of oneself `hidden` too. */
-export function presence(name) {
-  const me = store.me;
-  if (me && name === me.name) return me.hidden ? "hidden" : me.busy ? "busy" : "here";
-  const person = store.people.get(name);
-  if (!person?.here) return "away";
-  return person.busy ? "busy" : person.idle ? "quiet" : "here";
-}
-
 /** A text in the form in which it is looked for: without case, accents and signs at its beginning. */
 export const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/^[#@/]/, "");
 
@@ -120,6 +79,20 @@ export const fitting = (query, entries) => entries
   .filter(({ by }) => by >= 0)
   .sort((one, other) => one.by - other.by)
   .map(({ entry }) => entry);
+
+/** Whether `typed` is one slip of the finger away from `meant`, behind its first letter. */
+export function isSlip(typed, meant) {
+  if (typed === meant || Math.min(typed.length, meant.length) < 3) return false;
+  const swapped = typed[0] === meant[1] && typed[1] === meant[0];
+  if (typed[0] !== meant[0] && !swapped) return false;
+  const by = typed.length - meant.length;
+  if (Math.abs(by) > 1) return false;
+  let at = 0;
+  while (at < typed.length && typed[at] === meant[at]) at += 1;
+  if (by) return by < 0 ? typed.slice(at) === meant.slice(at + 1) : typed.slice(at + 1) === meant.slice(at);
+  if (typed.slice(at + 1) === meant.slice(at + 1)) return meant.length >= 5;
+  return typed[at] === meant[at + 1] && typed[at + 1] === meant[at] && typed.slice(at + 2) === meant.slice(at + 2);
+}
 
 /**
  * A box to type in and a list: arrows choose, Enter or a click takes.
@@ -166,22 +139,6 @@ export function picker({ label, hint = "", find, take, empty = t("nothingFits") 
   list.addEventListener("pointerdown", (event) => event.preventDefault()); // the focus stays in the box
   refresh();
   return { element: h("div", { class: "finder" }, input, list, none), input, refresh };
-}
-
-// -- The order of conversations --
-
-const dayOf = (at) => (at ? new Date(at).setHours(0, 0, 0, 0) : 0);
-const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
-
-/** The conversations as the page lists them: rooms by name, the lobby first; private ones by the day of
- * what was said last, and within a day by name, so that nothing moves under the pointer. */
-export function ordered() {
-  const all = [...store.conversations.values()];
-  const rooms = all.filter((each) => each.room)
-    .sort((one, other) => (other.room === "lobby") - (one.room === "lobby") || byName(one.room, other.room));
-  const people = all.filter((each) => !each.room)
-    .sort((one, other) => dayOf(other.last) - dayOf(one.last) || byName(one.title, other.title));
-  return { rooms, people };
 }
 
 function step(by, onlyUnread) {
@@ -234,10 +191,7 @@ function find(query) {
   return fitting(query, [...talks, ...others, ...found, ...doings(), ...lines()]);
 }
 
-/** The sign before a conversation. */
-export const markOf = (each) => (each.room ? icon(each.access === "closed" ? "lock" : "hash") : each.with?.length === 1 ? dot(each.with[0]) : icon("people"));
-
-const doings = () => offers().map((each) => ({ label: each.label, mark: icon(each.icon ?? "settings"), detail: each.keys, run: each.run }));
+const doings = () => offers().map((each) => ({ label: t(each.label), mark: icon(each.icon), detail: each.keys, run: each.run }));
 const lines = () => commands().map((each) => ({ label: `/${each.name}`, also: each.summary, detail: each.summary, run: () => begin(`/${each.name} `) }));
 
 /** Begin a line in the box, where nothing is in it that would be lost. */
@@ -247,9 +201,6 @@ function begin(text) {
   box.value = text;
   box.dispatchEvent(new Event("input", { bubbles: true }));
 }
-
-/** Join a room and go there. */
-export const join = (room) => actions.join(room).then(() => goTo(`#${room}`), toast);
 
 // -- All keys --
 
@@ -290,9 +241,6 @@ function pressed(event) {
 }
 
 const searching = () => location.pathname === "/s" && document.activeElement?.getAttribute("type") === "search";
-/** Where one searches, in the room that is open. */
-export const searchPath = () => "/s?q=" + (store.open && !store.open.includes(",") ? encodeURIComponent(`in:${store.open} `) : "");
-
 /** Called by who has something to close; true when it was closed. */
 export const closers = [];
 
@@ -305,8 +253,188 @@ function escape() {
 }
 
 /** Listen to the keys. */
-export function mountPalette() {
-  document.addEventListener("keydown", pressed);
-  offer({ name: "keys", label: t("keysTitle"), keys: "?", icon: "more", run: openKeys });
-  offer({ name: "next", label: t("nextUnread"), keys: "Alt+Shift+↓", icon: "down", run: () => nextUnread() && goTo(nextUnread()) });
+export const mountPalette = () => document.addEventListener("keydown", pressed);
+
+/** What the page itself does: the palette lists it, and `/name` does it, too, where no command has the name. */
+export const OFFERS = [
+  { name: "new", label: "newTalk", icon: "person", run: newTalk },
+  { name: "find", label: "findRooms", icon: "hash", run: findRooms },
+  { name: "make", label: "makeRoom", icon: "plus", run: makeRoom },
+  { name: "details", label: "details", icon: "people", run: () => store.open && showPanel("talk") },
+  { name: "account", label: "account", icon: "settings", run: () => showPanel("account") },
+  { name: "logout", label: "logOut", icon: "out", run: () => actions.logout() },
+  { name: "keys", label: "keysTitle", keys: "?", icon: "more", run: openKeys },
+  { name: "next", label: "nextUnread", keys: "Alt+Shift+↓", icon: "down", run: () => nextUnread() && goTo(nextUnread()) },
+];
+
+// -- Talking with somebody, finding and making rooms --
+
+/** Begin a private conversation with one or several. */
+export function newTalk() {
+  const chosen = [];
+  const chips = h("ul", { class: "chips" });
+  const start = h("button", { type: "button", class: "primary", disabled: true, onClick: () => begin() }, t("talk"));
+  const begin = () => {
+    box.close();
+    goTo(keyWith(chosen));
+  };
+  const redraw = () => {
+    clear(chips, chosen.map((name) => h("li", null, h("button", { type: "button", "aria-label": t("withoutName", { name }), onClick: () => {
+      chosen.splice(chosen.indexOf(name), 1);
+      redraw();
+      input.focus();
+    } }, name, icon("close")))));
+    chips.hidden = !chosen.length;
+    start.disabled = !chosen.length;
+    refresh();
+  };
+  const { element, input, refresh } = picker({
+    label: t("newTalkWith"), hint: t("name"),
+    find: (query) => fitting(query, [...store.people.keys(), store.me.name].filter((name) => !chosen.includes(name))
+      .map((name) => ({ label: name, name, detail: isMe(name) ? t("notesToMyself") : "", mark: dot(name) }))),
+    take: (entry) => {
+      const typed = input.value.trim();
+      if (!typed && chosen.length) return begin();
+      const name = entry?.name ?? typed;
+      if (!name) return;
+      chosen.push(name);
+      input.value = "";
+      redraw();
+    },
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Backspace" || input.value || !chosen.length) return;
+    chosen.pop();
+    redraw();
+  });
+  const box = dialog(t("newTalk"), h("p", { class: "quiet small" }, t("newTalkHow")), chips, element, h("div", { class: "buttons" }, start));
+  redraw();
+  input.focus();
 }
+
+/** List the rooms that one may join, and join them. */
+export function findRooms() {
+  const list = h("ul", { class: "rooms" });
+  const none = h("p", { class: "quiet", role: "status" });
+  const filter = h("input", { type: "search", "aria-label": t("filterRooms"), placeholder: t("filterRooms"), autocomplete: "off", onInput: () => redraw() });
+  let found = [...store.rooms.values()];
+  const box = dialog(t("findRooms"), filter, list, none, h("div", { class: "buttons" }, h("button", { type: "button", class: "soft", onClick: () => {
+    box.close();
+    makeRoom(fold(filter.value.trim()));
+  } }, t("makeRoom"))));
+  const redraw = () => {
+    const fits = fitting(filter.value, found.map((each) => ({ ...each, label: each.name, also: each.topic })));
+    none.textContent = fits.length ? "" : t(filter.value ? "nothingFits" : "noRooms");
+    keyed(list, fits.map((each) => ({ key: each.name, sign: JSON.stringify(each), make: () => roomRow(each, box) })));
+  };
+  redraw();
+  filter.focus();
+  wire.request("rooms").then(({ rooms }) => {
+    found = rooms;
+    redraw();
+  }, toast);
+}
+
+const roomRow = ({ name, topic, people, role, access, invited: asked }, box) => h("li", { class: "split" },
+  h("span", null, h("strong", { class: "with-icon" }, icon(access === "closed" ? "lock" : "hash"), name),
+    h("small", { class: "quiet" }, [t("nPeople", { n: people }), asked && t("invited"), topic].filter(Boolean).join(" · "))),
+  h("button", { type: "button", class: role ? "soft" : "primary", "aria-label": t(role ? "openOf" : "joinOf", { room: name }), onClick: () => {
+    box.close();
+    if (role) goTo(`#${name}`);
+    else join(name);
+  } }, t(role ? "openRoom" : "joinRoom")));
+
+/** Make a room. */
+export function makeRoom(begun = "") {
+  const name = h("input", { type: "text", value: begun, required: true, maxlength: "33", pattern: "#?[A-Za-z0-9][A-Za-z0-9._\\-]{0,31}", title: t("nameRule"), autocapitalize: "none", autocomplete: "off", spellcheck: "false" });
+  const closed = h("input", { type: "checkbox" });
+  const announce = h("input", { type: "checkbox" });
+  const error = h("p", { class: "bad", role: "alert" });
+  const check = (input, label, detail) => h("label", { class: "check" }, input, h("span", null, label, h("small", { class: "quiet" }, detail)));
+  const submit = (event) => {
+    event.preventDefault();
+    const options = { ...(closed.checked && { access: "closed" }), ...(announce.checked && { speaking: "moderators" }) };
+    actions.create(name.value.replace(/^#/, ""), options).then(({ room }) => {
+      box.close();
+      goTo(`#${room.name}`);
+    }, (problem) => {
+      error.textContent = problem.text;
+      name.focus();
+    });
+  };
+  const box = dialog(t("makeRoom"), h("form", { onSubmit: submit },
+    h("label", { class: "field" }, h("span", null, t("name")), name),
+    check(closed, t("closedLabel"), t("closedDetail")), check(announce, t("announceLabel"), t("announceDetail")), error,
+    h("div", { class: "buttons" }, h("button", { type: "button", class: "soft", onClick: () => box.close() }, t("cancel")), h("button", { class: "primary" }, t("makeIt")))));
+  name.focus();
+}
+
+/** Say yes to an invitation, or later. */
+export function invited({ name, topic }) {
+  const box = dialog(t("invitedTitle", { room: name }), topic ? h("p", { class: "quiet" }, topic) : null, h("div", { class: "buttons" },
+    h("button", { type: "button", class: "soft", onClick: () => box.close() }, t("later")), h("button", { type: "button", class: "primary", onClick: () => {
+      box.close();
+      join(name);
+    } }, t("joinRoom"))));
+}
+
+// -- The words of what is loaded later --
+
+Object.assign(en, {
+  noSuchDate: "Nothing was said here on or after that day.", save: "Save", later: "Later", newTalkWith: "With whom?",
+  newTalkHow: "Pick one person, or several to talk among yourselves.", notesToMyself: "notes to yourself", withoutName: "Without {name}",
+  filterRooms: "Filter rooms", noRooms: "There are no rooms yet.", makeRoom: "Make a room", makeIt: "Make it", joinRoom: "Join",
+  joinOf: "Join #{room}", openRoom: "Open", openOf: "Open #{room}", joinIt: "join", invitedTitle: "You are invited to #{room}",
+  nameRule: "1 to 32 letters, digits, dots, underscores or dashes, beginning with a letter or digit", closedLabel: "Closed",
+  closedDetail: "By invitation only; nobody else finds it.", announceLabel: "For announcements", announceDetail: "Only moderators speak.",
+  talkTo: "Talk with {name}", nPeople: { one: "{n} person", other: "{n} people" }, notifyMe: "Notify me about", notifyAll: "all messages",
+  notifyMentions: "mentions of me", notifyNone: "nothing", noTopic: "No topic yet.", changeTopic: "Change the topic", filterPeople: "Filter people",
+  invitations: "Invited", inviteTo: "Invite to #{room}", invitedTo: "{name} is invited to #{room}.", withdraw: "Withdraw",
+  withdrawOf: "Withdraw the invitation of {name}", past: "What was said before", setup_open: "everybody may join", setup_closed: "by invitation only",
+  setup_announce: "only moderators speak", setup_everyone: "everybody speaks", setup_past: "its past can be read",
+  setup_nopast: "its past can be read from joining on", leaveRoom: "Leave #{room}",
+  leaveAsk: "Leave #{room}? What is said there no longer comes to you.", inRoom: "In #{room}", role_owner: "owner", role_moderator: "moderator",
+  role_member: "member", muteFor: "Mute for", unmute: "Let speak again", minutes: "{n} min", hours: "{n} h",
+  days: { one: "{n} day", other: "{n} days" }, removeFrom: "Remove from #{room}", removeTitle: "Remove {name} from #{room}?",
+  reason: "Reason, which all there can read (optional)", busyLabel: "Busy", busyDetail: "Messages are held back until you are done.",
+  busyReply: "What others are told meanwhile", busyHint: "in a meeting", hiddenLabel: "Hidden", hiddenDetail: "To the others you have logged out.",
+  thisBrowser: "This browser", themeAuto: "as the system", themeLight: "light", themeDark: "dark", notifications: "Notifications",
+  devices: "Where you are logged in", unknownDevice: "Unknown device", thisDevice: "this one", seenAt: "{when}, from {address}", revoke: "Log out",
+  revokeOf: "Log out {client}", logOut: "Log out", searchHint: "Words",
+  searchHelp: "Words, begin*, \"a phrase\"; from:bob says who, in:#ops or in:bob says where.", searching: "Searching…",
+  nHits: { one: "{n} message", other: "{n} messages" }, nHitsMore: "The newest {n} messages", noHits: "Nothing was found.", moreHits: "Show more",
+  goToDay: "Go to a day in {where}", goTo: "Go to", goToHint: "A room, a person, something to do", newPrivate: "new conversation",
+  boxNotEmpty: "There is something in the box already: send it first.", keysTitle: "All keys", writingTitle: "Writing", commandsTitle: "Commands",
+  keyGo: "go to a room, a person or a command", keyStep: "conversation above, below", keyUnread: "the next unread one",
+  nextUnread: "Next unread conversation", keySearch: "search; twice: the browser's own", keyEsc: "close; else mark as read and go to the newest",
+  keySend: "send", keyLine: "new line", keyEdit: "in an empty box: correct your last message", keyTab: "complete a name or an emoji",
+  keyPast: "further back, to the beginning", keyRow: "at a message: reply, edit, delete, react, copy", keySlash: "a command", keyHelp: "this",
+  writeBold: "bold", writeItalic: "italic", writeCode: "code", writeFence: "before and after lines of code", writeQuote: "a quote",
+  writeList: "a list", writeMention: "calls somebody", writeEmoji: "an emoji", usage: "Usage: {usage}", usageOr: " or ",
+  usageRoom: "'{word}' is a room, not somebody.", usageMissing: "<{label}> is missing.", usageLeft: "There is something left over: '{text}'.",
+  usageBrackets: "Put the names in brackets: (bob carol).", usageNumber: "<{label}> must be a whole number, not '{word}'.",
+  usageSettings: "'{word}' is none of {known}.",
+  cmdUnknown: "There is no command '{word}': type /help for the commands. Begin with // to say a slash.",
+  cmdNear: "There is no command '{word}': did you mean /{close}? Begin with // to say a slash.",
+  cmdNoPlace: "Say to whom: a name, or a room such as #ops.", cmdNotThereYet: "What you said last is not on the server yet; do that when it is.",
+  cmdNoneOwn: "No message that you have said in {where} is known here: scroll back to it first.",
+  cmdNoneOther: "No message of somebody else in {where} is known here: scroll back to it first.",
+  cmd_talk: "Choose where to talk: people, or a room.", cmd_next: "Go to the next conversation that waits to be read.", now: "now",
+  whoHere: "Here now: {names}.", whoNobody: "Nobody else is here.", quietFor: "quiet for {time}", whoWas: "Here in that time: {names}.",
+  lastNobody: "Nobody was here in that time.", unreadLine: "{where}: {n} unread", unreadLineYou: "{where}: {n} unread, {m} for you",
+  nothingUnread: "Nothing is unread.", statusLine: "You are {name}: {busy}, {seen}.", notBusy: "not busy",
+  held: { one: "with {n} message held", other: "with {n} messages held" }, sent: "Sent.", sentAll: "Sent to everybody here.",
+  sentBusy: "{name} is busy and will see it later.", sentBusyReply: "{name} is busy and will see it later: {reply}",
+  sentDelivered: "Delivered to {names}.", sentStored: "Stored for {names}, to be shown at the next login.", sentUnknown: "No such user: {names}.",
+  done_busy: "You are busy: messages are held until you type /idle.", done_idle: "You are no longer busy.",
+  done_hide: "You are hidden: to everybody else you have logged out.", done_appear: "You are visible.", done_leave: "You have left.",
+  done_invite: "Invited.", done_remove: "Removed.", done_role: "The role is given.", done_mute: "Done.", done_topic: "The topic is set.",
+  done_set: "The room is set up so.", done_read: "Marked as read.", done_ping: "Pong.", reply: "Reply", delete: "Delete", copy: "Copy text",
+  messageActions: "What to do with this message", deleteAsk: "Delete this message for everybody?",
+  discardAsk: "Throw away this message, which nobody has seen?", keepIt: "Keep it", findEmoji: "Find an emoji", noEmoji: "None is called that.",
+  name: "Name", talk: "Talk", details: "People and settings", account: "Your account", settings: "Settings", status: "Status", topic: "Topic",
+  invite: "Invite somebody", access: "Who may join", speaking: "Who speaks", leave: "Leave", shared: "Shared with you",
+  role: "Role", mute: "Mute", remove: "Remove", theme: "Colours", sound: "A sound for messages to you",
+  notificationsDenied: "This browser does not allow them: change that in its settings for this page.", busy: "busy", muted: "muted", hidden: "hidden",
+  visible: "visible",
+});

@@ -1,11 +1,12 @@
-// Beside the talk: its header, the people and settings of a conversation, somebody, and one's account.
-import { h, ask, clear, icon, toast } from "./dom.js";
-import { ago, day, t, time } from "./words.js";
+// Beside the talk: the people and settings of a conversation, somebody, and one's account.
+import { h, ask, clear, icon, keyed, setting, toast } from "./dom.js";
+import { day, t, time } from "./words.js";
 import { wire } from "./wire.js";
 import { fold, isMe, store } from "./store.js";
 import * as actions from "./actions.js";
-import { offer, setup } from "./commands.js";
-import { closers, dialog, dot, fitting, join, keyed, picker, presence, searchPath } from "./palette.js";
+import { setup } from "./commands.js";
+import { closers, dialog, fitting, picker } from "./palette.js";
+import { dot, join, presence, statusOf } from "./sidebar.js";
 import * as main from "./main.js";
 
 const RANKS = ["", "member", "moderator", "owner"];
@@ -227,14 +228,6 @@ async function sharedRooms(name) {
   return found.filter(Boolean);
 }
 
-/** How somebody stands, in words. */
-export function statusOf(name) {
-  const person = store.people.get(name);
-  const state = presence(name);
-  if (state === "away" && person?.seen) return t("lastHere", { when: ago((Date.now() - person.seen) / 1000) });
-  return t(`is_${state}`);
-}
-
 function moderate(element, c, name) {
   wire.request("members", { room: c.room }).then(({ members }) => {
     const member = members.find((each) => fold(each.name) === fold(name));
@@ -287,19 +280,10 @@ function standing() {
     check(t("hiddenLabel"), me.hidden, (on) => act(on ? actions.hide() : actions.appear()), t("hiddenDetail"))];
 }
 
-/** A setting of this browser, which the page's other files read by the same name. */
-export const setting = (name, value) => (value === undefined ? localStorage.getItem(`chat.${name}`) : localStorage.setItem(`chat.${name}`, value));
-
-function dress() {
-  const theme = setting("theme");
-  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
-}
-
 const browserPart = () => h("div", { class: "fields" },
   choice(t("theme"), [["auto", t("themeAuto")], ["light", t("themeLight")], ["dark", t("themeDark")]], setting("theme") ?? "auto", (value) => {
     setting("theme", value);
-    dress();
+    main.dress();
   }),
   check(t("sound"), setting("sound") !== "off", (on) => setting("sound", on ? "on" : "off")),
   notifier.state && check(t("notifications"), notifier.state() === "on", (on) => act(notifier.set(on).finally(again)), notifier.state() === "denied" && t("notificationsDenied")));
@@ -319,42 +303,12 @@ function devicesPart() {
   return part;
 }
 
-// -- The header of the talk --
-
-/** The title, the topic and the buttons above the talk. */
-export function mountHead(element) {
-  const title = h("h1", { class: "one-line" });
-  const topic = h("p", { class: "quiet small one-line" });
-  const people = h("button", { type: "button", id: "details", class: "with-icon", "aria-expanded": "false", "aria-controls": "panel", onClick: () => store.panel?.what === "talk" ? hidePanel() : showPanel("talk") });
-  const back = h("button", { class: "icon phone-only", type: "button", "aria-label": t("back"), onClick: () => main.go("/") }, icon("back"));
-  const find = h("button", { class: "icon", type: "button", "aria-label": t("search"), title: t("search"), onClick: () => main.go(searchPath()) }, icon("search"));
-  clear(element, back, h("div", { class: "head-title" }, title, topic), find, people);
-  const redraw = () => {
-    const c = store.conversations.get(store.open);
-    element.classList.toggle("empty", !c);
-    title.textContent = c?.title ?? t("app");
-    const alone = c && c.room === null && c.with.length === 1;
-    topic.textContent = c ? (alone ? statusOf(c.with[0]) : c.topic) : "";
-    topic.title = topic.textContent;
-    find.hidden = people.hidden = !c;
-    if (!c) return;
-    const n = c.room === null ? c.with.length + 1 : c.people;
-    clear(people, icon("people"), h("span", { "aria-hidden": "true" }, n ? String(n) : ""), h("span", { class: "hide-visually" }, t("nPeopleDetails", { n })));
-  };
-  for (const part of ["open", "conversations", "people"]) store.subscribe(part, redraw);
-  redraw();
-}
-
-/** Prepare the panel, which is not shown yet, and the header of the talk. */
+/** Prepare the panel, and show what it should. */
 export function mountPanel(element) {
   panel = h("div", { class: "view" });
   element.append(panel);
-  mountHead(document.getElementById("head"));
-  dress();
   closers.push(hidePanel);
   store.subscribe("open", sync);
   store.subscribe("me", sync);
-  offer({ name: "details", label: t("details"), icon: "people", run: () => store.open && showPanel("talk") });
-  offer({ name: "account", label: t("account"), icon: "settings", run: () => showPanel("account") });
-  offer({ name: "logout", label: t("logOut"), icon: "out", run: () => actions.logout() });
+  sync();
 }

@@ -1,14 +1,10 @@
 // The conversations, how much waits in each, and one's own line below them.
-import { clear, h, icon, toast } from "./dom.js";
-import { t } from "./words.js";
-import { wire } from "./wire.js";
-import { isMe, keyWith, store } from "./store.js";
+import { clear, h, icon, keyed, toast } from "./dom.js";
+import { ago, t } from "./words.js";
+import { isMe, store } from "./store.js";
 import * as actions from "./actions.js";
 import { unsent } from "./outbox.js";
-import { offer } from "./commands.js";
-import { dialog, dot, fitting, fold, join, keyed, markOf, ordered, picker } from "./palette.js";
-import { showPanel } from "./panel.js";
-import { goTo, pathOf } from "./main.js";
+import { go, goTo, later, panel, pathOf, rest } from "./main.js";
 
 const MOST = 100;
 const least = (n) => (n >= MOST ? `${MOST}+` : String(n));
@@ -21,13 +17,18 @@ export function mountSidebar(element) {
   const none = h("p", { class: "quiet small", role: "status" });
   const group = (title, list, label, name, run) => h("section", null,
     h("div", { class: "split" }, h("h2", { class: "quiet small" }, title), h("button", { class: "icon", type: "button", "aria-label": label, title: label, onClick: run }, icon(name))), list);
-  const scroll = h("div", { class: "talks" }, group(t("rooms"), rooms, t("findRooms"), "plus", findRooms), group(t("private"), people, t("newTalk"), "plus", newTalk), none);
-  const me = h("button", { type: "button", class: "me", onClick: () => showPanel("account") });
+  const scroll = h("div", { class: "talks" }, group(t("rooms"), rooms, t("findRooms"), "plus", () => later("findRooms")), group(t("private"), people, t("newTalk"), "plus", () => later("newTalk")), none);
+  const me = h("button", { type: "button", class: "me", onClick: () => later("showPanel", "account") });
   clear(element, h("h1", { class: "hide-visually" }, t("app")), h("div", { class: "filter" }, filter), scroll, me);
 
+  let fitting = null; // comes with the rest
   const redraw = () => {
     const all = ordered();
     const wanted = filter.value.trim();
+    if (wanted && !fitting) return void rest().then((loaded) => {
+      fitting = loaded.fitting;
+      redraw();
+    }, toast);
     const shown = (list) => {
       const there = list.filter((each) => each.joined || each.key === store.open);
       return wanted ? fitting(wanted, there.map((each) => ({ each, label: each.title, also: each.topic }))).map(({ each }) => each) : there;
@@ -51,9 +52,6 @@ export function mountSidebar(element) {
   for (const part of ["me", "link", "conversations"]) store.subscribe(part, own);
   own();
   redraw();
-  offer({ name: "new", label: t("newTalk"), icon: "person", run: newTalk });
-  offer({ name: "find", label: t("findRooms"), icon: "hash", run: findRooms });
-  offer({ name: "make", label: t("makeRoom"), icon: "plus", run: makeRoom });
 }
 
 /** Arrows go from the filter into the list and through it; Enter in the filter takes the first. */
@@ -112,16 +110,8 @@ const note = (name, text, extra = "") => h("span", { class: `sign ${extra}`, tit
 
 const invitations = () => [...store.rooms.values()].filter((each) => each.invited && !each.role).map((each) => ({
   key: `invited ${each.name}`, sign: "",
-  make: () => h("li", null, h("button", { type: "button", tabindex: "-1", onClick: () => invited(each) }, h("span", { class: "mark" }, icon("plus")), h("span", { class: "one-line" }, each.name), h("span", { class: "quiet small" }, t("invited")))),
+  make: () => h("li", null, h("button", { type: "button", tabindex: "-1", onClick: () => later("invited", each) }, h("span", { class: "mark" }, icon("plus")), h("span", { class: "one-line" }, each.name), h("span", { class: "quiet small" }, t("invited")))),
 }));
-
-function invited({ name, topic }) {
-  const box = dialog(t("invitedTitle", { room: name }), topic ? h("p", { class: "quiet" }, topic) : null, h("div", { class: "buttons" },
-    h("button", { type: "button", class: "soft", onClick: () => box.close() }, t("later")), h("button", { type: "button", class: "primary", onClick: () => {
-      box.close();
-      join(name);
-    } }, t("joinRoom"))));
-}
 
 /** One's own line: name, how one stands, and how the link does. Two lines always, so that nothing moves. */
 function line(element) {
@@ -140,104 +130,76 @@ function line(element) {
     icon("settings"));
 }
 
-// -- Talking with somebody, finding and making rooms --
+// -- The header of the talk --
 
-/** Begin a private conversation with one or several. */
-export function newTalk() {
-  const chosen = [];
-  const chips = h("ul", { class: "chips" });
-  const start = h("button", { type: "button", class: "primary", disabled: true, onClick: () => begin() }, t("talk"));
-  const begin = () => {
-    box.close();
-    goTo(keyWith(chosen));
-  };
+/** The title, the topic and the buttons above the talk. */
+export function mountHead(element) {
+  const title = h("h1", { class: "one-line" });
+  const topic = h("p", { class: "quiet small one-line" });
+  const people = h("button", { type: "button", id: "details", class: "with-icon", "aria-expanded": "false", "aria-controls": "panel", onClick: () => (store.panel?.what === "talk" ? panel(null) : later("showPanel", "talk")) });
+  const back = h("button", { class: "icon phone-only", type: "button", "aria-label": t("back"), onClick: () => go("/") }, icon("back"));
+  const find = h("button", { class: "icon", type: "button", "aria-label": t("search"), title: t("search"), onClick: () => go(searchPath()) }, icon("search"));
+  clear(element, back, h("div", { class: "head-title" }, title, topic), find, people);
   const redraw = () => {
-    clear(chips, chosen.map((name) => h("li", null, h("button", { type: "button", "aria-label": t("withoutName", { name }), onClick: () => {
-      chosen.splice(chosen.indexOf(name), 1);
-      redraw();
-      input.focus();
-    } }, name, icon("close")))));
-    chips.hidden = !chosen.length;
-    start.disabled = !chosen.length;
-    refresh();
+    const c = store.conversations.get(store.open);
+    element.classList.toggle("empty", !c);
+    title.textContent = c?.title ?? t("app");
+    const alone = c && c.room === null && c.with.length === 1;
+    topic.textContent = c ? (alone ? statusOf(c.with[0]) : c.topic) : "";
+    topic.title = topic.textContent;
+    find.hidden = people.hidden = !c;
+    if (!c) return;
+    const n = c.room === null ? c.with.length + 1 : c.people;
+    clear(people, icon("people"), h("span", { "aria-hidden": "true" }, n ? String(n) : ""), h("span", { class: "hide-visually" }, t("nPeopleDetails", { n })));
   };
-  const { element, input, refresh } = picker({
-    label: t("newTalkWith"), hint: t("name"),
-    find: (query) => fitting(query, [...store.people.keys(), store.me.name].filter((name) => !chosen.includes(name))
-      .map((name) => ({ label: name, name, detail: isMe(name) ? t("notesToMyself") : "", mark: dot(name) }))),
-    take: (entry) => {
-      const typed = input.value.trim();
-      if (!typed && chosen.length) return begin();
-      const name = entry?.name ?? typed;
-      if (!name) return;
-      chosen.push(name);
-      input.value = "";
-      redraw();
-    },
-  });
-  input.addEventListener("keydown", (event) => {
-    if (event.key !== "Backspace" || input.value || !chosen.length) return;
-    chosen.pop();
-    redraw();
-  });
-  const box = dialog(t("newTalk"), h("p", { class: "quiet small" }, t("newTalkHow")), chips, element, h("div", { class: "buttons" }, start));
+  for (const part of ["open", "conversations", "people"]) store.subscribe(part, redraw);
   redraw();
-  input.focus();
 }
 
-/** List the rooms that one may join, and join them. */
-export function findRooms() {
-  const list = h("ul", { class: "rooms" });
-  const none = h("p", { class: "quiet", role: "status" });
-  const filter = h("input", { type: "search", "aria-label": t("filterRooms"), placeholder: t("filterRooms"), autocomplete: "off", onInput: () => redraw() });
-  let found = [...store.rooms.values()];
-  const box = dialog(t("findRooms"), filter, list, none, h("div", { class: "buttons" }, h("button", { type: "button", class: "soft", onClick: () => {
-    box.close();
-    makeRoom(fold(filter.value.trim()));
-  } }, t("makeRoom"))));
-  const redraw = () => {
-    const fits = fitting(filter.value, found.map((each) => ({ ...each, label: each.name, also: each.topic })));
-    none.textContent = fits.length ? "" : t(filter.value ? "nothingFits" : "noRooms");
-    keyed(list, fits.map((each) => ({ key: each.name, sign: JSON.stringify(each), make: () => roomRow(each, box) })));
-  };
-  redraw();
-  filter.focus();
-  wire.request("rooms").then(({ rooms }) => {
-    found = rooms;
-    redraw();
-  }, toast);
+// -- How conversations and people are shown and put in order --
+
+/** Whether somebody is here, as a shape that has a text. */
+export function dot(name) {
+  const state = presence(name);
+  return h("span", { class: `dot ${state}`, role: "img", "aria-label": t(`is_${state}`) });
 }
 
-const roomRow = ({ name, topic, people, role, access, invited: asked }, box) => h("li", { class: "split" },
-  h("span", null, h("strong", { class: "with-icon" }, icon(access === "closed" ? "lock" : "hash"), name),
-    h("small", { class: "quiet" }, [t("nPeople", { n: people }), asked && t("invited"), topic].filter(Boolean).join(" · "))),
-  h("button", { type: "button", class: role ? "soft" : "primary", "aria-label": t(role ? "openOf" : "joinOf", { room: name }), onClick: () => {
-    box.close();
-    if (role) goTo(`#${name}`);
-    else join(name);
-  } }, t(role ? "openRoom" : "joinRoom")));
-
-/** Make a room. */
-export function makeRoom(begun = "") {
-  const name = h("input", { type: "text", value: begun, required: true, maxlength: "33", pattern: "#?[A-Za-z0-9][A-Za-z0-9._\\-]{0,31}", title: t("nameRule"), autocapitalize: "none", autocomplete: "off", spellcheck: "false" });
-  const closed = h("input", { type: "checkbox" });
-  const announce = h("input", { type: "checkbox" });
-  const error = h("p", { class: "bad", role: "alert" });
-  const check = (input, label, detail) => h("label", { class: "check" }, input, h("span", null, label, h("small", { class: "quiet" }, detail)));
-  const submit = (event) => {
-    event.preventDefault();
-    const options = { ...(closed.checked && { access: "closed" }), ...(announce.checked && { speaking: "moderators" }) };
-    actions.create(name.value.replace(/^#/, ""), options).then(({ room }) => {
-      box.close();
-      goTo(`#${room.name}`);
-    }, (problem) => {
-      error.textContent = problem.text;
-      name.focus();
-    });
-  };
-  const box = dialog(t("makeRoom"), h("form", { onSubmit: submit },
-    h("label", { class: "field" }, h("span", null, t("name")), name),
-    check(closed, t("closedLabel"), t("closedDetail")), check(announce, t("announceLabel"), t("announceDetail")), error,
-    h("div", { class: "buttons" }, h("button", { type: "button", class: "soft", onClick: () => box.close() }, t("cancel")), h("button", { class: "primary" }, t("makeIt")))));
-  name.focus();
+/** `here`, `busy`, `quiet` or `away`; of oneself `hidden` too. */
+export function presence(name) {
+  const me = store.me;
+  if (me && name === me.name) return me.hidden ? "hidden" : me.busy ? "busy" : "here";
+  const person = store.people.get(name);
+  if (!person?.here) return "away";
+  return person.busy ? "busy" : person.idle ? "quiet" : "here";
 }
+
+/** How somebody stands, in words. */
+export function statusOf(name) {
+  const person = store.people.get(name);
+  const state = presence(name);
+  if (state === "away" && person?.seen) return t("lastHere", { when: ago((Date.now() - person.seen) / 1000) });
+  return t(`is_${state}`);
+}
+
+const dayOf = (at) => (at ? new Date(at).setHours(0, 0, 0, 0) : 0);
+const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" }).compare;
+
+/** The conversations as the page lists them: rooms by name, the lobby first; private ones by the day of
+ * what was said last, and within a day by name, so that nothing moves under the pointer. */
+export function ordered() {
+  const all = [...store.conversations.values()];
+  const rooms = all.filter((each) => each.room)
+    .sort((one, other) => (other.room === "lobby") - (one.room === "lobby") || byName(one.room, other.room));
+  const people = all.filter((each) => !each.room)
+    .sort((one, other) => dayOf(other.last) - dayOf(one.last) || byName(one.title, other.title));
+  return { rooms, people };
+}
+
+/** The sign before a conversation. */
+export const markOf = (each) => (each.room ? icon(each.access === "closed" ? "lock" : "hash") : each.with?.length === 1 ? dot(each.with[0]) : icon("people"));
+
+/** Join a room and go there. */
+export const join = (room) => actions.join(room).then(() => goTo(`#${room}`), toast);
+
+/** Where one searches, in the room that is open. */
+export const searchPath = () => "/s?q=" + (store.open && !store.open.includes(",") ? encodeURIComponent(`in:${store.open} `) : "");

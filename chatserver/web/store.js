@@ -168,8 +168,8 @@ export function messageOf(event) {
   };
 }
 
-/** Where `seq` is in a list, or would be. */
-function place(list, seq) {
+/** Where `seq` is in a list, or would be. @param {Message[]} list @param {number} seq */
+export function place(list, seq) {
   let low = 0;
   let high = list.length;
   while (low < high) {

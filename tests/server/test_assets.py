@@ -1,6 +1,7 @@
 """The files of the page as they are sent."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from chatserver.serving.assets import FOLDER, Assets
 SCRIPTS = sorted(FOLDER.glob("*.js"))
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|/(?![/*])(?:[^/\\\n\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/')
 _IN_TEXT = re.compile(r"\$\{[^}`]*`")
+_IMPORTED = re.compile(r'^(?:import|export)\b[^;"]*"\./([\w.]+)"', re.M)
+_ASSETS = Assets()
 
 
 def test_what_is_for_readers_of_the_sources_is_not_sent(tmp_path: Path) -> None:
@@ -50,13 +53,35 @@ def test_no_text_goes_over_several_lines_or_has_one_in_it(script: Path) -> None:
         assert not _IN_TEXT.search(line), line
 
 
+def _packed(names: Iterable[str]) -> int:
+    found = [asset for name in names if (asset := _ASSETS.get(name))]
+    return sum(len(asset.packed or asset.data) for asset in found)
+
+
+def _first(script: str, found: set[str]) -> set[str]:
+    """Return what a browser loads to run a script."""
+    found.add(script)
+    for name in _IMPORTED.findall((FOLDER / script).read_text()):
+        if name not in found:
+            _first(name, found)
+    return found
+
+
 def test_the_page_is_light() -> None:
     """In bytes, as they go over the wire: what was measured, and a little more."""
-    assets = Assets()
-    packed = [
-        len(asset.packed or asset.data)
-        for each in FOLDER.iterdir()
-        if (asset := assets.get(each.name)) and not each.name.startswith(("sw.", "trust."))
-    ]
-    assert len(packed) <= 25
-    assert sum(packed) <= 71_600
+    names = [each.name for each in FOLDER.iterdir() if not each.name.startswith(("sw.", "trust."))]
+    assert len(names) <= 25
+    assert _packed(names) <= 70_900
+
+
+def test_the_first_view_is_light() -> None:
+    """What is loaded until one sees the conversations and can write."""
+    names = _first("main.js", {"index.html", "style.css"})
+    assert "panel.js" not in names
+    assert _packed(names) <= 42_200
+    preloaded = re.findall(r'modulepreload" href="{{base}}/(.*?)"', _page())
+    assert {*preloaded, "index.html", "style.css"} == names
+
+
+def _page() -> str:
+    return (FOLDER / "index.html").read_text()

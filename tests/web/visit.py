@@ -68,7 +68,10 @@ class Visit:
 
     def online(self) -> Self:
         """Wait for the link, and for what is asked for at its beginning."""
-        self.until("chat.store.store.link === 'online' && chat.store.store.rooms.size > 0")
+        self.until(
+            "chat.main.whole && chat.store.store.link === 'online'"
+            " && chat.store.store.rooms.size > 0"
+        )
         return self
 
     def offline(self) -> Self:
