@@ -8,10 +8,9 @@ from e2e.conftest import (
     StartServer,
     _left_running,
     _no_fault_is_logged,
-    server,
     start_server,
 )
-from e2e.process import ServerProcess
+from e2e.process import ServerProcess, environment
 from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync_playwright
 
 from .visit import OpenVisit, Visit, url_of
@@ -40,6 +39,16 @@ def _launched(playwright: Playwright) -> Browser:
         if found is not None:
             raise
         pytest.skip(f"there is no Chromium: {str(error).splitlines()[0]}")
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for the folder, as the page needs none that is set in a way of its own; a test has
+    accounts and rooms of its own there."""
+    data = tmp_path_factory.mktemp("server") / "data"
+    found = ServerProcess(data, "--data", str(data), env=environment())
+    yield found
+    found.stop()
 
 
 @pytest.fixture(scope="package")
@@ -96,5 +105,5 @@ def visit(new_context: Callable[..., BrowserContext]) -> Iterator[OpenVisit]:
 
 @pytest.fixture
 def page_of(visit: OpenVisit, server: ServerProcess) -> Callable[[str], Visit]:
-    """Open the page of the module's server as somebody: `page_of("ann001")`."""
+    """Open the page of the folder's server as somebody: `page_of("ann001")`."""
     return lambda name: visit(server, name)

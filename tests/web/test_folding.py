@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import pytest
 from e2e.process import ServerProcess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .visit import OpenVisit, Visit
+from .visit import OpenVisit
 
 _NAMES = ("ann", "bob", "carol")
 _Event = dict[str, Any]
@@ -15,13 +16,17 @@ _FOLD = """
     const { store, take, merge, messageOf, conversation, empty } = chat.store;
     store.me = { name: "ann" };
     const c = conversation("#ops");
-    empty(c);
-    c.unread = c.read = c.counted = 0;
-    for (const event of given.before) take(event);
-    merge(c.tail.list, given.page.map(messageOf));
-    for (const event of given.after) take(event);
-    return c.messages.map((m) => [m.seq, m.text, m.deleted, Object.fromEntries(m.reactions)]);
+    const row = (m) => [m.seq, m.text, m.deleted, Object.fromEntries(m.reactions)];
+    return given.map(({ before, page, after }) => {
+        empty(c);
+        c.unread = c.read = c.counted = 0;
+        for (const event of before) take(event);
+        merge(c.tail.list, page.map(messageOf));
+        for (const event of after) take(event);
+        return { rows: c.messages.map(row), unread: c.unread };
+    });
 """
+"""Folds several logs, each from nothing: a way into the browser takes longer than that."""
 
 _op = st.tuples(
     st.sampled_from(("message", "message", "edited", "deleted", "reacted")),
@@ -29,9 +34,13 @@ _op = st.tuples(
     st.integers(0, 30),
     st.sampled_from("👍🎉"),
 )
+_Op = tuple[str, str, int, str]
+_case = st.tuples(
+    st.lists(_op, max_size=30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30)
+)
 
 
-def _log(ops: list[tuple[str, str, int, str]]) -> list[_Event]:
+def _log(ops: list[_Op]) -> list[_Event]:
     """Return events that a server could have sent; `mended` is each message as it reads then."""
     events: list[_Event] = []
     targets: list[int] = []
@@ -88,28 +97,33 @@ def _sorted(rows: list[list[Any]]) -> list[list[Any]]:
     return [[*row[:3], {emoji: sorted(names) for emoji, names in row[3].items()}] for row in rows]
 
 
+@pytest.mark.parametrize("examples", [6, pytest.param(60, id="soak", marks=pytest.mark.soak)])
 def test_events_that_come_twice_and_pages_that_overlap_them(
-    server: ServerProcess, visit: OpenVisit
+    server: ServerProcess, visit: OpenVisit, examples: int
 ) -> None:
     tab = visit(server)
 
-    @settings(max_examples=40)
-    @given(st.lists(_op, max_size=30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
-    def check(ops: list[tuple[str, str, int, str]], cut: int, page: int, again: int) -> None:
-        _check(tab, _log(ops), cut, max(cut, page), again)
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(_case, min_size=6, max_size=10))
+    def check(cases: list[tuple[list[_Op], int, int, int]]) -> None:
+        logs = [_log(ops) for ops, *_ in cases]
+        places = [(cut, max(cut, page), again) for _, cut, page, again in cases]
+        given_ = [_given(log, *each) for log, each in zip(logs, places, strict=True)]
+        for log, sent, found in zip(logs, given_, tab.js(_FOLD, given_), strict=True):
+            _check(log, sent, found)
 
     check()
 
 
-def _check(tab: Visit, log: list[_Event], cut: int, page: int, again: int) -> None:
+def _given(log: list[_Event], cut: int, page: int, again: int) -> dict[str, list[_Event]]:
     """Some events come, then a page that is newer, then all from before the page on."""
-    page_rows = list(_as_it_reads(log[:page]).values())
-    given_ = {"before": log[:cut], "page": page_rows, "after": log[min(again, cut) :]}
-    assert _sorted(tab.js(_FOLD, given_)) == _sorted(_rows(_as_it_reads(log)))
-    unread = sum(each["event"] == "message" and each["from"] != "ann" for each in log)
-    shown_before_counted = {each["seq"] for each in page_rows} - {each["seq"] for each in log[:cut]}
-    counted = sum(
-        each["event"] == "message" and each["from"] != "ann" and each["seq"] in shown_before_counted
-        for each in log
-    )
-    assert tab.js("return conversation('#ops')?.unread ?? 0") == unread - counted
+    rows = list(_as_it_reads(log[:page]).values())
+    return {"before": log[:cut], "page": rows, "after": log[min(again, cut) :]}
+
+
+def _check(log: list[_Event], sent: dict[str, list[_Event]], found: dict[str, Any]) -> None:
+    assert _sorted(found["rows"]) == _sorted(_rows(_as_it_reads(log)))
+    unread = [each["seq"] for each in log if each["event"] == "message" and each["from"] != "ann"]
+    shown_before_counted = {each["seq"] for each in sent["page"]}
+    shown_before_counted -= {each["seq"] for each in sent["before"]}
+    assert found["unread"] == len(set(unread) - shown_before_counted)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from e2e.process import ServerProcess
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .visit import Visit, url_of
@@ -64,13 +64,15 @@ def _look(tab: Visit, script: str, given: Any) -> Any:
     return tab.js(_LOOK + script, given)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(texts=st.lists(_TEXT, min_size=20, max_size=60))
-def test_any_text_is_kept_whole_and_is_never_markup(tab: Visit, texts: list[str]) -> None:
-    known = {"texts": texts, "tags": _TAGS, "attributes": _ATTRIBUTES}
-    assert _look(tab, _CHECK, known) == []
+@pytest.mark.parametrize("examples", [6, pytest.param(50, id="soak", marks=pytest.mark.soak)])
+def test_any_text_is_kept_whole_and_is_never_markup(tab: Visit, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(_TEXT, min_size=20, max_size=60))
+    def check(texts: list[str]) -> None:
+        known = {"texts": texts, "tags": _TAGS, "attributes": _ATTRIBUTES}
+        assert _look(tab, _CHECK, known) == []
+
+    check()
 
 
 @pytest.mark.parametrize(

@@ -38,23 +38,23 @@ def test_what_was_written_offline_arrives_once_and_in_order(
     ann, bob = first.add("ann"), first.add("bob")
     tab = visit(first, ann)
     tab.open(bob)
-    texts = [f"line {number}" for number in range(20)]
-    for text in texts[:6]:
+    texts = [f"line {number}" for number in range(10)]
+    for text in texts[:3]:
         tab.say(text)
     first.kill()
-    for text in texts[6:12]:
+    for text in texts[3:6]:
         tab.say(text)
     tab.offline()
-    for text in texts[12:16]:
+    for text in texts[6:8]:
         tab.say(text)
     tab.crash()
     second = start_server("--port", port_of(first))
     tab = visit(second, context=tab.context, path=f"/u/{bob}")
-    for text in texts[16:]:
+    for text in texts[8:]:
         tab.say(text)
     tab.online().eventually("return chat.outbox.unsent()", 0)
     assert _said(second, bob, ann) == texts
     assert tab.texts(bob) == texts
     tab.page.reload()
-    tab.until("document.querySelectorAll('#list .text').length === 20")
+    tab.until("document.querySelectorAll('#list .text').length === 10")
     assert tab.shown() == texts

@@ -4,6 +4,7 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from e2e.client import rounds
 from e2e.conftest import StartServer
 from e2e.process import ServerProcess, port_of
@@ -18,9 +19,15 @@ def _history(server: ServerProcess, of: str, other: str) -> list[str]:
     return [each["text"] for each in found]
 
 
-def test_a_link_cut_at_every_few_bytes(server: ServerProcess, visit: OpenVisit) -> None:
+@pytest.mark.parametrize(
+    ("step", "cuts"), [(67, 10), pytest.param(11, 60, id="soak", marks=pytest.mark.soak)]
+)
+def test_a_link_cut_at_every_few_bytes(
+    server: ServerProcess, visit: OpenVisit, step: int, cuts: int
+) -> None:
+    """Both ways go as far into what is sent: 67 bytes do not divide what a message takes."""
     ann, bob = server.accounts("ann", "bob")
-    with closing(CuttingProxy(*server.place, step=11)) as proxy, server.json(bob) as other:
+    with closing(CuttingProxy(*server.place, step=step)) as proxy, server.json(bob) as other:
         proxy.heal()
         tab = visit(("127.0.0.1", proxy.port), ann)
         tab.open(bob)
@@ -31,7 +38,7 @@ def test_a_link_cut_at_every_few_bytes(server: ServerProcess, visit: OpenVisit) 
             tab.hurry()
         for _ in rounds(40):
             tab.hurry()
-            if proxy.cuts > 60 and not tab.js("return chat.outbox.unsent()"):
+            if proxy.cuts > cuts and not tab.js("return chat.outbox.unsent()"):
                 break
         proxy.heal()
         tab.online()

@@ -17,13 +17,13 @@ def test_two_tabs_send_once_and_in_order(start_server: StartServer, visit: OpenV
     second = visit(server, context=first.context).online()
     for tab in (first, second):
         tab.open("bob")
-    texts = [f"line {number}" for number in range(12)]
-    for number, text in enumerate(texts[:4]):
+    texts = [f"line {number}" for number in range(8)]
+    for number, text in enumerate(texts[:3]):
         (first, second)[number % 2].say(text)
     server.kill()
-    for number, text in enumerate(texts[4:]):
+    for number, text in enumerate(texts[3:]):
         (first, second)[number % 2].say(text)
-    first.eventually("return conversation('bob').waiting.length > 7", wanted=True)
+    first.eventually("return conversation('bob').waiting.length > 4", wanted=True)
     first.page.close()  # what it wrote is sent by the other one
     server = start_server("--port", port_of(server))
     second.hurry()

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from e2e.process import ServerProcess, chat
+from e2e.conftest import StartServer
+from e2e.process import chat
 from playwright.sync_api import BrowserContext
 
 from .test_access import violations
@@ -10,8 +11,9 @@ from .visit import url_of
 
 
 def test_how_to_trust_the_server_can_be_read_by_everybody_on_every_screen(
-    server: ServerProcess, new_context: Callable[..., BrowserContext]
+    start_server: StartServer, new_context: Callable[..., BrowserContext]
 ) -> None:
+    server = start_server()  # its certificate becomes another one
     assert chat("ca", "--data", server.data, "chat.lan").returncode == 0
     noises: list[str] = []
     for scheme in ("light", "dark"):
