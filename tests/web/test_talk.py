@@ -263,6 +263,7 @@ def test_names_and_emoji_are_completed(server: ServerProcess, page_of: PageOf) -
     tab.page.keyboard.press("Tab")
     assert tab.box == f"hi @{bob} "
     tab.page.keyboard.type(":tad")
+    expect(tab.page.locator("#choices [role=option]").first).to_be_visible()
     tab.page.keyboard.press("ArrowDown")
     expect(_box(tab)).to_have_attribute("aria-activedescendant", "choice0")
     tab.page.keyboard.press("Enter")
