@@ -4,6 +4,7 @@ h11 reads and writes the messages; here are the limits, the times and the wires.
 in the handler thread of its client.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -20,6 +21,7 @@ from chatserver.net.stream import Stream
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
 """What a client may begin with that speaks HTTP."""
 
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _OPENINGS: Final = tuple(f"{method} ".encode() for method in METHODS)
 
 _MOST_HEADER_BYTES: Final = 16_384
@@ -37,11 +39,21 @@ PLAIN: Final[Headers] = (("Content-Type", "text/plain; charset=utf-8"),)
 
 
 def is_http(first: bytes) -> bool | None:
-    """Tell whether somebody speaks HTTP: no name and no word of a command is followed by what a
-    method is. None while what has come may still become one."""
+    """Tell whether somebody speaks HTTP: no name is followed by what a method is. None while what
+    has come may still become that.
+
+    Whatever the method is: a browser asks with OPTIONS for other pages, and what is no HTTP counts
+    as a login by somebody's name.
+    """
     if first.startswith(_OPENINGS):
         return True
-    return None if first and any(each.startswith(first) for each in _OPENINGS) else False
+    line, end, _ = first.partition(b"\n")
+    method, space, rest = line.partition(b" ")
+    if not _METHOD.fullmatch(method):
+        return False
+    if end:
+        return bool(space) and rest.rpartition(b" ")[2].startswith(b"HTTP/")
+    return None
 
 
 class Request(NamedTuple):

@@ -36,11 +36,20 @@ let resumed = false;
 /** Where we are: {view: 'list'|'talk'|'search', key, query}. */
 export function current() {
   const [, kind, name = ""] = location.pathname.split("/");
-  const word = decodeURIComponent(name);
+  const word = decoded(name);
   if (kind === "r" && word) return { view: "talk", key: spelled(`#${word}`), query: "" };
   if (kind === "u" && word) return { view: "talk", key: spelled(keyWith(word.split(","))), query: "" };
   if (kind === "s") return { view: "search", key: store.open, query: new URLSearchParams(location.search).get("q") ?? "" };
   return { view: "list", key: null, query: "" };
+}
+
+/** What stands in a path, which anybody can have written. */
+function decoded(name) {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return "";
+  }
 }
 
 /** As the server spells it, where that is known. */

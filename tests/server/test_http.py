@@ -233,7 +233,16 @@ def test_http_is_known_by_its_first_bytes_and_a_beginning_is_waited_for(method: 
 
 
 @pytest.mark.parametrize(
-    "first", [b"", b"alice\n", b"GETTER ", b"get / ", b"P\n", b"{", b"DELETED"]
+    "first", [b"OPTIONS / HTTP/1.1\r\n", b"brew /pot HTTP/1.0\nx", b"PRI * HTTP/2.0\r\n\r\nSM"]
+)
+def test_any_method_is_http_and_no_login(first: bytes) -> None:
+    assert is_http(first) is True
+    assert is_http(first[:9]) is None
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"", b"alice\n", b"GETTER x\n", b"get / \n", b"P\n", b"{", b"DELETED\r\n", b"\xff GET"],
 )
 def test_who_is_no_browser_is_not_taken_for_one(first: bytes) -> None:
     assert is_http(first) is False

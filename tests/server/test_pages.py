@@ -25,7 +25,7 @@ from .fakes import DEADLINE, PASSWORD, Server, begun, raising
 
 NEAR, FAR = "127.0.0.1", "192.0.2.7"
 PAGE = b'<!doctype html><script src="{{base}}/main.js"></script>' + b" " * 500
-SCRIPT = b'import "./other.js";\n' + b"f();\n" * 100
+SCRIPT = b'import"./other.js"\n' + b"f()\n" * 100
 UPGRADE = {
     "upgrade": "websocket",
     "connection": "Upgrade",

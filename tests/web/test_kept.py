@@ -38,7 +38,7 @@ def test_what_was_written_offline_arrives_once_and_in_order(
     ann, bob = first.add("ann"), first.add("bob")
     tab = visit(first, ann)
     tab.open(bob)
-    texts = [f"line {number}" for number in range(10)]
+    texts = [f"line {number}" for number in range(20)]
     for text in texts[:3]:
         tab.say(text)
     first.kill()
@@ -56,5 +56,5 @@ def test_what_was_written_offline_arrives_once_and_in_order(
     assert _said(second, bob, ann) == texts
     assert tab.texts(bob) == texts
     tab.page.reload()
-    tab.until("document.querySelectorAll('#list .text').length === 10")
+    tab.until("document.querySelectorAll('#list .text').length === 20")
     assert tab.shown() == texts
