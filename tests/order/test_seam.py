@@ -94,7 +94,8 @@ def holds_together(
     """Check that a client was given all that it may have, once and in order, and was not cut."""
     session = client.session
     ending = client.connection.ending
-    assert ending is None or ending.code in ("kicked", "disabled", "password_changed")
+    ends = ("kicked", "disabled", "password_changed", "logged_out")
+    assert ending is None or ending.code in ends
     got = [each["seq"] for each in client.named("message")]
     assert got == sorted(set(got))
     account = alone.state.accounts.get(session.account_id)
