@@ -27,6 +27,9 @@ def login(
 
     A client that is not `attended` by a person is not logged out for doing nothing.
     """
+    if context.connection.device:
+        # It would outlive the cookie that it came by, and be somebody else's.
+        raise CommandError("bad_request", "This connection is a browser's: ask for resume.")
     context.connection.attended = attended
     with context.connection.login_waits():
         account = _authenticate(context, name, password)

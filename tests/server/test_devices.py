@@ -10,7 +10,7 @@ from chatserver.order.devices import MOST
 from chatserver.storage.store import StorageFull
 from chatwire.events import Event
 
-from .fakes import Client, Server, refusal
+from .fakes import PASSWORD, Client, Server, refusal
 
 DAY = 86_400.0
 
@@ -48,6 +48,16 @@ def test_who_has_a_token_comes_in_without_a_password(server: Server) -> None:
     assert not client.connection.attended
     (device,) = server.ask(context, "devices")["devices"]
     assert (device["client"], device["address"], device["this"]) == ("a browser", "127.0.0.1", True)
+
+
+def test_a_connection_that_came_with_a_token_is_nobody_elses(server: Server) -> None:
+    client, context = server.arriving()
+    device = server.devices.find(made(server))
+    assert device is not None
+    client.connection.device = device.token
+    refused = server.ask(context, "login", name="alice", password=PASSWORD)
+    assert refusal(refused)[0] == "bad_request"
+    assert context.session is None
 
 
 def test_nobody_comes_without_one(server: Server) -> None:
